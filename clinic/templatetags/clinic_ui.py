@@ -1,0 +1,87 @@
+"""Small helpers of the components in templates/components/."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from django import template
+from django.forms import BaseForm, BoundField, CheckboxSelectMultiple, MultiWidget, RadioSelect
+from django.utils.translation import gettext_lazy as _
+
+register = template.Library()
+
+
+@dataclass(frozen=True, slots=True)
+class StatusLook:
+    """A status is a word, a shape and a border; colour only repeats it."""
+
+    word: Any
+    shape: str
+
+
+STATUSES = {
+    "pending": StatusLook(_("Requested"), "○"),
+    "booked": StatusLook(_("Confirmed"), "●"),
+    "arrived": StatusLook(_("In the waiting room"), "▲"),
+    "fulfilled": StatusLook(_("Seen"), "✔"),
+    "cancelled": StatusLook(_("Cancelled"), "✕"),
+    "noshow": StatusLook(_("Did not come"), "!"),
+}
+
+
+@register.filter
+def status_look(status: str) -> StatusLook:
+    return STATUSES[str(status)]
+
+
+@dataclass(frozen=True, slots=True)
+class FormError:
+    """One line of the error summary and the field it leads to."""
+
+    text: str
+    href: str
+
+
+@register.filter
+def first_id(field: BoundField) -> str:
+    """The id of the first thing in this field that can take the focus."""
+    widget = field.field.widget
+    if isinstance(widget, MultiWidget):
+        return f"{field.auto_id}{widget.widgets_names[0]}"
+    if isinstance(widget, RadioSelect | CheckboxSelectMultiple):
+        return f"{field.auto_id}_0"
+    return field.id_for_label or field.auto_id
+
+
+@register.filter
+def error_list(form: BaseForm) -> Iterator[FormError]:
+    """Every error of the form in reading order: its fields first, then the whole."""
+    for field in form:
+        for text in field.errors:
+            yield FormError(text, "" if field.is_hidden else f"#{first_id(field)}")
+    for text in form.non_field_errors():
+        yield FormError(text, "")
+
+
+@register.filter
+def alert_look(level_tag: str) -> str:
+    """The look of a message by its level."""
+    return {"error": "danger", "warning": "warning", "success": "success"}.get(level_tag, "info")
+
+
+@register.filter
+def initials(name: str) -> str:
+    """``Ana María Pérez`` → ``AP``, for the disc that stands where a photo would."""
+    words = [word for word in str(name).split() if word[:1].isalpha() and not word.endswith(".")]
+    picked = words[:1] + words[-1:] if len(words) > 1 else words
+    return "".join(word[0] for word in picked).upper()
+
+
+@register.filter
+def tel(number: object) -> str:
+    """What a telephone dials: digits, and the plus in front."""
+    text = str(number)
+    digits = "".join(c for c in text if c.isdigit())
+    return f"+{digits}" if text.lstrip().startswith("+") else digits
