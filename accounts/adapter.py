@@ -1,0 +1,7 @@
+"""How allauth writes mails and makes accounts here."""
+
+from allauth.account.adapter import DefaultAccountAdapter
+
+
+class AccountAdapter(DefaultAccountAdapter):
+    pass

@@ -1,0 +1,3 @@
+from allauth.account.forms import LoginForm, SignupForm
+
+__all__ = ["LoginForm", "SignupForm"]

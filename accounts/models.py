@@ -1,0 +1,262 @@
+"""People: the login, who is treated, who treats, who works at the desk."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterable
+from typing import Any, ClassVar, Self
+
+from django.contrib.auth.models import AbstractBaseUser, BaseUserManager, PermissionsMixin
+from django.db import models
+from django.utils.functional import cached_property
+from django.utils.translation import gettext_lazy as _
+from phonenumber_field.modelfields import PhoneNumberField
+
+from accounts.roles import Role
+from clinic.models import (
+    Location,
+    SearchableModel,
+    SearchableQuerySet,
+    Specialty,
+    make_public_id,
+)
+
+
+class UserManager(BaseUserManager["User"]):
+    @classmethod
+    def normalize_email(cls, email: str | None) -> str:
+        """The whole address in lower case: one person, one login, on every database."""
+        return (email or "").strip().lower()
+
+    def create_user(self, email: str, password: str | None = None, **fields: Any) -> User:
+        user = self.model(email=self.normalize_email(email), **fields)
+        user.set_password(password)
+        user.save(using=self._db)
+        return user
+
+    def create_superuser(self, email: str, password: str | None = None, **fields: Any) -> User:
+        return self.create_user(email, password, is_staff=True, is_superuser=True, **fields)
+
+    def get_by_natural_key(self, username: str | None) -> User:
+        return self.get(email=self.normalize_email(username))
+
+
+class User(AbstractBaseUser, PermissionsMixin):
+    """A login by e-mail. What it may do follows from the facts about it: see ``roles``."""
+
+    email = models.EmailField(
+        _("e-mail"),
+        unique=True,
+        error_messages={"unique": _("There is already an account with this e-mail.")},
+    )
+    name = models.CharField(_("name"), max_length=160, blank=True)
+    language = models.CharField(
+        _("language"), max_length=5, default="es", choices=[("es", "Español"), ("en", "English")]
+    )
+    is_staff = models.BooleanField(
+        _("administrator"), default=False, help_text=_("May enter the administration.")
+    )
+    is_active = models.BooleanField(
+        _("active"), default=True, help_text=_("Untick instead of deleting the account.")
+    )
+    date_joined = models.DateTimeField(_("since"), auto_now_add=True)
+
+    objects: ClassVar[UserManager] = UserManager()
+
+    USERNAME_FIELD = "email"
+    EMAIL_FIELD = "email"
+    REQUIRED_FIELDS: ClassVar[list[str]] = []
+
+    class Meta:
+        verbose_name = _("account")
+        verbose_name_plural = _("accounts")
+        ordering = ["email"]
+
+    def __str__(self) -> str:
+        return self.email
+
+    def clean(self) -> None:
+        super().clean()
+        self.email = UserManager.normalize_email(self.email)
+
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        self.email = UserManager.normalize_email(self.email)
+        super().save(*args, **kwargs)
+
+    def get_full_name(self) -> str:
+        return self.name or self.email
+
+    def get_short_name(self) -> str:
+        return self.name.split(" ")[0] if self.name else self.email
+
+    @cached_property
+    def roles(self) -> frozenset[Role]:
+        """Everything this account is, read from the facts, once per request."""
+        if not self.is_active:
+            return frozenset()
+        found = set()
+        if self.patient_accesses.live().exists():
+            found.add(Role.PATIENT)
+        if Practitioner.objects.filter(user=self, is_active=True).exists():
+            found.add(Role.PRACTITIONER)
+        if Receptionist.objects.filter(user=self, is_active=True).exists():
+            found.add(Role.RECEPTION)
+        if self.is_staff:
+            found.add(Role.ADMINISTRATOR)
+        return frozenset(found)
+
+
+class Person(SearchableModel):
+    """The name fields of somebody the clinic knows."""
+
+    first_name = models.CharField(_("first name"), max_length=80)
+    last_name = models.CharField(_("last name"), max_length=80)
+    is_active = models.BooleanField(
+        _("active"), default=True, help_text=_("Untick instead of deleting the record.")
+    )
+
+    class Meta(SearchableModel.Meta):
+        abstract = True
+
+    @property
+    def full_name(self) -> str:
+        return f"{self.first_name} {self.last_name}".strip()
+
+
+class PatientQuerySet(SearchableQuerySet):
+    def of(self, user: User) -> Self:
+        """The patients this account may act for."""
+        return self.filter(accesses__user=user, accesses__ended_at=None, is_active=True)
+
+
+class Patient(Person):
+    """Somebody who is treated; a record of its own, with or without a login."""
+
+    public_id = models.UUIDField(default=make_public_id, unique=True, editable=False)
+    birth_date = models.DateField(_("birth date"), null=True, blank=True)
+    document_number = models.CharField(_("document number"), max_length=30, blank=True)
+    phone = PhoneNumberField(_("phone"), blank=True)
+    email = models.EmailField(
+        _("e-mail"), blank=True, help_text=_("For messages, when there is no account.")
+    )
+    created_at = models.DateTimeField(_("since"), auto_now_add=True)
+
+    objects = PatientQuerySet.as_manager()
+
+    class Meta(Person.Meta):
+        verbose_name = _("patient")
+        verbose_name_plural = _("patients")
+        ordering = ["search_text"]
+
+    def __str__(self) -> str:
+        return f"{self.last_name}, {self.first_name}"
+
+    def searchable(self) -> Iterable[str]:
+        digits = "".join(c for c in str(self.phone or "") if c.isdigit())
+        document = "".join(c for c in self.document_number if c.isalnum())
+        return [self.last_name, self.first_name, self.last_name, document, digits]
+
+    def age_on(self, day: dt.date) -> int | None:
+        """Whole years on that day."""
+        born = self.birth_date
+        if born is None or born > day:
+            return None
+        return day.year - born.year - ((day.month, day.day) < (born.month, born.day))
+
+
+class Relation(models.TextChoices):
+    SELF = "self", _("myself")
+    CHILD = "child", _("my child")
+    PARENT = "parent", _("my mother or father")
+    OTHER = "other", _("another person in my care")
+
+
+class PatientAccessQuerySet(models.QuerySet["PatientAccess"]):
+    def live(self) -> Self:
+        return self.filter(ended_at=None, patient__is_active=True)
+
+
+class PatientAccess(models.Model):
+    """This account acts for that patient. Ended, never deleted."""
+
+    user = models.ForeignKey(
+        User, models.PROTECT, related_name="patient_accesses", verbose_name=_("account")
+    )
+    patient = models.ForeignKey(
+        Patient, models.PROTECT, related_name="accesses", verbose_name=_("patient")
+    )
+    relation = models.CharField(_("relation"), max_length=10, choices=Relation)
+    created_at = models.DateTimeField(_("since"), auto_now_add=True)
+    ended_at = models.DateTimeField(_("ended"), null=True, blank=True)
+
+    objects = PatientAccessQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = _("access to a patient")
+        verbose_name_plural = _("access to patients")
+        constraints = [
+            models.UniqueConstraint(fields=["user", "patient"], name="one_access_per_user_patient")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.user} → {self.patient}"
+
+
+class PractitionerQuerySet(SearchableQuerySet):
+    def lock(self, pk: int) -> Practitioner:
+        """Whoever holds this row decides about the practitioner's time. See docs/decisions."""
+        return self.select_for_update().get(pk=pk)
+
+
+class Practitioner(Person):
+    """Somebody who treats patients."""
+
+    user = models.OneToOneField(
+        User,
+        models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="practitioner",
+        verbose_name=_("account"),
+    )
+    title = models.CharField(
+        _("title"), max_length=20, blank=True, help_text=_("As in “Dra.” or “Lic.”.")
+    )
+    slug = models.SlugField(_("short name for links"), max_length=120, unique=True)
+    licence_number = models.CharField(_("licence number"), max_length=40, unique=True)
+    specialties = models.ManyToManyField(
+        Specialty, related_name="practitioners", verbose_name=_("specialties")
+    )
+    biography = models.TextField(_("about"), blank=True, max_length=2000)
+
+    objects = PractitionerQuerySet.as_manager()
+
+    class Meta(Person.Meta):
+        verbose_name = _("practitioner")
+        verbose_name_plural = _("practitioners")
+        ordering = ["search_text"]
+
+    def __str__(self) -> str:
+        return f"{self.title} {self.full_name}".strip()
+
+    def searchable(self) -> Iterable[str]:
+        return [self.last_name, self.first_name, self.last_name, self.licence_number]
+
+
+class Receptionist(models.Model):
+    """An account that works at the desk of these locations."""
+
+    user = models.OneToOneField(
+        User, models.PROTECT, related_name="receptionist", verbose_name=_("account")
+    )
+    locations = models.ManyToManyField(
+        Location, related_name="receptionists", verbose_name=_("locations")
+    )
+    is_active = models.BooleanField(_("active"), default=True)
+
+    class Meta:
+        verbose_name = _("receptionist")
+        verbose_name_plural = _("reception")
+
+    def __str__(self) -> str:
+        return str(self.user)

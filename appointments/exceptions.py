@@ -1,0 +1,103 @@
+"""Refusals: sentences a person can act on."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from django.utils.functional import Promise
+from django.utils.translation import gettext_lazy as _
+
+if TYPE_CHECKING:
+    from appointments.models import Appointment
+
+
+class Refusal(Exception):
+    """The clinic says no, and why. ``code`` is stable; ``sentence`` is translated."""
+
+    code = "refused"
+    sentence: str | Promise = _("This is not possible.")
+
+    def __init__(self, sentence: str | Promise | None = None, **facts: Any) -> None:
+        if sentence is not None:
+            self.sentence = sentence
+        self.facts = facts
+        super().__init__(self.code)
+
+    def __str__(self) -> str:
+        return str(self.sentence)
+
+
+class SlotTaken(Refusal):
+    code = "taken"
+    sentence = _("This time has just been taken.")
+
+
+class SlotPast(Refusal):
+    code = "past"
+    sentence = _("This time has already passed.")
+
+
+class SlotTooSoon(Refusal):
+    code = "too_soon"
+    sentence = _("This time is too close to be booked online. Call the clinic.")
+
+
+class SlotTooFar(Refusal):
+    code = "too_far"
+    sentence = _("This date is not open for booking yet.")
+
+
+class SlotClosed(Refusal):
+    code = "closed"
+    sentence = _("There are no appointments at this time any more: the hours have changed.")
+
+
+class OfferingWithdrawn(Refusal):
+    code = "withdrawn"
+    sentence = _("This service can no longer be booked here.")
+
+
+class PatientBusy(Refusal):
+    """The patient is somewhere else at that hour; ``appointment`` says where."""
+
+    code = "patient_busy"
+    sentence = _("There is already an appointment for this patient at that time.")
+
+    def __init__(self, appointment: Appointment | None = None) -> None:
+        super().__init__(appointment=appointment)
+        self.appointment = appointment
+
+
+class SameDay(Refusal):
+    """Not an error: a second appointment on one day is asked about once."""
+
+    code = "same_day"
+    sentence = _("There is already an appointment for this patient on that day.")
+
+    def __init__(self, appointment: Appointment) -> None:
+        super().__init__(appointment=appointment)
+        self.appointment = appointment
+
+
+class MoveNotAllowed(Refusal):
+    code = "not_allowed"
+    sentence = _("The appointment has changed in the meantime; this is no longer possible.")
+
+
+class NotYet(Refusal):
+    code = "not_yet"
+    sentence = _("This can be noted once the day of the appointment has come.")
+
+
+class TooLateToCancel(Refusal):
+    code = "too_late"
+    sentence = _("It is too late to cancel here. Call the clinic.")
+
+
+class ReasonNeeded(Refusal):
+    code = "reason_needed"
+    sentence = _("Write the reason: the patient will read it.")
+
+
+class ClosedPath(TypeError):
+    """A programmer tried to write an appointment past ``appointments.store``."""

@@ -1,0 +1,64 @@
+"""Lock, then look, then write. The order of locks is the same everywhere."""
+
+from __future__ import annotations
+
+import functools
+import random
+import time
+from collections.abc import Callable, Iterable
+from typing import ParamSpec, TypeVar
+
+from django.db import OperationalError, connection
+
+from accounts.models import Patient, Practitioner
+from clinic.models import Room
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+#: MySQL/MariaDB: lock wait timeout, deadlock, and MariaDB's "record has changed".
+_PASSING = frozenset({1205, 1213, 1020})
+_TRIES = 4
+
+
+def hold(
+    *,
+    practitioners: Iterable[int] = (),
+    rooms: Iterable[int] = (),
+    patients: Iterable[int] = (),
+) -> None:
+    """Hold these rows until the transaction ends: practitioners, then rooms, then patients.
+
+    Each kind ascending. On SQLite the transaction itself is the lock (BEGIN IMMEDIATE).
+    """
+    for model, ids in ((Practitioner, practitioners), (Room, rooms), (Patient, patients)):
+        if wanted := sorted(set(ids)):
+            rows = model.objects.select_for_update().filter(pk__in=wanted).order_by("pk")
+            list(rows.values_list("pk", flat=True))
+
+
+def is_passing(error: OperationalError) -> bool:
+    """Whether the same transaction may well succeed if it is tried again."""
+    code = error.args[0] if error.args else None
+    return code in _PASSING or "database is locked" in str(error)
+
+
+def retrying(verb: Callable[P, R]) -> Callable[P, R]:
+    """Try a whole verb again after a deadlock or a lock that took too long.
+
+    Stands outside the verb's transaction. Inside another one (the admin's) there
+    is nothing to repeat: the database has rolled back the outer work as well.
+    """
+
+    @functools.wraps(verb)
+    def tried(*args: P.args, **kwargs: P.kwargs) -> R:
+        for attempt in range(1, _TRIES):
+            try:
+                return verb(*args, **kwargs)
+            except OperationalError as error:
+                if connection.in_atomic_block or not is_passing(error):
+                    raise
+                time.sleep(random.uniform(0.01, 0.05) * attempt)  # noqa: S311 (jitter)
+        return verb(*args, **kwargs)
+
+    return tried

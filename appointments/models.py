@@ -1,0 +1,238 @@
+"""Appointments, the time they occupy, and their history.
+
+Written only through ``appointments.store``; every other way of writing is closed.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import secrets
+import zoneinfo
+from typing import Any, ClassVar, NoReturn, Self
+
+from django.core.validators import MaxValueValidator
+from django.db import models
+from django.db.models import F, Q
+from django.utils.translation import gettext_lazy as _
+
+from accounts.models import Patient, Practitioner, User
+from accounts.roles import Role
+from appointments.exceptions import ClosedPath
+from appointments.transitions import OCCUPYING, UPCOMING, Status
+from clinic.fields import CELL_MINUTES, on_the_grid
+from clinic.models import AppendOnlyModel, Location, Room, Service, make_public_id
+from scheduling.intervals import Interval, to_minute
+
+_REFERENCE_LETTERS = "23456789ABCDEFGHJKMNPQRSTUVWXYZ"
+
+
+def make_reference() -> str:
+    """Eight letters and digits that are easy to read out on the telephone."""
+    return "".join(secrets.choice(_REFERENCE_LETTERS) for _n in range(8))
+
+
+class AppointmentQuerySet(models.QuerySet["Appointment"]):
+    def occupying(self) -> Self:
+        return self.filter(status__in=OCCUPYING)
+
+    def upcoming(self, now: dt.datetime) -> Self:
+        """Still to come, soonest first."""
+        return self.filter(status__in=UPCOMING, end__gt=now).order_by("start")
+
+    def overlapping(self, start: dt.datetime, end: dt.datetime) -> Self:
+        return self.filter(start__lt=end, end__gt=start)
+
+    def visible_to(self, user: User) -> Self:
+        """The door: own patients', own as practitioner, of one's desks; all for administrators."""
+        if Role.ADMINISTRATOR in user.roles:
+            return self
+        seen = Q(pk__in=[])
+        if Role.PATIENT in user.roles:
+            seen |= Q(patient__in=Patient.objects.of(user))
+        if Role.PRACTITIONER in user.roles:
+            seen |= Q(practitioner__user=user)
+        if Role.RECEPTION in user.roles:
+            seen |= Q(location__in=Location.objects.filter(receptionists__user=user))
+        return self.filter(seen)
+
+    def of_patients_of(self, user: User) -> Self:
+        return self.filter(patient__in=Patient.objects.of(user))
+
+    def of_practitioner(self, user: User) -> Self:
+        return self.filter(practitioner__user=user, practitioner__is_active=True)
+
+    def with_parts(self) -> Self:
+        return self.select_related("patient", "practitioner", "service", "location", "room")
+
+    def _closed(self, *args: Any, **kwargs: Any) -> NoReturn:
+        raise ClosedPath("Appointments are written by the verbs of appointments.services.")
+
+    bulk_create = bulk_update = update = delete = _closed  # type: ignore[assignment]
+    update_or_create = get_or_create = _raw_delete = _closed  # type: ignore[assignment]
+
+
+class Appointment(models.Model):
+    """A patient with a practitioner in [start, end) at a location."""
+
+    public_id = models.UUIDField(default=make_public_id, unique=True, editable=False)
+    reference = models.CharField(
+        _("reference"), max_length=8, default=make_reference, unique=True, editable=False
+    )
+    patient = models.ForeignKey(
+        Patient, models.PROTECT, related_name="appointments", verbose_name=_("patient")
+    )
+    practitioner = models.ForeignKey(
+        Practitioner, models.PROTECT, related_name="appointments", verbose_name=_("practitioner")
+    )
+    service = models.ForeignKey(
+        Service, models.PROTECT, related_name="appointments", verbose_name=_("service")
+    )
+    location = models.ForeignKey(
+        Location, models.PROTECT, related_name="appointments", verbose_name=_("location")
+    )
+    room = models.ForeignKey(
+        Room,
+        models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="appointments",
+        verbose_name=_("room"),
+    )
+    start = models.DateTimeField(_("start"))
+    end = models.DateTimeField(_("end"))
+    local_date = models.DateField(_("day"), editable=False)
+    buffer_before = models.PositiveSmallIntegerField(
+        default=0, validators=[MaxValueValidator(120), on_the_grid]
+    )
+    buffer_after = models.PositiveSmallIntegerField(
+        default=0, validators=[MaxValueValidator(120), on_the_grid]
+    )
+    status = models.CharField(_("state"), max_length=10, choices=Status)
+    reason = models.CharField(_("reason for the visit"), max_length=500, blank=True)
+    cancellable_until = models.DateTimeField(_("can be cancelled until"))
+    expires_at = models.DateTimeField(_("request expires"), null=True, blank=True)
+    cancellation_reason = models.CharField(_("why cancelled"), max_length=300, blank=True)
+    overbooked = models.BooleanField(_("deliberate overbooking"), default=False)
+    overbooking_reason = models.CharField(_("why overbooked"), max_length=300, blank=True)
+    rescheduled_from = models.OneToOneField(
+        "self", models.PROTECT, null=True, blank=True, related_name="rescheduled_to"
+    )
+    request_key = models.UUIDField(null=True, unique=True, editable=False)
+    #: Rises with every change; calendars know by it which file is newer.
+    sequence = models.PositiveIntegerField(default=0, editable=False)
+    created_at = models.DateTimeField(_("asked on"), auto_now_add=True)
+
+    objects: ClassVar[models.Manager[Appointment]] = AppointmentQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = _("appointment")
+        verbose_name_plural = _("appointments")
+        ordering = ["-start", "-pk"]
+        base_manager_name = "objects"
+        indexes = [
+            models.Index(fields=["practitioner", "start"]),
+            models.Index(fields=["patient", "start"]),
+            models.Index(fields=["location", "local_date"]),
+            models.Index(fields=["status", "expires_at"]),
+            models.Index(fields=["local_date", "status"]),
+        ]
+        constraints = [
+            models.CheckConstraint(condition=Q(end__gt=F("start")), name="appointment_has_length"),
+            models.CheckConstraint(
+                condition=Q(overbooked=False) | ~Q(overbooking_reason=""),
+                name="overbooking_has_a_reason",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.reference
+
+    @property
+    def zone(self) -> zoneinfo.ZoneInfo:
+        return self.location.zone
+
+    @property
+    def state(self) -> Status:
+        return Status(self.status)
+
+    @property
+    def occupied(self) -> Interval:
+        """The practitioner's and the room's time: the visit with its buffers."""
+        return (
+            to_minute(self.start) - self.buffer_before,
+            to_minute(self.end) + self.buffer_after,
+        )
+
+    @property
+    def is_occupying(self) -> bool:
+        return self.status in OCCUPYING
+
+    @property
+    def minutes(self) -> int:
+        return to_minute(self.end) - to_minute(self.start)
+
+    def save(self, *args: Any, **kwargs: Any) -> NoReturn:
+        raise ClosedPath("Appointments are written by the verbs of appointments.services.")
+
+    def delete(self, *args: Any, **kwargs: Any) -> NoReturn:
+        raise ClosedPath("Appointments are never deleted.")
+
+
+class Resource(models.IntegerChoices):
+    """Whose time a cell is. Locks are taken in this order."""
+
+    PRACTITIONER = 1, _("practitioner")
+    ROOM = 2, _("room")
+    PATIENT = 3, _("patient")
+
+
+class OccupancyCell(models.Model):
+    """Five minutes of somebody's time. The key is the guarantee against overlaps."""
+
+    resource = models.PositiveSmallIntegerField(choices=Resource)
+    resource_id = models.PositiveBigIntegerField()
+    cell = models.PositiveIntegerField(help_text="Five-minute steps since 1970, UTC.")
+    appointment = models.ForeignKey(Appointment, models.PROTECT, related_name="cells")
+
+    class Meta:
+        verbose_name = _("occupied time")
+        verbose_name_plural = _("occupied time")
+        constraints = [
+            models.UniqueConstraint(
+                fields=["resource", "resource_id", "cell"], name="one_taker_per_cell"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.get_resource_display()} {self.resource_id} @{self.cell}"
+
+
+class AppointmentEvent(AppendOnlyModel):
+    """One change of one appointment: who, what, before, after, when, from where."""
+
+    appointment = models.ForeignKey(
+        Appointment, models.PROTECT, related_name="events", verbose_name=_("appointment")
+    )
+    verb = models.CharField(_("what"), max_length=20)
+    by = models.ForeignKey(
+        User, models.PROTECT, null=True, related_name="+", verbose_name=_("account")
+    )
+    role = models.CharField(_("as"), max_length=20)
+    source = models.CharField(_("from where"), max_length=20)
+    at = models.DateTimeField(_("when"))
+    before = models.JSONField(_("before"), default=dict)
+    after = models.JSONField(_("after"), default=dict)
+
+    class Meta(AppendOnlyModel.Meta):
+        verbose_name = _("change of an appointment")
+        verbose_name_plural = _("changes of appointments")
+        ordering = ["at", "pk"]
+        indexes = [models.Index(fields=["appointment", "at"])]
+
+    def __str__(self) -> str:
+        return f"{self.verb} {self.at:%Y-%m-%d %H:%M}"
+
+
+def cells_of(interval: Interval) -> range:
+    """The numbers of the five-minute cells that the interval touches."""
+    return range(interval[0] // CELL_MINUTES, -(-interval[1] // CELL_MINUTES))

@@ -1,0 +1,91 @@
+"""The one door through which appointments are written.
+
+Row, cells, event and signal go together or not at all. Only
+``appointments.services`` and ``appointments.imports`` call this.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import uuid
+from typing import Any
+
+from django.db import models, transaction
+
+from accounts.roles import Actor
+from appointments import occupancy
+from appointments.models import Appointment, AppointmentEvent
+from appointments.signals import appointment_changed
+from appointments.transitions import Verb
+
+#: What an event tells about: everything a change can touch.
+TRACKED = (
+    "status",
+    "start",
+    "end",
+    "patient_id",
+    "practitioner_id",
+    "service_id",
+    "location_id",
+    "room_id",
+    "cancellation_reason",
+    "overbooked",
+    "overbooking_reason",
+)
+
+
+def plain(value: Any) -> Any:
+    """A value as JSON can hold it, the same on every database."""
+    if isinstance(value, dt.datetime):
+        return value.astimezone(dt.UTC).isoformat()
+    if isinstance(value, uuid.UUID):
+        return str(value)
+    return value
+
+
+@transaction.atomic
+def insert(appointment: Appointment, *, by: Actor, now: dt.datetime) -> AppointmentEvent:
+    """Write a new appointment; IntegrityError when its time is held by another."""
+    appointment.local_date = appointment.start.astimezone(appointment.zone).date()
+    models.Model.save(appointment, force_insert=True)
+    occupancy.sync(appointment, fresh=True)
+    after = {name: plain(getattr(appointment, name)) for name in TRACKED}
+    return _tell(appointment, Verb.BOOK, by, now, before={}, after=after)
+
+
+@transaction.atomic
+def change(
+    appointment: Appointment, *, verb: Verb, by: Actor, now: dt.datetime, **values: Any
+) -> AppointmentEvent:
+    """Write these values and what follows from them; saves only what changed."""
+    before = {name: plain(getattr(appointment, name)) for name in values}
+    for name, value in values.items():
+        setattr(appointment, name, value)
+    appointment.sequence += 1
+    models.Model.save(appointment, update_fields=[*values, "sequence"])
+    occupancy.sync(appointment)
+    after = {name: plain(getattr(appointment, name)) for name in values}
+    return _tell(appointment, verb, by, now, before=before, after=after)
+
+
+def _tell(
+    appointment: Appointment,
+    verb: Verb,
+    by: Actor,
+    now: dt.datetime,
+    *,
+    before: dict[str, Any],
+    after: dict[str, Any],
+) -> AppointmentEvent:
+    event = AppointmentEvent.objects.create(
+        appointment=appointment,
+        verb=verb,
+        by=by.user,
+        role=by.role,
+        source=by.source,
+        at=now,
+        before=before,
+        after=after,
+    )
+    appointment_changed.send(sender=Appointment, appointment=appointment, event=event)
+    return event

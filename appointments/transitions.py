@@ -1,0 +1,94 @@
+"""The one table of moves: status × verb → status, and who may. Pure."""
+
+from __future__ import annotations
+
+import datetime as dt
+import enum
+
+from django.db import models
+from django.utils.translation import gettext_lazy as _
+
+from accounts.roles import Role
+
+
+class Status(models.TextChoices):
+    """The codes of FHIR's Appointment.status."""
+
+    PENDING = "pending", _("Requested")
+    BOOKED = "booked", _("Confirmed")
+    ARRIVED = "arrived", _("In the waiting room")
+    FULFILLED = "fulfilled", _("Seen")
+    CANCELLED = "cancelled", _("Cancelled")
+    NOSHOW = "noshow", _("Did not come")
+
+
+#: These keep their time; nobody else can have it.
+OCCUPYING = frozenset({Status.PENDING, Status.BOOKED, Status.ARRIVED, Status.FULFILLED})
+#: These are still to come: a change of hours has to ask about them.
+UPCOMING = frozenset({Status.PENDING, Status.BOOKED})
+
+
+class Verb(enum.StrEnum):
+    BOOK = "book"
+    CONFIRM = "confirm"
+    CANCEL = "cancel"
+    ARRIVE = "arrive"
+    FULFIL = "fulfil"
+    NO_SHOW = "no_show"
+    EXPIRE = "expire"
+
+
+MOVES: dict[tuple[Status, Verb], Status] = {
+    (Status.PENDING, Verb.CONFIRM): Status.BOOKED,
+    (Status.PENDING, Verb.CANCEL): Status.CANCELLED,
+    (Status.PENDING, Verb.EXPIRE): Status.CANCELLED,
+    (Status.BOOKED, Verb.CANCEL): Status.CANCELLED,
+    (Status.BOOKED, Verb.ARRIVE): Status.ARRIVED,
+    (Status.BOOKED, Verb.FULFIL): Status.FULFILLED,
+    (Status.BOOKED, Verb.NO_SHOW): Status.NOSHOW,
+    (Status.ARRIVED, Verb.FULFIL): Status.FULFILLED,
+    (Status.ARRIVED, Verb.CANCEL): Status.CANCELLED,
+}
+
+_STAFF = frozenset({Role.PRACTITIONER, Role.RECEPTION, Role.ADMINISTRATOR})
+MAY: dict[Verb, frozenset[Role]] = {
+    Verb.BOOK: _STAFF | {Role.PATIENT},
+    Verb.CONFIRM: _STAFF,
+    Verb.CANCEL: _STAFF | {Role.PATIENT},
+    Verb.ARRIVE: _STAFF,
+    Verb.FULFIL: frozenset({Role.PRACTITIONER, Role.ADMINISTRATOR}),
+    Verb.NO_SHOW: _STAFF,
+    Verb.EXPIRE: frozenset({Role.SYSTEM}),
+}
+#: Not before the appointment's own day: nobody has come tomorrow.
+ON_THE_DAY = frozenset({Verb.ARRIVE, Verb.FULFIL})
+#: Not before the appointment's start: nobody is late yet.
+AFTER_START = frozenset({Verb.NO_SHOW})
+
+
+def target(status: Status, verb: Verb, role: Role) -> Status | None:
+    """Where the verb leads, or None if it leads nowhere or is not for this role."""
+    if role not in MAY[verb]:
+        return None
+    return MOVES.get((status, verb))
+
+
+def is_time_for(verb: Verb, *, start: dt.datetime, zone: dt.tzinfo, now: dt.datetime) -> bool:
+    if verb in AFTER_START:
+        return now >= start
+    if verb in ON_THE_DAY:
+        return now.astimezone(zone).date() >= start.astimezone(zone).date()
+    return True
+
+
+def verbs_for(
+    status: Status, role: Role, *, start: dt.datetime, zone: dt.tzinfo, now: dt.datetime
+) -> list[Verb]:
+    """What this role can do now, the most expected first."""
+    return [
+        verb
+        for (from_status, verb) in MOVES
+        if from_status == status
+        and role in MAY[verb]
+        and is_time_for(verb, start=start, zone=zone, now=now)
+    ]

@@ -1,0 +1,15 @@
+from django.apps import AppConfig
+from django.contrib.admin.apps import AdminConfig
+from django.utils.translation import gettext_lazy as _
+
+
+class ClinicConfig(AppConfig):
+    name = "clinic"
+    verbose_name = _("Clinic")
+
+    def ready(self) -> None:
+        from clinic import checks  # noqa: F401, PLC0415  (registers the system checks)
+
+
+class ClinicAdminConfig(AdminConfig):
+    default_site = "clinic.admin_site.ClinicAdminSite"

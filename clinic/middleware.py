@@ -1,0 +1,74 @@
+"""What every request passes: the language, and the door it wants to open."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from typing import Any
+
+from django.conf import settings
+from django.contrib.auth.views import redirect_to_login
+from django.core.exceptions import PermissionDenied
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseNotAllowed
+from django.http.response import HttpResponseBase
+from django.utils import translation
+from django.utils.cache import add_never_cache_headers, patch_vary_headers
+
+from clinic.policy import Door, row_for
+
+log = logging.getLogger(__name__)
+GetResponse = Callable[[HttpRequest], HttpResponse]
+
+
+class SpanishFirstMiddleware:
+    """Spanish until somebody chooses another language; the choice lives in a cookie.
+
+    Django's own middleware would ask the browser, and a clinic's shared
+    computer says English too often.
+    """
+
+    def __init__(self, get_response: GetResponse) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        chosen = request.COOKIES.get(settings.LANGUAGE_COOKIE_NAME, "")
+        language = chosen if chosen in dict(settings.LANGUAGES) else settings.LANGUAGE_CODE
+        with translation.override(language):
+            request.LANGUAGE_CODE = language
+            response = self.get_response(request)
+        response.headers.setdefault("Content-Language", language)
+        patch_vary_headers(response, ["Cookie"])
+        return response
+
+
+class PolicyMiddleware:
+    """Deny by default: a view runs only if its row in the policy table says so."""
+
+    def __init__(self, get_response: GetResponse) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        response = self.get_response(request)
+        if request.user.is_authenticated or getattr(request, "is_personal", True):
+            add_never_cache_headers(response)
+        return response
+
+    def process_view(
+        self, request: HttpRequest, view: Any, args: Any, kwargs: Any
+    ) -> HttpResponseBase | None:
+        name = request.resolver_match.view_name if request.resolver_match else ""
+        row = row_for(name)
+        if row is None:
+            log.error("No row in the policy table for %r: closed.", name)
+            raise Http404
+        if request.method not in row.methods:
+            return HttpResponseNotAllowed(sorted(row.methods))
+        if row.who is Door.PUBLIC:
+            request.is_personal = False  # type: ignore[attr-defined]
+            return None
+        user = request.user
+        if not user.is_authenticated:
+            return redirect_to_login(request.get_full_path())
+        if isinstance(row.who, frozenset) and not (user.roles & row.who):
+            raise PermissionDenied
+        return None

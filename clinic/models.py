@@ -1,0 +1,319 @@
+"""The catalogue: what the clinic is and what it offers. Knows nobody above it.
+
+No model here points at a user; who did what goes to ``AuditEvent`` as text
+(see docs/decisions/0001-who-owns-the-catalogue.md).
+"""
+
+from __future__ import annotations
+
+import uuid
+import zoneinfo
+from collections.abc import Iterable
+from typing import Any, ClassVar, NoReturn, Self
+
+from django.core.exceptions import ValidationError
+from django.core.validators import MaxValueValidator, MinValueValidator
+from django.db import models
+from django.utils.translation import gettext_lazy as _
+from phonenumber_field.modelfields import PhoneNumberField
+
+from clinic.fields import on_the_grid
+from clinic.text import normalise, search_words
+
+
+class AppendOnlyError(TypeError):
+    """Raised by any attempt to change or remove a line of history."""
+
+
+class AppendOnlyQuerySet(models.QuerySet[Any]):
+    def _closed(self, *args: Any, **kwargs: Any) -> NoReturn:
+        raise AppendOnlyError(f"{self.model.__name__} rows are only ever added.")
+
+    update = delete = bulk_update = update_or_create = _closed  # type: ignore[assignment]
+    _raw_delete = _closed
+
+
+class AppendOnlyModel(models.Model):
+    """A row of history: written once, never changed, never removed."""
+
+    objects: ClassVar[models.Manager[Any]] = models.Manager.from_queryset(AppendOnlyQuerySet)()
+
+    class Meta:
+        abstract = True
+        base_manager_name = "objects"
+
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        if not self._state.adding:
+            raise AppendOnlyError(f"{type(self).__name__} {self.pk} is history.")
+        super().save(*args, **kwargs)
+
+    def delete(self, *args: Any, **kwargs: Any) -> NoReturn:
+        raise AppendOnlyError(f"{type(self).__name__} {self.pk} is history.")
+
+
+class SearchableQuerySet(models.QuerySet[Any]):
+    def search(self, query: str) -> Self:
+        """Rows in which every word of the query occurs, accents and case aside."""
+        found = self
+        for word in search_words(query):
+            found = found.filter(search_text__contains=word)
+        return found
+
+    def active(self) -> Self:
+        return self.filter(is_active=True)
+
+    def bulk_create(self, objs: Iterable[Any], *args: Any, **kwargs: Any) -> list[Any]:
+        rows = list(objs)
+        for row in rows:
+            row.search_text = row.make_search_text()
+        return super().bulk_create(rows, *args, **kwargs)
+
+
+class SearchableModel(models.Model):
+    """Keeps ``search_text``: the normalised words a person may look this row up by."""
+
+    search_text = models.CharField(max_length=500, editable=False, db_index=True)
+
+    objects = SearchableQuerySet.as_manager()
+
+    class Meta:
+        abstract = True
+
+    def searchable(self) -> Iterable[str]:
+        raise NotImplementedError
+
+    def make_search_text(self) -> str:
+        return normalise(" ".join(filter(None, self.searchable())))[:500]
+
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        self.search_text = self.make_search_text()
+        if (fields := kwargs.get("update_fields")) is not None:
+            kwargs["update_fields"] = {*fields, "search_text"}
+        super().save(*args, **kwargs)
+
+
+def valid_time_zone(value: str) -> None:
+    if value not in zoneinfo.available_timezones():
+        raise ValidationError(
+            _("“%(value)s” is not a time zone. Write one like America/Santiago."),
+            params={"value": value},
+        )
+
+
+class Organization(models.Model):
+    """The clinic itself, one row: its name, its telephones and the rules nothing else overrides."""
+
+    name = models.CharField(_("name"), max_length=120, default="Consultorio")
+    phone = PhoneNumberField(_("phone"), blank=True)
+    urgent_phone = models.CharField(
+        _("urgent care phone"), max_length=40, blank=True, help_text=_("Shown on every page.")
+    )
+    email = models.EmailField(_("e-mail"), blank=True)
+    min_notice_minutes = models.PositiveIntegerField(
+        _("minimum notice (minutes)"),
+        default=60,
+        validators=[MaxValueValidator(60 * 24 * 90)],
+        help_text=_("How long before its start a time can still be booked online."),
+    )
+    horizon_days = models.PositiveIntegerField(
+        _("horizon (days)"),
+        default=60,
+        validators=[MinValueValidator(1), MaxValueValidator(730)],
+        help_text=_("How many days ahead times are shown."),
+    )
+    cancel_notice_hours = models.PositiveIntegerField(
+        _("notice for cancelling (hours)"),
+        default=24,
+        validators=[MaxValueValidator(24 * 30)],
+        help_text=_("Later than this before the start, patients have to call."),
+    )
+    request_expiry_hours = models.PositiveIntegerField(
+        _("requests expire after (hours)"),
+        default=48,
+        validators=[MinValueValidator(1), MaxValueValidator(24 * 30)],
+        help_text=_("A request that nobody confirmed is cancelled after this time."),
+    )
+    reminder_hours = models.PositiveIntegerField(
+        _("reminder (hours before)"),
+        default=24,
+        validators=[MinValueValidator(1), MaxValueValidator(24 * 14)],
+    )
+
+    class Meta:
+        verbose_name = _("clinic")
+        verbose_name_plural = _("clinic")
+
+    def __str__(self) -> str:
+        return self.name
+
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        self.pk = 1
+        super().save(*args, **kwargs)
+
+    def delete(self, *args: Any, **kwargs: Any) -> NoReturn:
+        raise models.ProtectedError("The clinic itself stays.", {self})
+
+    @classmethod
+    def current(cls) -> Organization:
+        """The clinic's row; the first call on an empty database makes it."""
+        return cls.objects.filter(pk=1).first() or cls.objects.get_or_create(pk=1)[0]
+
+
+class Location(SearchableModel):
+    """A physical practice; its wall clock is the one its hours are written in."""
+
+    name = models.CharField(_("name"), max_length=120, unique=True)
+    slug = models.SlugField(_("short name for links"), max_length=60, unique=True)
+    time_zone = models.CharField(
+        _("time zone"),
+        max_length=60,
+        default="America/Argentina/Buenos_Aires",
+        validators=[valid_time_zone],
+    )
+    address = models.CharField(_("address"), max_length=200)
+    directions = models.CharField(_("how to get there"), max_length=300, blank=True)
+    phone = PhoneNumberField(_("phone"), blank=True)
+    is_active = models.BooleanField(_("active"), default=True)
+
+    class Meta:
+        verbose_name = _("location")
+        verbose_name_plural = _("locations")
+        ordering = ["search_text"]
+
+    def __str__(self) -> str:
+        return self.name
+
+    def searchable(self) -> Iterable[str]:
+        return [self.name, self.address]
+
+    @property
+    def zone(self) -> zoneinfo.ZoneInfo:
+        return zoneinfo.ZoneInfo(self.time_zone)
+
+
+class Room(models.Model):
+    location = models.ForeignKey(
+        Location, models.PROTECT, related_name="rooms", verbose_name=_("location")
+    )
+    name = models.CharField(_("name"), max_length=60)
+    is_active = models.BooleanField(_("active"), default=True)
+
+    class Meta:
+        verbose_name = _("room")
+        verbose_name_plural = _("rooms")
+        ordering = ["location", "name"]
+        constraints = [
+            models.UniqueConstraint(fields=["location", "name"], name="room_name_per_location")
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Specialty(SearchableModel):
+    name = models.CharField(_("name"), max_length=120, unique=True)
+    slug = models.SlugField(_("short name for links"), max_length=60, unique=True)
+    is_active = models.BooleanField(_("active"), default=True)
+
+    class Meta:
+        verbose_name = _("specialty")
+        verbose_name_plural = _("specialties")
+        ordering = ["search_text"]
+
+    def __str__(self) -> str:
+        return self.name
+
+    def searchable(self) -> Iterable[str]:
+        return [self.name]
+
+
+class Service(SearchableModel):
+    """What can be booked: a kind of visit with its usual length."""
+
+    specialty = models.ForeignKey(
+        Specialty, models.PROTECT, related_name="services", verbose_name=_("specialty")
+    )
+    name = models.CharField(_("name"), max_length=120)
+    slug = models.SlugField(_("short name for links"), max_length=60, unique=True)
+    default_duration = models.PositiveSmallIntegerField(
+        _("usual length (minutes)"),
+        default=30,
+        validators=[MinValueValidator(5), MaxValueValidator(480), on_the_grid],
+    )
+    preparation = models.TextField(
+        _("preparation"),
+        blank=True,
+        max_length=1000,
+        help_text=_("What the patient has to do or bring, for example “8 hours of fasting”."),
+    )
+    is_active = models.BooleanField(_("active"), default=True)
+
+    class Meta:
+        verbose_name = _("service")
+        verbose_name_plural = _("services")
+        ordering = ["search_text"]
+        constraints = [
+            models.UniqueConstraint(fields=["specialty", "name"], name="service_name_per_specialty")
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+    def searchable(self) -> Iterable[str]:
+        return [self.name]
+
+
+class Closure(models.Model):
+    """Days on which one location, or all of them, are closed."""
+
+    location = models.ForeignKey(
+        Location,
+        models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="closures",
+        verbose_name=_("location"),
+        help_text=_("Empty: every location."),
+    )
+    first_day = models.DateField(_("first day"))
+    last_day = models.DateField(_("last day"))
+    name = models.CharField(_("name"), max_length=120)
+
+    class Meta:
+        verbose_name = _("holiday or closure")
+        verbose_name_plural = _("holidays and closures")
+        ordering = ["first_day"]
+        indexes = [models.Index(fields=["last_day", "first_day"])]
+        constraints = [
+            models.CheckConstraint(
+                condition=models.Q(last_day__gte=models.F("first_day")),
+                name="closure_days_in_order",
+                violation_error_message=_("The last day cannot be before the first."),
+            )
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class AuditEvent(AppendOnlyModel):
+    """Who did or read what: append-only, actor and target as text."""
+
+    at = models.DateTimeField(_("when"), auto_now_add=True, db_index=True)
+    actor = models.CharField(_("who"), max_length=254, db_index=True)
+    action = models.CharField(_("what"), max_length=60, db_index=True)
+    target = models.CharField(_("of what"), max_length=200, db_index=True)
+    details = models.JSONField(_("details"), default=dict, blank=True)
+
+    class Meta(AppendOnlyModel.Meta):
+        verbose_name = _("audit line")
+        verbose_name_plural = _("audit lines")
+        ordering = ["-at", "-pk"]
+
+    def __str__(self) -> str:
+        return f"{self.at:%Y-%m-%d %H:%M} {self.actor} {self.action} {self.target}"
+
+
+def make_public_id() -> uuid.UUID:
+    """Identifies a row in an address: says nothing about how many there are."""
+    return uuid.uuid4()

@@ -1,0 +1,81 @@
+"""Who may open which address. What has no row here is closed to everybody.
+
+The middleware asks this table before any view runs; a generated test runs every
+address × role × method against it. Whose object it is, the view decides
+(``visible_to``, 404 for the stranger).
+"""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass
+
+from accounts.roles import Role
+
+
+class Door(enum.Enum):
+    """Doors that are not a role."""
+
+    PUBLIC = "anybody"
+    LOGGED_IN = "anybody with an account"
+
+
+GET = frozenset({"GET", "HEAD"})
+POST = frozenset({"POST"})
+BOTH = GET | POST
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    who: Door | frozenset[Role]
+    methods: frozenset[str] = GET
+
+
+def public(methods: frozenset[str] = GET) -> Row:
+    return Row(Door.PUBLIC, methods)
+
+
+def logged_in(methods: frozenset[str] = GET) -> Row:
+    return Row(Door.LOGGED_IN, methods)
+
+
+def only(*roles: Role, methods: frozenset[str] = GET) -> Row:
+    return Row(frozenset(roles), methods)
+
+
+PATIENT, PRACTITIONER, RECEPTION, ADMINISTRATOR = (
+    Role.PATIENT,
+    Role.PRACTITIONER,
+    Role.RECEPTION,
+    Role.ADMINISTRATOR,
+)
+
+POLICY: dict[str, Row] = {
+    # --- for everybody
+    "home": public(),
+    "healthz": public(),
+    "set_language": public(POST),
+    "start": logged_in(),
+    # --- appointments: finding and booking
+    "appointments:times": public(),
+    "appointments:practitioners": public(),
+    "appointments:practitioner": public(),
+    "appointments:book": logged_in(BOTH),
+    "appointments:list": only(PATIENT),
+    "appointments:detail": only(PATIENT),
+    "appointments:cancel": only(PATIENT, methods=BOTH),
+    "appointments:calendar": only(PATIENT),
+}
+
+#: Every address of these namespaces, whatever its name.
+NAMESPACES: dict[str, Row] = {
+    # The admin checks each model's permission itself; nobody else gets that far.
+    "admin": only(ADMINISTRATOR, methods=BOTH),
+}
+
+
+def row_for(view_name: str) -> Row | None:
+    if (row := POLICY.get(view_name)) is not None:
+        return row
+    namespace, _colon, _name = view_name.rpartition(":")
+    return NAMESPACES.get(namespace)

@@ -1,0 +1,17 @@
+"""Text as people search for it: without accents, case or doubled spaces."""
+
+import unicodedata
+
+MAX_QUERY = 100
+
+
+def normalise(value: str) -> str:
+    """``"  Pérez  GÓMEZ "`` → ``"perez gomez"``; the same on every database."""
+    decomposed = unicodedata.normalize("NFKD", value)
+    plain = "".join(c for c in decomposed if not unicodedata.combining(c))
+    return " ".join(plain.casefold().split())
+
+
+def search_words(query: str) -> list[str]:
+    """The words of a query; each has to occur. What nobody types by hand is cut off."""
+    return normalise(query[:MAX_QUERY].replace("\x00", " ")).split()[:8]

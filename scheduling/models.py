@@ -1,0 +1,328 @@
+"""When a practitioner works, where, and what can be booked with them."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import Self
+
+from django.core.validators import MaxValueValidator, MinValueValidator
+from django.db import models
+from django.db.models import F, Q
+from django.utils.dates import WEEKDAYS
+from django.utils.translation import gettext_lazy as _
+
+from accounts.models import Practitioner
+from clinic.fields import on_the_grid, time_on_the_grid
+from clinic.models import Location, Service
+from scheduling.slots import Need
+
+WEEKDAY_CHOICES = list(WEEKDAYS.items())
+
+
+class ScheduleQuerySet(models.QuerySet["Schedule"]):
+    def active(self) -> Self:
+        return self.filter(is_active=True, practitioner__is_active=True, location__is_active=True)
+
+
+class Schedule(models.Model):
+    """A practitioner's time at one location."""
+
+    practitioner = models.ForeignKey(
+        Practitioner, models.PROTECT, related_name="schedules", verbose_name=_("practitioner")
+    )
+    location = models.ForeignKey(
+        Location, models.PROTECT, related_name="schedules", verbose_name=_("location")
+    )
+    slot_step = models.PositiveSmallIntegerField(
+        _("a time every (minutes)"),
+        default=15,
+        validators=[MinValueValidator(5), MaxValueValidator(240), on_the_grid],
+        help_text=_("The distance between the times that are offered."),
+    )
+    min_notice_minutes = models.PositiveIntegerField(
+        _("minimum notice (minutes)"),
+        null=True,
+        blank=True,
+        validators=[MaxValueValidator(60 * 24 * 90)],
+        help_text=_("Empty: as the clinic."),
+    )
+    horizon_days = models.PositiveIntegerField(
+        _("horizon (days)"),
+        null=True,
+        blank=True,
+        validators=[MinValueValidator(1), MaxValueValidator(730)],
+        help_text=_("Empty: as the clinic."),
+    )
+    is_active = models.BooleanField(_("active"), default=True)
+
+    objects = ScheduleQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = _("schedule")
+        verbose_name_plural = _("schedules")
+        ordering = ["practitioner", "location"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["practitioner", "location"], name="one_schedule_per_location"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.practitioner} · {self.location}"
+
+
+class WorkingHours(models.Model):
+    """A weekly wall-clock rule: open from start to end on this weekday."""
+
+    schedule = models.ForeignKey(
+        Schedule, models.CASCADE, related_name="hours", verbose_name=_("schedule")
+    )
+    weekday = models.PositiveSmallIntegerField(_("day"), choices=WEEKDAY_CHOICES)
+    start = models.TimeField(_("from"), validators=[time_on_the_grid])
+    end = models.TimeField(
+        _("to"),
+        validators=[time_on_the_grid],
+        help_text=_("0:00 is midnight; an earlier time than “from” lies on the next day."),
+    )
+    valid_from = models.DateField(_("valid from"), null=True, blank=True)
+    valid_until = models.DateField(_("valid until"), null=True, blank=True)
+
+    class Meta:
+        verbose_name = _("working hours")
+        verbose_name_plural = _("working hours")
+        ordering = ["schedule", "weekday", "start"]
+        constraints = [
+            models.CheckConstraint(condition=Q(weekday__lte=6), name="working_hours_weekday"),
+            models.CheckConstraint(
+                condition=~Q(start=F("end")),
+                name="working_hours_not_empty",
+                violation_error_message=_("The end has to differ from the start."),
+            ),
+            models.CheckConstraint(
+                condition=Q(valid_from=None)
+                | Q(valid_until=None)
+                | Q(valid_until__gte=F("valid_from")),
+                name="working_hours_validity_in_order",
+                violation_error_message=_("The last day cannot be before the first."),
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.get_weekday_display()} {self.start:%H:%M}–{self.end:%H:%M}"
+
+    def holds_on(self, day: dt.date) -> bool:
+        return (
+            day.weekday() == self.weekday
+            and (self.valid_from is None or self.valid_from <= day)
+            and (self.valid_until is None or day <= self.valid_until)
+        )
+
+
+class DateOverride(models.Model):
+    """One date that differs from the week: closed, other hours, or extra hours."""
+
+    class Kind(models.TextChoices):
+        CLOSED = "closed", _("closed")
+        INSTEAD = "instead", _("these hours instead of the usual ones")
+        EXTRA = "extra", _("these hours on top of the usual ones")
+
+    schedule = models.ForeignKey(
+        Schedule, models.CASCADE, related_name="overrides", verbose_name=_("schedule")
+    )
+    date = models.DateField(_("date"))
+    kind = models.CharField(_("what"), max_length=10, choices=Kind)
+    start = models.TimeField(_("from"), null=True, blank=True, validators=[time_on_the_grid])
+    end = models.TimeField(_("to"), null=True, blank=True, validators=[time_on_the_grid])
+
+    class Meta:
+        verbose_name = _("exception")
+        verbose_name_plural = _("exceptions")
+        ordering = ["schedule", "date", "start"]
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(kind="closed", start=None, end=None)
+                | (~Q(kind="closed") & Q(start__isnull=False, end__isnull=False)),
+                name="override_hours_fit_kind",
+                violation_error_message=_(
+                    "A closed day has no hours; any other exception needs both hours."
+                ),
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.date:%Y-%m-%d} {self.get_kind_display()}"
+
+
+class TimeOffQuerySet(models.QuerySet["TimeOff"]):
+    def touching(self, start: dt.datetime, end: dt.datetime) -> Self:
+        """One-off blocks that overlap [start, end), and every weekly one."""
+        return self.filter(Q(weekday__isnull=False) | Q(starts_at__lt=end, ends_at__gt=start))
+
+
+class TimeOff(models.Model):
+    """Time a practitioner is not there: once (vacation) or weekly (lunch)."""
+
+    practitioner = models.ForeignKey(
+        Practitioner, models.PROTECT, related_name="time_off", verbose_name=_("practitioner")
+    )
+    location = models.ForeignKey(
+        Location,
+        models.PROTECT,
+        null=True,
+        blank=True,
+        verbose_name=_("location"),
+        help_text=_("Empty: every location."),
+    )
+    starts_at = models.DateTimeField(_("starts"), null=True, blank=True)
+    ends_at = models.DateTimeField(_("ends"), null=True, blank=True)
+    weekday = models.PositiveSmallIntegerField(
+        _("every"), choices=WEEKDAY_CHOICES, null=True, blank=True
+    )
+    start = models.TimeField(_("from"), null=True, blank=True, validators=[time_on_the_grid])
+    end = models.TimeField(_("to"), null=True, blank=True, validators=[time_on_the_grid])
+    reason = models.CharField(
+        _("reason"), max_length=120, blank=True, help_text=_("Only staff can see it.")
+    )
+
+    objects = TimeOffQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = _("time off")
+        verbose_name_plural = _("time off")
+        ordering = ["practitioner", "weekday", "start", "starts_at"]
+        indexes = [models.Index(fields=["practitioner", "ends_at"])]
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(
+                    weekday=None,
+                    start=None,
+                    end=None,
+                    starts_at__isnull=False,
+                    ends_at__gt=F("starts_at"),
+                )
+                | Q(
+                    weekday__lte=6,
+                    start__isnull=False,
+                    end__isnull=False,
+                    starts_at=None,
+                    ends_at=None,
+                ),
+                name="time_off_once_or_weekly",
+                violation_error_message=_(
+                    "Give either a start and a later end, or a weekday with its hours."
+                ),
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.reason or str(self._meta.verbose_name)
+
+    @property
+    def is_weekly(self) -> bool:
+        return self.weekday is not None
+
+
+class ServiceOfferingQuerySet(models.QuerySet["ServiceOffering"]):
+    def bookable(self) -> Self:
+        """What exists for staff: every part of it is active."""
+        return self.filter(
+            is_active=True,
+            service__is_active=True,
+            service__specialty__is_active=True,
+            schedule__is_active=True,
+            schedule__practitioner__is_active=True,
+            schedule__location__is_active=True,
+        )
+
+    def online(self) -> Self:
+        """What a patient may find and book."""
+        return self.bookable().filter(is_online=True)
+
+    def with_parts(self) -> Self:
+        return self.select_related(
+            "service__specialty", "schedule__practitioner", "schedule__location"
+        )
+
+
+class ServiceOffering(models.Model):
+    """A service as one practitioner gives it at one location."""
+
+    class Confirmation(models.TextChoices):
+        AUTOMATIC = "automatic", _("booked at once")
+        MANUAL = "manual", _("asked for; somebody confirms")
+
+    schedule = models.ForeignKey(
+        Schedule, models.CASCADE, related_name="offerings", verbose_name=_("schedule")
+    )
+    service = models.ForeignKey(
+        Service, models.PROTECT, related_name="offerings", verbose_name=_("service")
+    )
+    duration = models.PositiveSmallIntegerField(
+        _("length (minutes)"),
+        null=True,
+        blank=True,
+        validators=[MinValueValidator(5), MaxValueValidator(480), on_the_grid],
+        help_text=_("Empty: the usual length of the service."),
+    )
+    buffer_before = models.PositiveSmallIntegerField(
+        _("free before (minutes)"), default=0, validators=[MaxValueValidator(120), on_the_grid]
+    )
+    buffer_after = models.PositiveSmallIntegerField(
+        _("free after (minutes)"), default=0, validators=[MaxValueValidator(120), on_the_grid]
+    )
+    price = models.DecimalField(
+        _("price"),
+        max_digits=10,
+        decimal_places=2,
+        null=True,
+        blank=True,
+        validators=[MinValueValidator(0)],
+    )
+    show_price = models.BooleanField(_("show the price"), default=False)
+    confirmation = models.CharField(
+        _("booking"), max_length=10, choices=Confirmation, default=Confirmation.AUTOMATIC
+    )
+    is_online = models.BooleanField(_("patients can book it online"), default=True)
+    cancel_notice_hours = models.PositiveIntegerField(
+        _("notice for cancelling (hours)"),
+        null=True,
+        blank=True,
+        validators=[MaxValueValidator(24 * 30)],
+        help_text=_("Empty: as the clinic."),
+    )
+    is_active = models.BooleanField(_("active"), default=True)
+
+    objects = ServiceOfferingQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = _("service offered")
+        verbose_name_plural = _("services offered")
+        ordering = ["schedule", "service"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["schedule", "service"], name="one_offering_per_schedule_service"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.service} · {self.schedule}"
+
+    @property
+    def minutes(self) -> int:
+        return self.duration or self.service.default_duration
+
+    @property
+    def need(self) -> Need:
+        return Need(self.minutes, self.buffer_before, self.buffer_after)
+
+    @property
+    def is_automatic(self) -> bool:
+        return self.confirmation == self.Confirmation.AUTOMATIC
+
+    @property
+    def practitioner(self) -> Practitioner:
+        return self.schedule.practitioner
+
+    @property
+    def location(self) -> Location:
+        return self.schedule.location

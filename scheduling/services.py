@@ -1,0 +1,117 @@
+"""Verbs that change a practitioner's time. Each holds the practitioner's row.
+
+Bookings hold the same row, so that a change of hours and a booking come one
+after the other (see docs/decisions/0002-the-guard.md).
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from django.db import transaction
+
+from accounts.models import Practitioner
+from accounts.roles import Actor
+from clinic import audit
+from clinic.models import Location
+from scheduling.models import Schedule, ServiceOffering, TimeOff, WorkingHours
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Hours:
+    """One line of the weekly hours, as a form gives it."""
+
+    weekday: int
+    start: dt.time
+    end: dt.time
+    valid_from: dt.date | None = None
+    valid_until: dt.date | None = None
+
+
+@transaction.atomic
+def set_week(*, schedule: Schedule, hours: Sequence[Hours], by: Actor) -> None:
+    """Replace the weekly hours of a schedule by these."""
+    Practitioner.objects.lock(schedule.practitioner_id)
+    before = [str(h) for h in schedule.hours.all()]
+    schedule.hours.all().delete()
+    rows = [
+        WorkingHours(
+            schedule=schedule,
+            weekday=line.weekday,
+            start=line.start,
+            end=line.end,
+            valid_from=line.valid_from,
+            valid_until=line.valid_until,
+        )
+        for line in sorted(hours, key=lambda h: (h.weekday, h.start))
+    ]
+    WorkingHours.objects.bulk_create(rows)
+    audit.record(
+        actor=str(by),
+        action="schedule.set_week",
+        target=schedule,
+        before=before,
+        after=[str(row) for row in rows],
+    )
+
+
+@transaction.atomic
+def add_time_off(
+    *,
+    practitioner: Practitioner,
+    by: Actor,
+    location: Location | None = None,
+    starts_at: dt.datetime | None = None,
+    ends_at: dt.datetime | None = None,
+    weekday: int | None = None,
+    start: dt.time | None = None,
+    end: dt.time | None = None,
+    reason: str = "",
+) -> TimeOff:
+    """Block time once (two instants) or weekly (a weekday and its hours).
+
+    Does not look at appointments: ``appointments.services.block_time`` does.
+    """
+    Practitioner.objects.lock(practitioner.pk)
+    row = TimeOff.objects.create(
+        practitioner=practitioner,
+        location=location,
+        starts_at=starts_at,
+        ends_at=ends_at,
+        weekday=weekday,
+        start=start,
+        end=end,
+        reason=reason,
+    )
+    audit.record(actor=str(by), action="time_off.add", target=row, practitioner=practitioner.pk)
+    return row
+
+
+@transaction.atomic
+def remove_time_off(*, time_off: TimeOff, by: Actor) -> None:
+    Practitioner.objects.lock(time_off.practitioner_id)
+    audit.record(
+        actor=str(by),
+        action="time_off.remove",
+        target=time_off,
+        practitioner=time_off.practitioner_id,
+    )
+    time_off.delete()
+
+
+@transaction.atomic
+def set_offering(*, offering: ServiceOffering, by: Actor) -> ServiceOffering:
+    """Save a service as this practitioner gives it, new or changed."""
+    Practitioner.objects.lock(offering.schedule.practitioner_id)
+    offering.save()
+    audit.record(
+        actor=str(by),
+        action="offering.set",
+        target=offering,
+        minutes=offering.minutes,
+        is_active=offering.is_active,
+        is_online=offering.is_online,
+    )
+    return offering
