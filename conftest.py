@@ -9,7 +9,6 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
-from django.conf import settings
 from django.core.cache import cache as django_cache
 
 DATABASE_URL = os.environ.get("DATABASE_URL", "")
@@ -89,11 +88,6 @@ def _clean_cache() -> None:
     django_cache.clear()
 
 
-@pytest.fixture(autouse=True)
-def _clean_mail_folder() -> None:
-    shutil.rmtree(settings.EMAIL_FILE_PATH, ignore_errors=True)
-
-
 @pytest.fixture
 def redis_url() -> str:
     """A database of the Redis server that no parallel test process shares."""
@@ -122,4 +116,5 @@ def browser_type_launch_args(browser_type_launch_args: dict[str, Any]) -> dict[s
 
 @pytest.fixture(scope="session")
 def browser_context_args(browser_context_args: dict[str, Any]) -> dict[str, Any]:
+    """A browser far from the clinic: the times shown are the location's all the same."""
     return {**browser_context_args, "locale": "es-AR", "timezone_id": "America/Santiago"}

@@ -231,7 +231,7 @@ if REDIS_URL:
         "visibility_timeout": 600,
     }
 else:
-    CELERY_BROKER_URL = "filesystem://"
+    CELERY_BROKER_URL = "filesystem://localhost"
     CELERY_BROKER_TRANSPORT_OPTIONS = folder_broker(VAR_DIR)
 
 # --- safety ------------------------------------------------------------------

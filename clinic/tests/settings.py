@@ -12,7 +12,7 @@ import tempfile
 from pathlib import Path
 
 _REPOSITORY = Path(__file__).resolve().parent.parent.parent
-for _name in re.findall(r"^#?([A-Z_]+)=", (_REPOSITORY / ".env.example").read_text(), re.M):
+for _name in re.findall(r"^#?([A-Z_]+)=", (_REPOSITORY / ".env.example").read_text(), re.MULTILINE):
     if _name != "DATABASE_URL":
         os.environ.pop(_name, None)
 

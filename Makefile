@@ -1,0 +1,86 @@
+# make run    the clinic on this machine (PORT=8001 make run for another port)
+# make test   everything that can be proven here
+# make help   the rest
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+MAKEFLAGS += --no-print-directory
+
+PORT ?= 8000
+JOBS ?= 2
+PYTHON ?= python3
+TEST_DATABASE_URL ?= mysql://root@127.0.0.1:3306/clinic
+
+PY := .venv/bin/python
+PYTEST := $(PY) -m pytest
+TEMPLATES = $(shell find templates accounts appointments clinic notifications scheduling -name '*.html')
+# What kinds of tests had nothing to run on; said again at the very end.
+NOT_RUN := .not-run
+
+##@ Running
+.PHONY: run
+run: .venv/.running ## Start the clinic: web, worker and demo data
+	@DEMO=$${DEMO-$(if $(wildcard .env),,true)} PORT=$(PORT) exec $(PY) manage.py serve --prepare
+
+.venv/.running: requirements.txt .ci/setup
+	@PYTHON=$(PYTHON) .ci/setup requirements.txt
+	@touch $@
+
+.venv/.developing: requirements-dev.txt requirements.txt .ci/setup
+	@PYTHON=$(PYTHON) .ci/setup requirements-dev.txt
+	@touch .venv/.running $@
+
+##@ Proving
+.PHONY: test
+test: ## Everything: check, then every test on both databases
+	@rm -f $(NOT_RUN)
+	@$(MAKE) check
+	@$(MAKE) test-sqlite
+	@$(MAKE) test-mariadb
+	@if [ -s $(NOT_RUN) ]; then \
+		printf '\n!!!!!!!!!!!!!!!!!!!! NOT EVERYTHING RAN !!!!!!!!!!!!!!!!!!!!\n'; cat $(NOT_RUN); \
+		rm -f $(NOT_RUN); \
+	fi
+
+.PHONY: test-sqlite
+test-sqlite: .venv/.developing ## The suite on SQLite, with the browser
+	env -u DATABASE_URL NOT_RUN_REPORT=$(NOT_RUN) $(PYTEST) -n $(JOBS) --dist worksteal -m "not mariadb and not redis"
+
+.PHONY: test-mariadb
+test-mariadb: .venv/.developing ## The suite on MariaDB (TEST_DATABASE_URL), with Redis and the worker
+	DATABASE_URL=$(TEST_DATABASE_URL) NOT_RUN_REPORT=$(NOT_RUN) $(PYTEST) -n $(JOBS) --dist worksteal -m "not browser"
+
+.PHONY: coverage
+coverage: .venv/.developing ## Which lines the suite on SQLite does not reach
+	env -u DATABASE_URL $(PYTEST) -n $(JOBS) -q -m "not mariadb and not redis and not browser" --cov --cov-report=term
+
+.PHONY: check
+check: .venv/.developing ## Style, types, missing migrations, translations, production settings
+	$(PY) -m ruff check .
+	$(PY) -m ruff format --check .
+	$(if $(TEMPLATES),.venv/bin/djade --target-version 5.2 --check $(TEMPLATES))
+	ENV_FILE=/dev/null $(PY) -m mypy
+	ENV_FILE=/dev/null SQLITE_PATH=:memory: $(PY) manage.py makemigrations --check --dry-run
+	$(PY) .ci/translations.py
+	ENV_FILE=.env.example SECRET_KEY=$$($(PY) -c 'import secrets; print(secrets.token_urlsafe(50))') \
+		$(PY) manage.py check --deploy --fail-level WARNING
+
+##@ Working
+.PHONY: format
+format: .venv/.developing ## Bring code and templates into the house's style
+	$(PY) -m ruff check --fix .
+	$(PY) -m ruff format .
+	-$(if $(TEMPLATES),.venv/bin/djade --target-version 5.2 $(TEMPLATES))
+
+.PHONY: messages
+messages: .venv/.developing ## Collect the sentences to translate, and compile the translations
+	$(PY) .ci/translations.py --write
+
+.PHONY: clean
+clean: ## Remove what can be made again; the data in var/ stays
+	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .hypothesis .coverage htmlcov var/static $(NOT_RUN)
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+.PHONY: help
+help:
+	@awk -F ':.*## ' '/^##@/ {printf "\n%s\n", substr($$0, 5)} /^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' Makefile
