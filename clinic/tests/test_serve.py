@@ -1,0 +1,121 @@
+"""``manage.py serve``: real processes, on a free port, in a folder of their own."""
+
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+pytestmark = pytest.mark.slow
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def manage(folder: Path, port: int, *arguments: str) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "manage.py", "serve", "--port", str(port), *arguments],
+        cwd=ROOT,
+        env={"PATH": os.environ["PATH"], "ENV_FILE": os.devnull, "VAR_DIR": str(folder)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+
+
+def children_of(pid: int) -> dict[str, int]:
+    """The parts by name: what the command line of each child says."""
+    found = {}
+    for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split():
+        line = Path(f"/proc/{child}/cmdline").read_bytes().decode()
+        found["worker" if "celery" in line else "web"] = int(child)
+    return found
+
+
+def read_until(process: subprocess.Popen[str], words: str) -> str:
+    assert process.stdout
+    seen = ""
+    for line in process.stdout:
+        seen += line
+        if words in line:
+            return seen
+    raise AssertionError(f"ended without saying {words!r}:\n{seen}")
+
+
+@pytest.fixture
+def port() -> int:
+    return free_port()
+
+
+@pytest.fixture
+def serving(tmp_path: Path, port: int) -> Iterator[subprocess.Popen[str]]:
+    process = manage(tmp_path, port, "--prepare")
+    try:
+        read_until(process, f"The clinic is open: http://localhost:{port}/")
+        yield process
+    finally:
+        process.terminate()
+        process.communicate(timeout=20)
+
+
+def listens(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_it_serves_until_a_signal_and_then_leaves_nothing_behind(serving, port, number):
+    assert listens(port)
+    parts = children_of(serving.pid)
+    assert set(parts) == {"web", "worker"}
+    started = time.monotonic()
+    serving.send_signal(number)
+    output, _ = serving.communicate(timeout=20)
+    assert serving.returncode == 0
+    assert time.monotonic() - started < 10
+    assert "Traceback" not in output
+    assert not listens(port)
+    assert not any(Path(f"/proc/{pid}").exists() for pid in parts.values())
+
+
+@pytest.mark.parametrize("name", ["web", "worker"])
+def test_when_a_part_dies_the_other_is_stopped_and_the_exit_says_so(serving, port, name):
+    parts = children_of(serving.pid)
+    os.killpg(parts[name], signal.SIGKILL)
+    output, _ = serving.communicate(timeout=20)
+    assert serving.returncode == 1
+    assert f"The {name} ended by itself" in output
+    assert not listens(port)
+
+
+def test_a_port_in_use_is_said_in_a_sentence(tmp_path):
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        output, _ = manage(tmp_path, port).communicate(timeout=20)
+    assert re.search(rf"Port {port} is not free .*PORT=\d+ make run", output)
+    assert "Traceback" not in output
+
+
+def test_a_port_that_is_no_number_is_said_in_a_sentence(tmp_path):
+    process = subprocess.run(
+        [sys.executable, "manage.py", "serve", "--port", "http"],
+        cwd=ROOT,
+        env={"PATH": os.environ["PATH"], "ENV_FILE": os.devnull, "VAR_DIR": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert process.returncode == 1
+    assert "write a number from 1 to 65535" in process.stderr
