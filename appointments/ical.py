@@ -1,0 +1,75 @@
+"""An appointment as a file that a calendar program takes over (RFC 5545, 5546). Pure."""
+
+from __future__ import annotations
+
+import datetime as dt
+
+from django.utils import translation
+from django.utils.translation import gettext
+from icalendar import Calendar, Event, vCalAddress
+
+from appointments.models import Appointment
+from appointments.transitions import Status
+
+_STATUS = {Status.PENDING: "TENTATIVE", Status.CANCELLED: "CANCELLED"}
+
+
+def calendar_file(
+    appointment: Appointment,
+    *,
+    cancelled: bool,
+    language: str,
+    url: str,
+    now: dt.datetime,
+    organizer: str = "",
+) -> bytes:
+    """The appointment as it is now; ``cancelled`` takes it out of the calendar again.
+
+    A calendar is looked at by others: no specialty, no service, no reason.
+    The same appointment keeps its UID for ever and its SEQUENCE rises with each
+    change, so that a newer file replaces the older entry. ``organizer`` is the
+    clinic's e-mail address. Needs ``location`` and ``practitioner`` at hand.
+    """
+    calendar = Calendar()
+    calendar.add("prodid", "-//Turnos//Appointments//EN")
+    calendar.add("version", "2.0")
+    calendar.add("calscale", "GREGORIAN")
+    calendar.add("method", "CANCEL" if cancelled else "PUBLISH")
+    with translation.override(language):
+        calendar.add_component(_event(appointment, cancelled, url, now, organizer))
+    return calendar.to_ical()
+
+
+def _event(
+    appointment: Appointment, cancelled: bool, url: str, now: dt.datetime, organizer: str
+) -> Event:
+    location = appointment.location
+    status = "CANCELLED" if cancelled else _STATUS.get(appointment.state, "CONFIRMED")
+    event = Event()
+    event.add("uid", str(appointment.public_id))
+    event.add("sequence", appointment.sequence)
+    event.add("dtstamp", now.astimezone(dt.UTC).replace(microsecond=0))
+    event.add("dtstart", appointment.start.astimezone(dt.UTC))
+    event.add("dtend", appointment.end.astimezone(dt.UTC))
+    event.add("summary", gettext("Medical appointment"))
+    event.add("location", f"{location.name}, {location.address}")
+    event.add("description", _description(appointment, url))
+    event.add("url", url)
+    event.add("class", "PRIVATE")
+    event.add("status", status)
+    event.add("transp", "TRANSPARENT" if cancelled else "OPAQUE")
+    if organizer:
+        address = vCalAddress(f"mailto:{organizer}")
+        address.params["CN"] = location.name
+        event["organizer"] = address
+    return event
+
+
+def _description(appointment: Appointment, url: str) -> str:
+    lines = [
+        gettext("With %(practitioner)s") % {"practitioner": appointment.practitioner},
+        gettext("Reference %(reference)s") % {"reference": appointment.reference},
+    ]
+    if appointment.location.phone:
+        lines.append(gettext("Phone %(phone)s") % {"phone": appointment.location.phone})
+    return "\n".join([*lines, url])
