@@ -22,11 +22,11 @@ NOT_RUN := .not-run
 run: .venv/.running ## Start the clinic: web, worker and demo data
 	@DEMO=$${DEMO-$(if $(wildcard .env),,true)} PORT=$(PORT) exec $(PY) manage.py serve --prepare
 
-.venv/.running: requirements.txt .ci/setup
+.venv/.running: requirements.txt constraints.txt .ci/setup
 	@PYTHON=$(PYTHON) .ci/setup requirements.txt
 	@touch $@
 
-.venv/.developing: requirements-dev.txt requirements.txt .ci/setup
+.venv/.developing: requirements-dev.txt requirements.txt constraints.txt .ci/setup
 	@PYTHON=$(PYTHON) .ci/setup requirements-dev.txt
 	@touch .venv/.running $@
 
