@@ -52,9 +52,11 @@ class Block:
     reason: str = ""
 
 
-def hit_by_block(practitioner: Practitioner, block: Block, now: dt.datetime) -> list[Appointment]:
-    """Upcoming appointments that the block would cover, soonest first."""
-    return [a for a in _upcoming(practitioner, now) if _covers(block, a)]
+def hit_by_blocks(
+    practitioner: Practitioner, blocks: Sequence[Block], now: dt.datetime
+) -> list[Appointment]:
+    """Upcoming appointments that any of the blocks would cover, soonest first."""
+    return [a for a in _upcoming(practitioner, now) if any(_covers(block, a) for block in blocks)]
 
 
 def _covers(block: Block, appointment: Appointment) -> bool:
@@ -113,34 +115,39 @@ def _upcoming(practitioner: Practitioner, now: dt.datetime) -> list[Appointment]
 def block_time(
     *,
     practitioner: Practitioner,
-    block: Block,
+    blocks: Sequence[Block],
     by: Actor,
     seen: Iterable[int] = (),
     hit: Hit = Hit.KEEP,
     note: str = "",
     now: dt.datetime | None = None,
-) -> tuple[TimeOff, list[Appointment]]:
+) -> tuple[list[TimeOff], list[Appointment]]:
     """Block the time, and keep or cancel (with notice and ``note``) what it hits.
 
+    All blocks or none: lunch from Monday to Friday is one change of five blocks.
     ``seen``: the ids of the appointments that were shown. Refuses HitsChanged.
-    Returns the block and the appointments it hit.
+    Returns the rows written and the appointments they hit.
     """
     now = now or timezone.now()
     with transaction.atomic():
         locks.hold(practitioners=[practitioner.pk])
-        hits = hit_by_block(practitioner, block, now)
-        time_off = add_time_off(
-            practitioner=practitioner,
-            by=by,
-            location=block.location,
-            starts_at=block.starts_at,
-            ends_at=block.ends_at,
-            weekday=block.weekday,
-            start=block.start,
-            end=block.end,
-            reason=block.reason,
-        )
-        return time_off, _settle(hits, seen, hit, by, note, now)
+        hits = hit_by_blocks(practitioner, blocks, now)
+        rows = [_add(practitioner, block, by) for block in blocks]
+        return rows, _settle(hits, seen, hit, by, note, now)
+
+
+def _add(practitioner: Practitioner, block: Block, by: Actor) -> TimeOff:
+    return add_time_off(
+        practitioner=practitioner,
+        by=by,
+        location=block.location,
+        starts_at=block.starts_at,
+        ends_at=block.ends_at,
+        weekday=block.weekday,
+        start=block.start,
+        end=block.end,
+        reason=block.reason,
+    )
 
 
 @locks.retrying
@@ -149,17 +156,21 @@ def change_week(
     schedule: Schedule,
     hours: Sequence[Hours],
     by: Actor,
+    slot_step: int | None = None,
     seen: Iterable[int] = (),
     hit: Hit = Hit.KEEP,
     note: str = "",
     now: dt.datetime | None = None,
 ) -> list[Appointment]:
-    """Replace the weekly hours; ``seen``, ``hit`` and ``note`` as in ``block_time``."""
+    """Replace the weekly hours, and the step if one is given.
+
+    ``seen``, ``hit`` and ``note`` as in ``block_time``.
+    """
     now = now or timezone.now()
     with transaction.atomic():
         locks.hold(practitioners=[schedule.practitioner_id])
         hits = hit_by_week(schedule, hours, now)
-        set_week(schedule=schedule, hours=hours, by=by)
+        set_week(schedule=schedule, hours=hours, by=by, slot_step=slot_step)
         return _settle(hits, seen, hit, by, note, now)
 
 

@@ -31,8 +31,13 @@ class Hours:
 
 
 @transaction.atomic
-def set_week(*, schedule: Schedule, hours: Sequence[Hours], by: Actor) -> None:
-    """Replace the weekly hours of a schedule by these."""
+def set_week(
+    *, schedule: Schedule, hours: Sequence[Hours], by: Actor, slot_step: int | None = None
+) -> None:
+    """Replace the weekly hours of a schedule by these, and its step if one is given.
+
+    Does not look at appointments: ``appointments.blocking.change_week`` does.
+    """
     Practitioner.objects.lock(schedule.practitioner_id)
     before = [str(h) for h in schedule.hours.all()]
     schedule.hours.all().delete()
@@ -48,10 +53,14 @@ def set_week(*, schedule: Schedule, hours: Sequence[Hours], by: Actor) -> None:
         for line in sorted(hours, key=lambda h: (h.weekday, h.start))
     ]
     WorkingHours.objects.bulk_create(rows)
+    if slot_step is not None:
+        schedule.slot_step = slot_step
+        schedule.save(update_fields=["slot_step"])
     audit.record(
         actor=str(by),
         action="schedule.set_week",
         target=schedule,
+        slot_step=schedule.slot_step,
         before=before,
         after=[str(row) for row in rows],
     )
@@ -72,7 +81,7 @@ def add_time_off(
 ) -> TimeOff:
     """Block time once (two instants) or weekly (a weekday and its hours).
 
-    Does not look at appointments: ``appointments.services.block_time`` does.
+    Does not look at appointments: ``appointments.blocking.block_time`` does.
     """
     Practitioner.objects.lock(practitioner.pk)
     row = TimeOff.objects.create(
@@ -105,6 +114,8 @@ def remove_time_off(*, time_off: TimeOff, by: Actor) -> None:
 def set_offering(*, offering: ServiceOffering, by: Actor) -> ServiceOffering:
     """Save a service as this practitioner gives it, new or changed."""
     Practitioner.objects.lock(offering.schedule.practitioner_id)
+    if offering.pk is None:
+        _adopt(offering)
     offering.save()
     audit.record(
         actor=str(by),
@@ -115,3 +126,10 @@ def set_offering(*, offering: ServiceOffering, by: Actor) -> ServiceOffering:
         is_online=offering.is_online,
     )
     return offering
+
+
+def _adopt(offering: ServiceOffering) -> None:
+    """A form that came twice: the second time changes the row that the first one made."""
+    made = ServiceOffering.objects.filter(schedule=offering.schedule, service=offering.service)
+    offering.pk = made.values_list("pk", flat=True).first()
+    offering._state.adding = offering.pk is None

@@ -1,0 +1,339 @@
+"""A practitioner's days as rows in the order of the clock: visits, gaps, blocks and now."""
+
+from __future__ import annotations
+
+import datetime as dt
+import zoneinfo
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from django.db.models import Exists, OuterRef
+from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+
+from accounts.models import Patient, Practitioner
+from accounts.roles import Role
+from appointments.availability import busy_time
+from appointments.models import Appointment
+from appointments.transitions import OCCUPYING, UPCOMING, Status, Verb, verbs_for
+from clinic.fields import CELL_MINUTES
+from clinic.models import Location
+from scheduling.intervals import Interval, clip, merge, overlaps, subtract, to_instant, to_minute
+from scheduling.models import Schedule, ServiceOffering
+from scheduling.selectors import OpenTime, open_time
+from scheduling.wallclock import day_bounds, each_day
+
+
+@dataclass(frozen=True, slots=True)
+class Action:
+    """A verb as the agenda offers it: ``slug`` stands in the address, ``label`` on the button."""
+
+    verb: Verb
+    slug: str
+    label: Any
+
+
+ACTIONS = {
+    action.verb: action
+    for action in (
+        Action(Verb.CONFIRM, "confirmar", _("Confirm")),
+        Action(Verb.ARRIVE, "llego", _("Arrived")),
+        Action(Verb.FULFIL, "atendido", _("Seen")),
+        Action(Verb.NO_SHOW, "no-asistio", _("Did not come")),
+        Action(Verb.CANCEL, "cancelar", _("Cancel the appointment")),
+    )
+}
+
+
+def actions_for(appointment: Appointment, now: dt.datetime) -> list[Action]:
+    """What the practitioner can do now. First the next state, last the cancellation."""
+    can = verbs_for(
+        appointment.state,
+        Role.PRACTITIONER,
+        start=appointment.start,
+        zone=appointment.zone,
+        now=now,
+    )
+    order = list(ACTIONS)
+    if now.astimezone(appointment.zone).date() > appointment.local_date:
+        # On a day that is over nobody arrives any more: either seen or not.
+        order.remove(Verb.ARRIVE)
+    return [ACTIONS[verb] for verb in order if verb in can]
+
+
+@dataclass(frozen=True, slots=True)
+class Visit:
+    """An appointment as a row."""
+
+    kind: ClassVar[str] = "visit"
+    appointment: Appointment
+    age: int | None
+    is_first: bool
+    actions: list[Action]
+
+    @property
+    def starts_at(self) -> dt.datetime:
+        return self.appointment.start
+
+    @property
+    def location(self) -> Location:
+        return self.appointment.location
+
+    @property
+    def anchor(self) -> str:
+        return f"turno-{self.appointment.reference}"
+
+    @property
+    def main(self) -> Action | None:
+        """The one button: the next state."""
+        return next((a for a in self.actions[:1] if a.verb not in _ASIDE), None)
+
+    @property
+    def more(self) -> list[Action]:
+        return [action for action in self.actions if action != self.main]
+
+
+#: Never the main button: nobody is expected to stay away.
+_ASIDE = frozenset({Verb.CANCEL, Verb.NO_SHOW})
+
+
+@dataclass(frozen=True, slots=True)
+class Gap:
+    """Free time in which at least the shortest service fits."""
+
+    kind: ClassVar[str] = "gap"
+    starts_at: dt.datetime
+    ends_at: dt.datetime
+    location: Location
+
+    @property
+    def minutes(self) -> int:
+        return to_minute(self.ends_at) - to_minute(self.starts_at)
+
+
+@dataclass(frozen=True, slots=True)
+class Shut:
+    """A block: lunch, vacation, holiday. ``location`` is None when it holds everywhere."""
+
+    kind: ClassVar[str] = "shut"
+    starts_at: dt.datetime
+    ends_at: dt.datetime
+    zone: zoneinfo.ZoneInfo
+    label: str
+    location: Location | None
+    whole_day: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Now:
+    kind: ClassVar[str] = "now"
+    starts_at: dt.datetime
+    zone: zoneinfo.ZoneInfo
+    location: None = None
+
+
+Row = Visit | Gap | Shut | Now
+_ORDER = {"shut": 0, "visit": 1, "gap": 2, "now": 3}
+
+
+@dataclass(frozen=True, slots=True)
+class Day:
+    """One date of the agenda. ``now`` only on the day itself."""
+
+    date: dt.date
+    visits: list[Visit]
+    gaps: list[Gap]
+    shut: list[Shut]
+    works: bool
+    now: Now | None
+
+    @property
+    def rows(self) -> list[Row]:
+        rows: list[Row] = [*self.visits, *self.gaps, *self.shut]
+        if self.now and rows:
+            rows.append(self.now)
+        return sorted(rows, key=lambda row: (row.starts_at, _ORDER[row.kind]))
+
+    @property
+    def counts(self) -> Counter[str]:
+        return Counter(visit.appointment.status for visit in self.visits)
+
+    @property
+    def total(self) -> int:
+        """Appointments that were not cancelled."""
+        return len(self.visits) - self.counts[Status.CANCELLED]
+
+    @property
+    def to_confirm(self) -> int:
+        return self.counts[Status.PENDING]
+
+    @property
+    def places(self) -> list[Location]:
+        """Where this day takes place, each once."""
+        rows = [*self.visits, *self.gaps]
+        return list({row.location.pk: row.location for row in rows}.values())
+
+    @property
+    def off(self) -> Shut | None:
+        """What takes the whole day, if something does."""
+        return next((row for row in self.shut if row.whole_day), None)
+
+    @property
+    def next_visit(self) -> Visit | None:
+        """Who waits already, else who comes next; only on the day itself."""
+        if self.now is None:
+            return None
+        waiting = [v for v in self.visits if v.appointment.status == Status.ARRIVED]
+        coming = [
+            v
+            for v in self.visits
+            if v.appointment.status in UPCOMING and v.appointment.end > self.now.starts_at
+        ]
+        return next(iter([*waiting, *coming]), None)
+
+
+def home_zone(practitioner: Practitioner) -> zoneinfo.ZoneInfo:
+    """The zone of the practitioner's first location: whose clock "today" follows."""
+    first = practitioner.schedules.active().select_related("location").order_by("pk").first()
+    return first.location.zone if first else zoneinfo.ZoneInfo(timezone.get_default_timezone_name())
+
+
+def days(
+    practitioner: Practitioner, first: dt.date, last: dt.date, *, now: dt.datetime
+) -> list[Day]:
+    """Every day from first to last, both included, in a constant number of queries."""
+    schedules = list(
+        practitioner.schedules.active().select_related("location", "practitioner").order_by("pk")
+    )
+    visits = [_visit(a, now) for a in _appointments(practitioner, first, last)]
+    free = _FreeTime(schedules, first, last, practitioner)
+    zone = schedules[0].location.zone if schedules else _any_zone(visits)
+    today = now.astimezone(zone).date()
+    return [
+        Day(
+            date=day,
+            visits=[v for v in visits if v.appointment.local_date == day],
+            gaps=free.gaps(day, now),
+            shut=free.shut(day),
+            works=free.works(day),
+            now=Now(now, zone) if day == today else None,
+        )
+        for day in each_day(first, last)
+    ]
+
+
+def _any_zone(visits: Sequence[Visit]) -> zoneinfo.ZoneInfo:
+    if visits:
+        return visits[0].appointment.zone
+    return zoneinfo.ZoneInfo(timezone.get_default_timezone_name())
+
+
+def _appointments(
+    practitioner: Practitioner, first: dt.date, last: dt.date
+) -> Iterable[Appointment]:
+    earlier = Appointment.objects.occupying().filter(
+        patient=OuterRef("patient"),
+        practitioner=OuterRef("practitioner"),
+        start__lt=OuterRef("start"),
+    )
+    return (
+        practitioner.appointments.filter(local_date__range=(first, last))
+        .with_parts()
+        .annotate(is_first=~Exists(earlier))
+        .order_by("start", "pk")
+    )
+
+
+def _visit(appointment: Appointment, now: dt.datetime) -> Visit:
+    return Visit(
+        appointment=appointment,
+        age=appointment.patient.age_on(appointment.local_date),
+        is_first=appointment.is_first,  # type: ignore[attr-defined]
+        actions=actions_for(appointment, now),
+    )
+
+
+class _FreeTime:
+    """What the schedules leave open in the window, asked once and cut into days."""
+
+    def __init__(
+        self,
+        schedules: Sequence[Schedule],
+        first: dt.date,
+        last: dt.date,
+        practitioner: Practitioner,
+    ) -> None:
+        self.schedules = schedules
+        self.opened: dict[int, OpenTime] = {}
+        self.free: dict[int, list[Interval]] = {}
+        if not schedules:
+            return
+        bounds = [
+            (day_bounds(first, s.location.zone)[0], day_bounds(last, s.location.zone)[1])
+            for s in schedules
+        ]
+        start, end = to_instant(min(b[0] for b in bounds)), to_instant(max(b[1] for b in bounds))
+        self.opened = open_time(schedules, start, end)
+        busy = merge(busy_time([practitioner.pk], start, end)[practitioner.pk])
+        self.free = {pk: subtract(o.free_of_blocks, busy) for pk, o in self.opened.items()}
+        self.shortest = _shortest(schedules)
+
+    def works(self, day: dt.date) -> bool:
+        """Whether any hours are set for this day, blocked or not."""
+        return any(self._shifts(schedule, day) for schedule in self.schedules)
+
+    def _shifts(self, schedule: Schedule, day: dt.date) -> list[Interval]:
+        return clip(self.opened[schedule.pk].shifts, day_bounds(day, schedule.location.zone))
+
+    def gaps(self, day: dt.date, now: dt.datetime) -> list[Gap]:
+        """Only what is still to come: yesterday's gaps are nobody's business."""
+        # Up to the grid on which a visit can start.
+        soonest = -(-to_minute(now) // CELL_MINUTES) * CELL_MINUTES
+        found = []
+        for schedule in self.schedules:
+            begins, ends = day_bounds(day, schedule.location.zone)
+            for start, end in clip(self.free[schedule.pk], (max(begins, soonest), ends)):
+                if end - start >= self.shortest[schedule.pk]:
+                    found.append(Gap(to_instant(start), to_instant(end), schedule.location))
+        return found
+
+    def shut(self, day: dt.date) -> list[Shut]:
+        """Blocks that take time from the day's hours, or all of the day; each once."""
+        found: dict[tuple[str, int, Interval], Shut] = {}
+        for schedule in self.schedules:
+            bounds = day_bounds(day, schedule.location.zone)
+            shifts = self._shifts(schedule, day)
+            for block in self.opened[schedule.pk].blocks:
+                for part in clip([block.interval], bounds):
+                    whole = part == bounds
+                    if not whole and not any(overlaps(part, shift) for shift in shifts):
+                        continue
+                    key = (block.kind, block.row_id, part)
+                    found[key] = Shut(
+                        to_instant(part[0]),
+                        to_instant(part[1]),
+                        schedule.location.zone,
+                        block.label,
+                        # The same row at a second location holds everywhere.
+                        None if key in found or len(self.schedules) == 1 else schedule.location,
+                        whole,
+                    )
+        return list(found.values())
+
+
+def _shortest(schedules: Sequence[Schedule]) -> dict[int, int]:
+    """The length of the shortest service of each schedule; its step where it offers none."""
+    shortest: dict[int, int] = {}
+    offerings = ServiceOffering.objects.bookable().filter(schedule__in=schedules)
+    for offering in offerings.select_related("service"):
+        best = shortest.get(offering.schedule_id, offering.minutes)
+        shortest[offering.schedule_id] = min(best, offering.minutes)
+    return {s.pk: shortest.get(s.pk, s.slot_step) for s in schedules}
+
+
+def treats(practitioner: Practitioner, patient: Patient) -> bool:
+    """Whether this practitioner has seen the patient or is going to."""
+    visits = practitioner.appointments.filter(patient=patient)
+    return visits.filter(status__in=OCCUPYING | {Status.NOSHOW}).exists()

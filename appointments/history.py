@@ -1,0 +1,74 @@
+"""What happened to an appointment, in plain words."""
+
+from __future__ import annotations
+
+import datetime as dt
+from dataclasses import dataclass
+
+from django.utils.functional import Promise
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from accounts.models import User
+from accounts.roles import Role
+from appointments.models import Appointment, AppointmentEvent
+from appointments.transitions import Status, Verb
+
+_WHAT: dict[str, str | Promise] = {
+    Verb.BOOK: gettext_lazy("Booked"),
+    Verb.CONFIRM: gettext_lazy("Confirmed"),
+    Verb.CANCEL: gettext_lazy("Cancelled"),
+    Verb.ARRIVE: gettext_lazy("Arrived"),
+    Verb.FULFIL: gettext_lazy("Seen"),
+    Verb.NO_SHOW: gettext_lazy("Did not come"),
+    Verb.EXPIRE: gettext_lazy("Cancelled, because nobody answered the request in time"),
+}
+_WHO: dict[str, str | Promise] = {
+    Role.PATIENT: gettext_lazy("by the patient"),
+    Role.PRACTITIONER: gettext_lazy("by the practitioner"),
+    Role.RECEPTION: gettext_lazy("by reception"),
+    Role.ADMINISTRATOR: gettext_lazy("by the administration"),
+    Role.SYSTEM: gettext_lazy("automatically"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One line of the history: ``Confirmed by reception (Marta Ruiz)``."""
+
+    at: dt.datetime
+    what: str
+    who: str
+    note: str = ""
+
+
+def line(event: AppointmentEvent, reader: User) -> Line:
+    return Line(
+        event.at, what(event), who(event, reader), event.after.get("cancellation_reason", "")
+    )
+
+
+def what(event: AppointmentEvent) -> str:
+    if event.verb == Verb.BOOK and event.after.get("status") == Status.PENDING:
+        return _("Requested")
+    return str(_WHAT.get(event.verb, _("Changed")))
+
+
+def who(event: AppointmentEvent, reader: User) -> str:
+    """Staff by name; a patient's account only as what it is."""
+    if event.by_id is not None and event.by_id == reader.pk:
+        return _("by you")
+    role = str(_WHO.get(event.role, ""))
+    if event.by is None or event.role == Role.PATIENT or not event.by.name:
+        return role
+    return f"{role} ({event.by.name})"
+
+
+def lines(appointment: Appointment, reader: User) -> list[Line]:
+    """The whole history, oldest first."""
+    return [line(event, reader) for event in appointment.events.select_related("by")]
+
+
+def last_line(appointment: Appointment, reader: User) -> Line | None:
+    event = appointment.events.select_related("by").last()
+    return line(event, reader) if event else None
