@@ -8,7 +8,9 @@ class ClinicConfig(AppConfig):
     verbose_name = _("Clinic")
 
     def ready(self) -> None:
-        from clinic import checks  # noqa: F401, PLC0415  (registers the system checks)
+        from clinic import checks, forms  # noqa: F401, PLC0415  (checks: registers them)
+
+        forms.use_plain_words()
 
 
 class ClinicAdminConfig(AdminConfig):

@@ -76,11 +76,15 @@ class SplitDateWidget(forms.MultiWidget):
     labels = (_("Day"), _("Month"), _("Year"))
 
     def __init__(self, attrs: dict[str, Any] | None = None, *, autocomplete: str = "") -> None:
-        boxes = {
-            name: forms.TextInput({"inputmode": "numeric"}) for name in ("day", "month", "year")
+        boxes: dict[str, forms.Widget | type[forms.Widget]] = {
+            part: forms.TextInput(
+                {
+                    "inputmode": "numeric",
+                    "autocomplete": f"{autocomplete}-{part}" if autocomplete else "off",
+                }
+            )
+            for part in ("day", "month", "year")
         }
-        for name, box in boxes.items():
-            box.attrs["autocomplete"] = f"{autocomplete}-{name}" if autocomplete else "off"
         super().__init__(boxes, attrs)
 
     def decompress(self, value: dt.date | None) -> list[str]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import datetime as dt
 import zoneinfo
+from collections.abc import Callable
 
 from django import template
 from django.utils import dateformat
@@ -105,7 +106,7 @@ def when(
     instant: dt.datetime, zone: Zone, show: str = "datetime", name_zone: bool = False
 ) -> SafeString:
     """``<time>`` of an instant. ``show`` is datetime, date, day or time."""
-    shapes = {
+    shapes: dict[str, Callable[[dt.datetime, Zone], str]] = {
         "datetime": local_datetime,
         "date": local_date,
         "day": local_day,

@@ -49,7 +49,8 @@ def first_id(field: BoundField) -> str:
     """The id of the first thing in this field that can take the focus."""
     widget = field.field.widget
     if isinstance(widget, MultiWidget):
-        return f"{field.auto_id}{widget.widgets_names[0]}"
+        boxes = field.subwidgets[0].data["subwidgets"]
+        return str(boxes[0]["attrs"]["id"])
     if isinstance(widget, RadioSelect | CheckboxSelectMultiple):
         return f"{field.auto_id}_0"
     return field.id_for_label or field.auto_id
@@ -60,9 +61,10 @@ def error_list(form: BaseForm) -> Iterator[FormError]:
     """Every error of the form in reading order: its fields first, then the whole."""
     for field in form:
         for text in field.errors:
-            yield FormError(text, "" if field.is_hidden else f"#{first_id(field)}")
+            href = "" if field.is_hidden else f"#{first_id(field)}"
+            yield FormError(f"{field.label}: {text}" if field.label else str(text), href)
     for text in form.non_field_errors():
-        yield FormError(text, "")
+        yield FormError(str(text), "")
 
 
 @register.filter
