@@ -10,6 +10,7 @@ from django.utils.translation import gettext_lazy as _
 
 from accounts.models import User
 from appointments.models import Appointment
+from appointments.transitions import Status
 
 
 class Kind(models.TextChoices):
@@ -19,8 +20,28 @@ class Kind(models.TextChoices):
     CANCELLED = "cancelled", _("appointment cancelled")
     EXPIRED = "expired", _("request expired")
     REMINDER = "reminder", _("reminder")
+    PRACTITIONER_REQUEST = "practitioner_request", _("to the practitioner: request")
+    PRACTITIONER_NEW = "practitioner_new", _("to the practitioner: new appointment")
+    PRACTITIONER_CANCELLED = "practitioner_cancelled", _("to the practitioner: cancelled")
     #: Codes, resets and invitations: rendered when queued, wiped when sent.
     ACCOUNT = "account", _("account")
+
+
+#: The status in which what the message says is true.
+TRUE_WHILE: dict[Kind, Status] = {
+    Kind.REQUESTED: Status.PENDING,
+    Kind.BOOKED: Status.BOOKED,
+    Kind.CONFIRMED: Status.BOOKED,
+    Kind.CANCELLED: Status.CANCELLED,
+    Kind.EXPIRED: Status.CANCELLED,
+    Kind.REMINDER: Status.BOOKED,
+    Kind.PRACTITIONER_REQUEST: Status.PENDING,
+    Kind.PRACTITIONER_NEW: Status.BOOKED,
+    Kind.PRACTITIONER_CANCELLED: Status.CANCELLED,
+}
+TO_PRACTITIONER = frozenset(
+    {Kind.PRACTITIONER_REQUEST, Kind.PRACTITIONER_NEW, Kind.PRACTITIONER_CANCELLED}
+)
 
 
 class State(models.TextChoices):
@@ -35,36 +56,54 @@ class State(models.TextChoices):
 class NotificationQuerySet(models.QuerySet["Notification"]):
     def due(self, now: dt.datetime) -> Self:
         """What has to leave now: waiting, or left behind by a worker that died."""
-        return self.filter(due_at__lte=now).filter(
-            models.Q(state=State.PENDING) | models.Q(state=State.SENDING, lease_until__lte=now)
+        return self.filter(
+            models.Q(state=State.PENDING, try_at__lte=now)
+            | models.Q(state=State.SENDING, lease_until__lte=now)
         )
 
-    def open(self) -> Self:
-        return self.filter(state__in=[State.PENDING, State.SENDING])
+    def waiting(self) -> Self:
+        """Nobody has begun to send these."""
+        return self.filter(state=State.PENDING)
+
+    def with_parts(self) -> Self:
+        """With everything that a message shows."""
+        return self.select_related(
+            "user",
+            "appointment__patient",
+            "appointment__practitioner__user",
+            "appointment__service",
+            "appointment__location",
+        )
 
 
 class Notification(models.Model):
     """One message owed to one recipient, written with the change it tells of."""
 
-    #: What makes it this message and no other, for example "17:1:booked:ana@example.org".
-    key = models.CharField(max_length=255, unique=True, editable=False)
-    kind = models.CharField(_("kind"), max_length=20, choices=Kind)
+    #: What makes it this message and no other: appointment, version, kind, recipient,
+    #: due time, as in "17:1:booked:u5:1795000000". Says nothing about anybody.
+    key = models.CharField(max_length=100, unique=True, editable=False)
+    kind = models.CharField(_("kind"), max_length=30, choices=Kind)
     appointment = models.ForeignKey(
         Appointment,
         models.PROTECT,
         null=True,
+        blank=True,
         related_name="notifications",
         verbose_name=_("appointment"),
     )
     #: The version of the appointment it tells of.
-    sequence = models.PositiveIntegerField(default=0)
+    sequence = models.PositiveIntegerField(default=0, editable=False)
     user = models.ForeignKey(
-        User, models.PROTECT, null=True, related_name="+", verbose_name=_("account")
+        User, models.PROTECT, null=True, blank=True, related_name="+", verbose_name=_("account")
     )
     to = models.EmailField(_("to"))
     language = models.CharField(_("language"), max_length=5, default="es")
     due_at = models.DateTimeField(_("due"))
+    #: Afterwards nobody is helped by it, and it is not sent any more.
+    useful_until = models.DateTimeField(_("useful until"))
     state = models.CharField(_("state"), max_length=10, choices=State, default=State.PENDING)
+    #: When the next try is due: at first ``due_at``, later after each failure.
+    try_at = models.DateTimeField(_("next try"))
     lease_until = models.DateTimeField(null=True, editable=False)
     tries = models.PositiveSmallIntegerField(_("tries"), default=0)
     last_error = models.CharField(_("last error"), max_length=300, blank=True)
@@ -80,7 +119,10 @@ class Notification(models.Model):
         verbose_name = _("message")
         verbose_name_plural = _("messages")
         ordering = ["-due_at", "-pk"]
-        indexes = [models.Index(fields=["state", "due_at"])]
+        indexes = [
+            models.Index(fields=["state", "try_at"]),
+            models.Index(fields=["due_at"]),
+        ]
 
     def __str__(self) -> str:
         return self.key
