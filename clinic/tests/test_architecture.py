@@ -15,7 +15,7 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 APPS = ["accounts", "scheduling", "appointments", "notifications"]
 #: Which modules of ``clinic`` are the catalogue; everything else there is wiring.
 CATALOGUE = {"admin", "apps", "audit", "checks", "fields", "migrations", "models", "templatetags"}
-CATALOGUE |= {"text", "tests.factories"}
+CATALOGUE |= {"forms", "text", "tests.factories"}
 WIRING = {"", "admin_site", "asgi", "celery", "context_processors", "environment", "management"}
 WIRING |= {"middleware", "policy", "settings", "tests", "urls", "views", "wsgi"}
 
