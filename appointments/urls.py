@@ -1,4 +1,18 @@
-from django.urls import URLPattern
+"""Addresses of the patient's pages; the agenda's stand in urls_agenda."""
+
+from django.urls import include, path
+
+from appointments.views import booking, patient, public
 
 app_name = "appointments"
-urlpatterns: list[URLPattern] = []
+urlpatterns = [
+    path("horarios/", public.times, name="times"),
+    path("profesionales/", public.practitioners, name="practitioners"),
+    path("profesionales/<slug:slug>/", public.practitioner, name="practitioner"),
+    path("reservar/", booking.book, name="book"),
+    path("turnos/", patient.appointment_list, name="list"),
+    path("turnos/<uuid:public_id>/", patient.appointment_detail, name="detail"),
+    path("turnos/<uuid:public_id>/cancelar/", patient.cancel, name="cancel"),
+    path("turnos/<uuid:public_id>/turno.ics", patient.calendar, name="calendar"),
+    path("", include("appointments.urls_agenda")),
+]

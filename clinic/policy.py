@@ -60,7 +60,8 @@ POLICY: dict[str, Row] = {
     "appointments:times": public(),
     "appointments:practitioners": public(),
     "appointments:practitioner": public(),
-    "appointments:book": logged_in(BOTH),
+    # Asks for the login itself, so that what was typed survives it.
+    "appointments:book": public(BOTH),
     "appointments:list": only(PATIENT),
     "appointments:detail": only(PATIENT),
     "appointments:cancel": only(PATIENT, methods=BOTH),

@@ -2,9 +2,11 @@ from django.contrib import admin
 from django.urls import include, path
 from django.views.i18n import set_language
 
+from appointments.views import public
 from clinic import views
 
 urlpatterns = [
+    path("", public.home, name="home"),
     path("", include("appointments.urls")),
     path("inicio/", views.start, name="start"),
     path("idioma/", set_language, name="set_language"),

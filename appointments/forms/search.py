@@ -1,0 +1,92 @@
+"""The search form of the home page: a GET form, so that its result has an address."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django import forms
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
+
+from accounts.models import Practitioner
+from appointments.search import Wish, locations_online, specialties_online
+from clinic.forms import LooseDateField
+from clinic.models import Location, Service, Specialty
+
+
+class SearchForm(forms.Form):
+    """``what`` is "specialty-slug" or "specialty-slug/service-slug"."""
+
+    what = forms.ChoiceField(label=_("What do you need?"), required=False)
+    who = forms.CharField(
+        label=_("With whom?"),
+        required=False,
+        max_length=100,
+        help_text=_("A name or part of it. Leave it empty for any practitioner."),
+    )
+    where = forms.ChoiceField(label=_("Where?"), required=False)
+    since = LooseDateField(
+        label=_("From which day?"),
+        required=False,
+        help_text=_("Leave it empty for the first free time. For example 8/12/2026."),
+    )
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.specialties = specialties_online()
+        self.locations = locations_online()
+        self.fields["what"].choices = self._what_choices()  # type: ignore[attr-defined]
+        if len(self.locations) > 1:
+            anywhere = ("", gettext("Any location"))
+            self.fields["where"].choices = [  # type: ignore[attr-defined]
+                anywhere,
+                *((place.slug, place.name) for place in self.locations),
+            ]
+        else:
+            del self.fields["where"]
+
+    def _what_choices(self) -> list[Any]:
+        groups: list[Any] = [("", gettext("Choose a specialty or a service"))]
+        for specialty in self.specialties:
+            services = [
+                (f"{specialty.slug}/{service.slug}", service.name)
+                for service in specialty.services_online
+            ]
+            every = (
+                specialty.slug,
+                gettext("%(specialty)s: any service") % {"specialty": specialty},
+            )
+            groups.append((specialty.name, [every, *services]))
+        return groups
+
+    def wish(self) -> Wish:
+        """The search as far as it makes sense; unknown values count as not given."""
+        clean = self.cleaned_data
+        specialty_slug, _slash, service_slug = clean.get("what", "").partition("/")
+        specialty: Specialty | None = None
+        service: Service | None = None
+        for candidate in self.specialties:
+            if candidate.slug == specialty_slug:
+                specialty = candidate
+                service = next(
+                    (s for s in candidate.services_online if s.slug == service_slug), None
+                )
+        location: Location | None = next(
+            (place for place in self.locations if place.slug == clean.get("where")), None
+        )
+        return Wish(
+            specialty=specialty,
+            service=service,
+            practitioner=_by_slug(clean.get("who", "")),
+            name=clean.get("who", ""),
+            location=location,
+            first=clean.get("since"),
+        )
+
+
+def _by_slug(value: str) -> Practitioner | None:
+    """Links carry the practitioner's short name, which no other one shares."""
+    if not value:
+        return None
+    found: Practitioner | None = Practitioner.objects.active().filter(slug=value).first()
+    return found

@@ -1,0 +1,154 @@
+"""From a chosen slot to an appointment: one page, one button."""
+
+from __future__ import annotations
+
+import datetime as dt
+import uuid
+from typing import Any
+
+from django.contrib.auth.views import redirect_to_login
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.urls import reverse
+from django.utils import timezone
+
+from accounts.models import Patient, User
+from accounts.roles import Actor
+from appointments import availability, search, services
+from appointments.exceptions import PatientBusy, Refusal, SameDay
+from appointments.forms.booking import BookingForm
+from appointments.search import OfferedSlot
+from appointments.views.public import book_url, long_time
+from clinic.models import Organization
+from scheduling.models import ServiceOffering
+from scheduling.selectors import booking_rules
+from scheduling.slots import Slot
+
+#: What somebody typed before the login came in between, kept in their session.
+DRAFT = "booking_draft"
+
+
+def book(request: HttpRequest) -> HttpResponse:
+    """Check what was chosen, then book it. Open to everybody, so that what an expired
+    login interrupts is not lost; books nothing without an account."""
+    offered = _chosen(request)
+    if not request.user.is_authenticated:
+        if request.method == "POST":
+            request.session[DRAFT] = request.POST.get("reason", "")[:500]
+        return redirect_to_login(book_url(offered))
+    user: User = request.user
+    patients = list(Patient.objects.of(user).order_by("pk"))
+    if not patients:
+        return render(request, "appointments/book_no_patient.html", status=403)
+    if request.method == "POST":
+        return _book(request, offered, BookingForm(request.POST, patients=patients))
+    form = BookingForm(
+        initial={"key": uuid.uuid4(), "reason": request.session.get(DRAFT, "")},
+        patients=patients,
+    )
+    try:
+        availability.check(offered.offering, start=offered.start, now=timezone.now(), online=True)
+    except Refusal as refusal:
+        return _refused(request, offered, form, refusal)
+    return _page(request, offered, form)
+
+
+def _chosen(request: HttpRequest) -> OfferedSlot:
+    """The slot in the address, or in the form where an alternative was chosen."""
+    slot = request.POST.get("slot", "")
+    offering_id, _at, start = slot.partition("@")
+    offering_id = offering_id or request.GET.get("offering", "")
+    start = start or request.GET.get("start", "")
+    offering = ServiceOffering.objects.with_parts().filter(pk=_number(offering_id)).first()
+    instant = _instant(start)
+    if offering is None or instant is None:
+        raise Http404
+    end = instant + dt.timedelta(minutes=offering.minutes)
+    return OfferedSlot(Slot(instant, end, offering.pk), offering)
+
+
+def _number(text: str) -> int:
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 16 else 0
+
+
+def _instant(text: str) -> dt.datetime | None:
+    """``2026-12-08T13:30Z``, and nothing else, within the years that can be booked."""
+    try:
+        instant = dt.datetime.strptime(text, "%Y-%m-%dT%H:%MZ").replace(tzinfo=dt.UTC)
+    except ValueError:
+        return None
+    return instant if 2000 <= instant.year < 2200 else None
+
+
+def _book(request: HttpRequest, offered: OfferedSlot, form: BookingForm) -> HttpResponse:
+    if not form.is_valid():
+        return _page(request, offered, form, status=422)
+    try:
+        appointment = services.book(
+            offering=offered.offering,
+            patient=form.chosen_patient,
+            start=offered.start,
+            by=Actor.patient(request.user),  # type: ignore[arg-type]
+            reason=form.cleaned_data["reason"],
+            request_key=form.cleaned_data["key"],
+            same_day_ok=form.cleaned_data["same_day"],
+        )
+    except (SameDay, PatientBusy) as refusal:
+        return _page(request, offered, form, status=409, clash=refusal)
+    except Refusal as refusal:
+        return _refused(request, offered, form, refusal)
+    request.session.pop(DRAFT, None)
+    return redirect("appointments:detail", public_id=appointment.public_id)
+
+
+def _page(
+    request: HttpRequest,
+    offered: OfferedSlot,
+    form: BookingForm,
+    *,
+    status: int = 200,
+    clash: SameDay | PatientBusy | None = None,
+) -> HttpResponse:
+    rules = booking_rules(offered.offering, Organization.current())
+    until = offered.start - rules.cancel_notice
+    context: dict[str, Any] = {
+        "offered": offered,
+        "offering": offered.offering,
+        "form": form,
+        "only_patient": next(iter(form.patients.values())) if len(form.patients) == 1 else None,
+        "cancellable_until": until if until > timezone.now() else None,
+        "action": book_url(offered),
+        "clash": clash,
+        "may_repeat": isinstance(clash, SameDay),
+    }
+    return render(request, "appointments/book.html", context, status=status)
+
+
+def _refused(
+    request: HttpRequest, offered: OfferedSlot, form: BookingForm, refusal: Refusal
+) -> HttpResponse:
+    """Say why, keep what was typed, and offer what is near."""
+    same, others = search.nearest(offered.offering, around=offered.start, now=timezone.now())
+    data = form.data if form.is_bound else form.initial
+    context = {
+        "offered": offered,
+        "offering": offered.offering,
+        "refusal": refusal,
+        "same": [_alternative(o) for o in same],
+        "others": [_alternative(o) for o in others],
+        "kept": {"reason": data.get("reason", ""), "patient": data.get("patient", "")},
+        "key": uuid.uuid4(),
+        "action": reverse("appointments:book"),
+    }
+    return render(request, "appointments/book_refused.html", context, status=409)
+
+
+def _alternative(offered: OfferedSlot) -> dict[str, Any]:
+    start = offered.start.strftime("%Y-%m-%dT%H:%MZ")
+    return {
+        "value": f"{offered.offering.pk}@{start}",
+        "text": long_time(offered),
+        "practitioner": offered.offering.practitioner,
+        "location": offered.offering.location,
+        "url": book_url(offered),
+    }

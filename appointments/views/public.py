@@ -1,0 +1,286 @@
+"""Pages for everybody: home, times, practitioners. They write nothing."""
+
+from __future__ import annotations
+
+import datetime as dt
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlencode
+
+from django.core.paginator import Paginator
+from django.db.models import Prefetch
+from django.http import HttpRequest, HttpResponse, QueryDict
+from django.shortcuts import get_object_or_404, render
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.translation import gettext as _
+
+from accounts.models import Patient, Practitioner
+from accounts.roles import Role
+from appointments import search
+from appointments.forms.search import SearchForm
+from appointments.models import Appointment
+from appointments.search import OfferedSlot, PractitionerTimes, Wish
+from clinic.models import Organization, Service, Specialty
+from clinic.templatetags.clinic_times import local_date, local_day, local_time
+from scheduling.models import ServiceOffering
+
+#: How many practitioners one page shows.
+PAGE = 20
+#: How many of a practitioner's days and times a card shows before "all times".
+CARD_DAYS, CARD_TIMES = 3, 6
+
+
+@dataclass(frozen=True, slots=True)
+class TimeLink:
+    """A time as a link: what is shown, and what a screen reader adds."""
+
+    url: str
+    text: str
+    more: str
+
+
+def book_url(offered: OfferedSlot) -> str:
+    """The address of the confirm page for this slot; it carries nothing personal."""
+    start = offered.start.astimezone(dt.UTC).strftime("%Y-%m-%dT%H:%MZ")
+    query = urlencode({"offering": offered.offering.pk, "start": start})
+    return f"{reverse('appointments:book')}?{query}"
+
+
+def time_link(offered: OfferedSlot) -> TimeLink:
+    zone = offered.offering.location.zone
+    more = _(", %(day)s, with %(practitioner)s, %(location)s") % {
+        "day": local_day(offered.start, zone),
+        "practitioner": offered.offering.practitioner,
+        "location": offered.offering.location,
+    }
+    return TimeLink(book_url(offered), local_time(offered.start, zone), more)
+
+
+def long_time(offered: OfferedSlot) -> str:
+    """``martes 8 de diciembre, 10:30``"""
+    zone = offered.offering.location.zone
+    return f"{local_day(offered.start, zone)}, {local_time(offered.start, zone)}"
+
+
+def home(request: HttpRequest) -> HttpResponse:
+    context: dict[str, Any] = {"search_form": SearchForm()}
+    user = request.user
+    if user.is_authenticated and Role.PATIENT in user.roles:
+        now, patients = timezone.now(), list(Patient.objects.of(user))
+        mine = Appointment.objects.filter(patient__in=patients)
+        context["next_appointment"] = mine.upcoming(now).with_parts().first()
+        context["again"] = [
+            {"offered": o, "url": book_url(o), "text": long_time(o)}
+            for o in search.book_again(patients, now=now, organization=Organization.current())
+        ]
+    return render(request, "appointments/home.html", context)
+
+
+def times(request: HttpRequest) -> HttpResponse:
+    """Free times for a search; the address can be shared."""
+    form = SearchForm(request.GET)
+    valid = form.is_valid()
+    wish = form.wish() if valid else Wish()
+    context: dict[str, Any] = {"search_form": form, "form": form, "wish": wish}
+    if valid and (wish.specialty or wish.practitioner or wish.name):
+        context |= _results(request, wish)
+    if wish.practitioner:
+        context["search_form"] = SearchForm(_with_name(request.GET, wish.practitioner))
+    return render(request, "appointments/times.html", context, status=200 if valid else 422)
+
+
+def _with_name(query: QueryDict, practitioner: Practitioner) -> QueryDict:
+    """The search again, with the name of a person where the link had a short name."""
+    shown = query.copy()
+    shown["who"] = practitioner.full_name
+    return shown
+
+
+def _results(request: HttpRequest, wish: Wish) -> dict[str, Any]:
+    services = search.services_for(wish)
+    if not services:
+        return {"nothing": True}
+    service = wish.service if wish.service in services else services[0]
+    offerings = list(search.offerings_for(wish, any_service=True).filter(service=service))
+    organization = Organization.current()
+    now = timezone.now()
+    today = min(now.astimezone(o.location.zone).date() for o in offerings)
+    first = max(wish.first or today, today)
+    found = search.times(offerings, first=first, now=now, organization=organization)
+    alone = found[0] if len(found) == 1 else None
+    return {
+        "service": service,
+        "tabs": _tabs(request, services, service),
+        "first_time": _first_time(found),
+        "alone": alone and _alone(request, alone, offerings, first, today),
+        "cards": None if alone else _cards(request, found),
+        "since": first,
+    }
+
+
+def _tabs(request: HttpRequest, services: list[Service], current: Service) -> list[dict[str, Any]]:
+    """The other services the search may mean, as links."""
+    return [
+        {
+            "label": service.name,
+            "url": "?" + _query(request, what=f"{service.specialty.slug}/{service.slug}"),
+            "current": service == current,
+        }
+        for service in services
+    ]
+
+
+def _query(request: HttpRequest, **changes: str) -> str:
+    query = request.GET.copy()
+    query.pop("page", None)
+    for name, value in changes.items():
+        query[name] = value
+    return query.urlencode()
+
+
+def _first_time(found: list[PractitionerTimes]) -> dict[str, Any] | None:
+    firsts = [p.first or p.later for p in found]
+    offered = min((o for o in firsts if o), key=lambda o: o.start, default=None)
+    if offered is None:
+        return None
+    return {"offered": offered, "url": book_url(offered), "text": long_time(offered)}
+
+
+def _alone(
+    request: HttpRequest,
+    one: PractitionerTimes,
+    offerings: list[ServiceOffering],
+    first: dt.date,
+    today: dt.date,
+) -> dict[str, Any]:
+    """Seven days of one practitioner, and the ways to other weeks."""
+    week = dt.timedelta(days=search.WINDOW_DAYS)
+    several = len({o.location.pk for o in offerings}) > 1
+    later = one.later
+    return {
+        "practitioner": one.practitioner,
+        "days": [_day(day.date, day.slots, several=several) for day in one.days],
+        "next_week": "?" + _query(request, since=(first + week).isoformat()),
+        "previous_week": (
+            "?" + _query(request, since=max(first - week, today).isoformat())
+            if first > today
+            else ""
+        ),
+        "later": later and {"url": book_url(later), "text": long_time(later)},
+        "later_week": later and "?" + _query(request, since=later.day.isoformat()),
+    }
+
+
+def _day(date: dt.date, slots: list[OfferedSlot], *, several: bool) -> dict[str, Any]:
+    places = sorted({str(o.offering.location) for o in slots})
+    return {
+        "heading": local_date(date),
+        "note": " · ".join(places) if several else "",
+        "times": [time_link(o) for o in slots],
+    }
+
+
+def _cards(request: HttpRequest, found: list[PractitionerTimes]) -> dict[str, Any]:
+    page = Paginator(found, PAGE).get_page(small_page(request.GET.get("page")))
+    return {"page": page, "people": [_card(request, person) for person in page]}
+
+
+def small_page(page: str | None) -> str | None:
+    """A page number that a person may have typed; anything longer is the first page."""
+    return page if page and len(page) < 7 else None
+
+
+def _card(request: HttpRequest, person: PractitionerTimes) -> dict[str, Any]:
+    days = [
+        {"heading": local_day(day.date), "times": [time_link(o) for o in day.slots[:CARD_TIMES]]}
+        for day in person.days[:CARD_DAYS]
+    ]
+    later = person.later
+    places = {str(o.offering.location) for day in person.days for o in day.slots}
+    if later:
+        places.add(str(later.offering.location))
+    since = later.day.isoformat() if later else request.GET.get("since", "")[:10]
+    return {
+        "practitioner": person.practitioner,
+        "places": " · ".join(sorted(places)),
+        "days": days,
+        "later": later and {"url": book_url(later), "text": long_time(later)},
+        "all_url": "?" + _query(request, who=person.practitioner.slug, since=since),
+    }
+
+
+def practitioners(request: HttpRequest) -> HttpResponse:
+    """Everybody who can be booked, by name or specialty, with their first free time."""
+    text = request.GET.get("q", "")[:100]
+    specialties = search.specialties_online()
+    specialty = next((s for s in specialties if s.slug == request.GET.get("specialty")), None)
+    people = Practitioner.objects.active().filter(pk__in=search.practitioners_online())
+    if text:
+        people = people.search(text)
+    if specialty:
+        people = people.filter(specialties=specialty)
+    people = people.order_by("search_text").prefetch_related(
+        Prefetch("specialties", Specialty.objects.order_by("search_text"))
+    )
+    page = Paginator(people, PAGE).get_page(small_page(request.GET.get("page")))
+    context = {
+        "page": page,
+        "q": text,
+        "specialties": specialties,
+        "specialty": specialty,
+        "people": _with_first_time(list(page)),
+    }
+    return render(request, "appointments/practitioner_list.html", context)
+
+
+def _with_first_time(people: list[Practitioner]) -> list[dict[str, Any]]:
+    offerings = list(
+        ServiceOffering.objects.online().with_parts().filter(schedule__practitioner__in=people)
+    )
+    now = timezone.now()
+    firsts = search.first_slots(offerings, start=now, now=now, organization=Organization.current())
+    places: dict[int, set[str]] = {}
+    for offering in offerings:
+        places.setdefault(offering.practitioner.pk, set()).add(str(offering.location))
+    return [
+        {
+            "practitioner": person,
+            "specialties": ", ".join(s.name for s in person.specialties.all()),
+            "places": " · ".join(sorted(places.get(person.pk, ()))),
+            "next_url": book_url(firsts[person.pk]) if person.pk in firsts else "",
+            "next_text": long_time(firsts[person.pk]) if person.pk in firsts else "",
+        }
+        for person in people
+    ]
+
+
+def practitioner(request: HttpRequest, slug: str) -> HttpResponse:
+    """One practitioner: who they are and what can be booked with them."""
+    person = get_object_or_404(
+        Practitioner.objects.active().prefetch_related("specialties"), slug=slug
+    )
+    offerings = list(
+        ServiceOffering.objects.online()
+        .with_parts()
+        .filter(schedule__practitioner=person)
+        .order_by("service__search_text", "schedule__location__search_text")
+    )
+    now = timezone.now()
+    firsts = search.first_slots(offerings, start=now, now=now, organization=Organization.current())
+    services: dict[int, dict[str, Any]] = {}
+    for offering in offerings:
+        row = services.setdefault(
+            offering.service_id, {"service": offering.service, "offerings": [], "url": ""}
+        )
+        row["offerings"].append(offering)
+        what = f"{offering.service.specialty.slug}/{offering.service.slug}"
+        query = urlencode({"what": what, "who": person.slug})
+        row["url"] = f"{reverse('appointments:times')}?{query}"
+    first = firsts.get(person.pk)
+    context = {
+        "practitioner": person,
+        "services": list(services.values()),
+        "first": first and {"url": book_url(first), "text": long_time(first), "offered": first},
+    }
+    return render(request, "appointments/practitioner_detail.html", context)
