@@ -63,6 +63,11 @@ def actions_for(appointment: Appointment, now: dt.datetime) -> list[Action]:
     return [ACTIONS[verb] for verb in order if verb in can]
 
 
+def anchor(appointment: Appointment) -> str:
+    """The id of the appointment's row: where its day page opens again after a change."""
+    return f"turno-{appointment.reference}"
+
+
 @dataclass(frozen=True, slots=True)
 class Visit:
     """An appointment as a row."""
@@ -83,7 +88,7 @@ class Visit:
 
     @property
     def anchor(self) -> str:
-        return f"turno-{self.appointment.reference}"
+        return anchor(self.appointment)
 
     @property
     def main(self) -> Action | None:
@@ -172,7 +177,7 @@ class Day:
     @property
     def places(self) -> list[Location]:
         """Where this day takes place, each once."""
-        rows = [*self.visits, *self.gaps]
+        rows: list[Visit | Gap] = [*self.visits, *self.gaps]
         return list({row.location.pk: row.location for row in rows}.values())
 
     @property

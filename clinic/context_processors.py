@@ -24,10 +24,11 @@ PATIENT = [
 ]
 PRACTITIONER = [
     (_("Agenda"), "appointments:agenda"),
-    (_("Working hours"), "scheduling:hours"),
+    (_("Working hours"), "appointments:hours"),
     (_("Time off"), "appointments:time_off"),
-    (_("Services"), "scheduling:services"),
+    (_("Services"), "appointments:services"),
 ]
+RECEPTION = [(_("Appointments of the day"), "appointments:desk")]
 ADMINISTRATOR = [(_("Administration"), "admin:index")]
 SIGNED_OUT = [(_("Log in"), "account_login"), (_("Create account"), "account_signup")]
 SIGNED_IN = [(_("My details"), "accounts:profile"), (_("Log out"), "account_logout")]
@@ -89,6 +90,8 @@ def _main_links(roles: frozenset[Role]) -> list[tuple[Any, str]]:
     links: list[tuple[Any, str]] = []
     if Role.PRACTITIONER in roles:
         links += PRACTITIONER
+    if roles & {Role.RECEPTION, Role.ADMINISTRATOR}:
+        links += RECEPTION
     if Role.ADMINISTRATOR in roles:
         links += ADMINISTRATOR
     if Role.PATIENT in roles or not links:

@@ -66,6 +66,26 @@ POLICY: dict[str, Row] = {
     "appointments:detail": only(PATIENT),
     "appointments:cancel": only(PATIENT, methods=BOTH),
     "appointments:calendar": only(PATIENT),
+    # --- appointments: the agenda of a practitioner
+    "appointments:agenda": only(PRACTITIONER),
+    "appointments:agenda_day": only(PRACTITIONER),
+    "appointments:agenda_this_week": only(PRACTITIONER),
+    "appointments:agenda_week": only(PRACTITIONER),
+    "appointments:agenda_appointment": only(PRACTITIONER),
+    "appointments:agenda_action": only(PRACTITIONER, methods=POST),
+    "appointments:agenda_cancel": only(PRACTITIONER, methods=BOTH),
+    "appointments:patient_history": only(PRACTITIONER),
+    "appointments:hours": only(PRACTITIONER),
+    "appointments:hours_at": only(PRACTITIONER, methods=BOTH),
+    "appointments:time_off": only(PRACTITIONER),
+    "appointments:time_off_add": only(PRACTITIONER, methods=BOTH),
+    "appointments:time_off_add_hours": only(PRACTITIONER, methods=BOTH),
+    "appointments:time_off_add_weekly": only(PRACTITIONER, methods=BOTH),
+    "appointments:time_off_remove": only(PRACTITIONER, methods=BOTH),
+    "appointments:services": only(PRACTITIONER),
+    "appointments:service_edit": only(PRACTITIONER, methods=BOTH),
+    # --- appointments: the desk
+    "appointments:desk": only(RECEPTION, ADMINISTRATOR),
 }
 
 #: Every address of these namespaces, whatever its name.

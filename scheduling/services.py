@@ -114,7 +114,7 @@ def remove_time_off(*, time_off: TimeOff, by: Actor) -> None:
 def set_offering(*, offering: ServiceOffering, by: Actor) -> ServiceOffering:
     """Save a service as this practitioner gives it, new or changed."""
     Practitioner.objects.lock(offering.schedule.practitioner_id)
-    if offering.pk is None:
+    if offering._state.adding:
         _adopt(offering)
     offering.save()
     audit.record(

@@ -1,0 +1,123 @@
+"""A practitioner's time off: what is blocked, block more, unblock."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from appointments.agenda import home_zone
+from appointments.blocking import block_time, hit_by_blocks
+from appointments.forms.schedule import (
+    BlockForm,
+    DaysOffForm,
+    HoursOffForm,
+    WeeklyOffForm,
+    whole_days,
+)
+from appointments.views.doors import as_practitioner, own_practice, own_schedules
+from appointments.views.hits import settle
+from scheduling.models import TimeOff
+from scheduling.services import remove_time_off
+
+#: The three kinds: (name of the address, label of the tab, form).
+KINDS: list[tuple[str, Any, type[BlockForm]]] = [
+    ("time_off_add", gettext_lazy("Whole days"), DaysOffForm),
+    ("time_off_add_hours", gettext_lazy("Some hours of a day"), HoursOffForm),
+    ("time_off_add_weekly", gettext_lazy("Every week"), WeeklyOffForm),
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A block as the list shows it; ``zone`` is the clock it is read on."""
+
+    row: TimeOff
+    zone: Any
+    whole_days: bool
+
+
+def time_off(request: HttpRequest) -> HttpResponse:
+    practitioner = own_practice(request)
+    zone = home_zone(practitioner)
+    rows = list(practitioner.time_off.select_related("location"))
+    once = [r for r in rows if r.ends_at and r.ends_at > timezone.now()]
+    context = {
+        "weekly": [_line(r, zone) for r in rows if r.is_weekly],
+        "once": [_line(r, zone) for r in sorted(once, key=lambda r: (r.starts_at, r.pk))],
+    }
+    return render(request, "appointments/schedule_time_off.html", context)
+
+
+def _line(row: TimeOff, zone: Any) -> Line:
+    zone = row.location.zone if row.location else zone
+    whole = bool(row.starts_at and row.ends_at and whole_days(row.starts_at, row.ends_at, zone))
+    return Line(row, zone, whole)
+
+
+def add_days(request: HttpRequest) -> HttpResponse:
+    return _add(request, "time_off_add", DaysOffForm)
+
+
+def add_hours(request: HttpRequest) -> HttpResponse:
+    return _add(request, "time_off_add_hours", HoursOffForm)
+
+
+def add_weekly(request: HttpRequest) -> HttpResponse:
+    return _add(request, "time_off_add_weekly", WeeklyOffForm)
+
+
+def _add(request: HttpRequest, kind: str, form_class: type[BlockForm]) -> HttpResponse:
+    """Block time; what it hits is asked about first."""
+    practitioner = own_practice(request)
+    schedules = own_schedules(practitioner)
+    if request.method != "POST":
+        return _form_page(request, kind, form_class(schedules=schedules))
+    form = form_class(request.POST, schedules=schedules)
+    if not form.is_valid():
+        return _form_page(request, kind, form, status=422)
+    if "edit" in request.POST:
+        return _form_page(request, kind, form)
+    blocks = form.blocks()
+    question = settle(
+        request,
+        hits=hit_by_blocks(practitioner, blocks, timezone.now()),
+        change=partial(
+            block_time, practitioner=practitioner, blocks=blocks, by=as_practitioner(request)
+        ),
+    )
+    if question:
+        return question
+    messages.success(request, _("The time off is saved."))
+    return redirect("appointments:time_off")
+
+
+def _form_page(
+    request: HttpRequest, kind: str, form: BlockForm, *, status: int = 200
+) -> HttpResponse:
+    tabs = [
+        {"url": reverse(f"appointments:{name}"), "label": label, "current": name == kind}
+        for name, label, _form in KINDS
+    ]
+    context = {"form": form, "tabs": tabs}
+    return render(request, "appointments/schedule_time_off_form.html", context, status=status)
+
+
+def remove(request: HttpRequest, pk: int) -> HttpResponse:
+    """A page that asks once, then the time is open again."""
+    practitioner = own_practice(request)
+    row = get_object_or_404(practitioner.time_off.select_related("location"), pk=pk)
+    if request.method == "POST":
+        remove_time_off(time_off=row, by=as_practitioner(request))
+        messages.success(request, _("The time off is removed. This time can be booked again."))
+        return redirect("appointments:time_off")
+    context = {"line": _line(row, home_zone(practitioner))}
+    return render(request, "appointments/schedule_time_off_remove.html", context)
