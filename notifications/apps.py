@@ -4,4 +4,10 @@ from django.utils.translation import gettext_lazy as _
 
 class NotificationsConfig(AppConfig):
     name = "notifications"
-    verbose_name = _("Notifications")
+    verbose_name = _("Messages")
+
+    def ready(self) -> None:
+        # Here alone: the receivers need the models, and must listen before anything happens.
+        from notifications import receivers  # noqa: PLC0415
+
+        receivers.listen()

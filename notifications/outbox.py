@@ -1,0 +1,159 @@
+"""Writes what is owed, in the transaction of the change it tells of. Sends nothing."""
+
+from __future__ import annotations
+
+import datetime as dt
+import uuid
+from collections.abc import Iterable, Iterator
+from functools import partial
+
+from django.db import transaction
+from django.utils import timezone
+
+from accounts.models import User
+from accounts.roles import Role
+from appointments.models import Appointment, AppointmentEvent
+from appointments.transitions import Status, Verb
+from clinic.models import Organization
+from notifications.models import Kind, Notification, State
+from notifications.selectors import Recipient, recipient_at_work, recipients_for
+from notifications.wake import wake
+
+#: What each change is to the patient, and to a practitioner who did not make it.
+PATIENT_NEWS: dict[tuple[Verb, Status], Kind] = {
+    (Verb.BOOK, Status.PENDING): Kind.REQUESTED,
+    (Verb.BOOK, Status.BOOKED): Kind.BOOKED,
+    (Verb.CONFIRM, Status.BOOKED): Kind.CONFIRMED,
+    (Verb.CANCEL, Status.CANCELLED): Kind.CANCELLED,
+    (Verb.EXPIRE, Status.CANCELLED): Kind.EXPIRED,
+}
+PRACTITIONER_NEWS: dict[tuple[Verb, Status], Kind] = {
+    (Verb.BOOK, Status.PENDING): Kind.PRACTITIONER_REQUEST,
+    (Verb.BOOK, Status.BOOKED): Kind.PRACTITIONER_NEW,
+    (Verb.CANCEL, Status.CANCELLED): Kind.PRACTITIONER_CANCELLED,
+}
+#: These make the appointment sure, so that it can be reminded of.
+MADE_SURE = frozenset({Kind.BOOKED, Kind.CONFIRMED})
+#: A reminder that would arrive later than this before the start reminds nobody.
+REMINDER_USEFUL = dt.timedelta(hours=1)
+#: How long a mail about an account is good for if its sender does not say.
+ACCOUNT_MAIL_LIVES = dt.timedelta(days=1)
+
+
+def owe_for(appointment: Appointment, event: AppointmentEvent) -> None:
+    """Void what this change made untrue, owe what it makes true.
+
+    The same number of queries for any number of recipients.
+    """
+    _void_older(appointment)
+    rows = list(_rows(appointment, event))
+    if not rows:
+        return
+    # The key makes a second run harmless.
+    Notification.objects.bulk_create(rows, ignore_conflicts=True)
+    written = Notification.objects.filter(appointment=appointment, sequence=appointment.sequence)
+    _wake_after_commit(written.due(event.at).values_list("pk", flat=True))
+
+
+def owe_reminders(appointments: Iterable[Appointment], *, now: dt.datetime) -> None:
+    """Only the reminders, for appointments that people were told of in another way."""
+    hours = Organization.current().reminder_hours
+    rows = [
+        row
+        for appointment in appointments
+        for recipient in recipients_for(appointment.patient)
+        for row in _reminder(appointment, recipient, hours, now)
+    ]
+    Notification.objects.bulk_create(rows, batch_size=500, ignore_conflicts=True)
+
+
+def owe_account_mail(
+    *,
+    to: str,
+    language: str,
+    subject: str,
+    text: str,
+    html: str,
+    user: User | None,
+    lives_for: dt.timedelta,
+) -> Notification:
+    """A mail that comes rendered, due at once."""
+    now = timezone.now()
+    row = Notification.objects.create(
+        key=f"account:{uuid.uuid4()}",
+        kind=Kind.ACCOUNT,
+        user=user,
+        to=to,
+        language=language,
+        due_at=now,
+        try_at=now,
+        useful_until=now + lives_for,
+        subject=" ".join(subject.split())[:200],
+        text=text,
+        html=html,
+    )
+    _wake_after_commit([row.pk])
+    return row
+
+
+def _void_older(appointment: Appointment) -> None:
+    """Rows of an earlier version that nobody has begun to send.
+
+    One that is on its way right now is checked once more before it leaves.
+    """
+    older = appointment.notifications.filter(sequence__lt=appointment.sequence)
+    older.waiting().update(state=State.VOID)
+
+
+def _rows(appointment: Appointment, event: AppointmentEvent) -> Iterator[Notification]:
+    what = (Verb(event.verb), appointment.state)
+    kind = PATIENT_NEWS.get(what)
+    # What has begun is not news to those who are there.
+    if kind is None or appointment.start <= event.at:
+        return
+    hours = Organization.current().reminder_hours
+    for recipient in recipients_for(appointment.patient):
+        yield _row(appointment, recipient, kind, event.at, appointment.start)
+        if kind in MADE_SURE:
+            yield from _reminder(appointment, recipient, hours, event.at)
+    for_work = PRACTITIONER_NEWS.get(what)
+    if for_work and event.role not in {Role.PRACTITIONER, Role.SYSTEM}:
+        at_work = recipient_at_work(appointment.practitioner)
+        if at_work:
+            yield _row(appointment, at_work, for_work, event.at, appointment.start)
+
+
+def _reminder(
+    appointment: Appointment, recipient: Recipient, hours: int, now: dt.datetime
+) -> Iterator[Notification]:
+    """None if it is booked so late that the reminder would follow on the booking's heels."""
+    due = appointment.start - dt.timedelta(hours=hours)
+    if due > now:
+        useful = max(due, appointment.start - REMINDER_USEFUL)
+        yield _row(appointment, recipient, Kind.REMINDER, due, useful)
+
+
+def _row(
+    appointment: Appointment,
+    recipient: Recipient,
+    kind: Kind,
+    due: dt.datetime,
+    useful_until: dt.datetime,
+) -> Notification:
+    parts = (appointment.pk, appointment.sequence, kind, recipient.token, int(due.timestamp()))
+    return Notification(
+        key=":".join(map(str, parts)),
+        kind=kind,
+        appointment=appointment,
+        sequence=appointment.sequence,
+        user=recipient.user,
+        to=recipient.to,
+        language=recipient.language,
+        due_at=due,
+        try_at=due,
+        useful_until=useful_until,
+    )
+
+
+def _wake_after_commit(ids: Iterable[int]) -> None:
+    transaction.on_commit(partial(wake, list(ids)), robust=True)

@@ -1,0 +1,45 @@
+"""What this app hears from below. Runs inside the transaction of the change: writes rows only."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import Any
+
+from accounts.models import User
+from accounts.signals import account_mail
+from appointments.models import Appointment, AppointmentEvent
+from appointments.signals import appointment_changed
+from notifications import outbox
+
+
+def on_appointment_changed(
+    sender: Any, appointment: Appointment, event: AppointmentEvent, **kwargs: Any
+) -> None:
+    outbox.owe_for(appointment, event)
+
+
+def on_account_mail(
+    sender: Any,
+    to: str,
+    language: str,
+    subject: str,
+    text: str,
+    html: str = "",
+    user: User | None = None,
+    lives_for: dt.timedelta = outbox.ACCOUNT_MAIL_LIVES,
+    **kwargs: Any,
+) -> None:
+    outbox.owe_account_mail(
+        to=to,
+        language=language,
+        subject=subject,
+        text=text,
+        html=html,
+        user=user,
+        lives_for=lives_for,
+    )
+
+
+def listen() -> None:
+    appointment_changed.connect(on_appointment_changed, dispatch_uid="notifications.outbox")
+    account_mail.connect(on_account_mail, dispatch_uid="notifications.outbox")

@@ -1,0 +1,19 @@
+"""Work of the worker. Ids in; safe to run twice and side by side."""
+
+from __future__ import annotations
+
+from celery import shared_task
+
+from notifications import delivery
+
+
+@shared_task
+def deliver(ids: list[int]) -> int:
+    """Send these rows, as far as they are due and nobody else is at them."""
+    return delivery.deliver(ids).sent
+
+
+@shared_task
+def sweep() -> int:
+    """Send everything that is due: what no wake-up call reached, and reminders."""
+    return delivery.deliver_due()
