@@ -42,10 +42,10 @@ MOVES: dict[tuple[Status, Verb], Status] = {
     (Status.PENDING, Verb.CONFIRM): Status.BOOKED,
     (Status.PENDING, Verb.CANCEL): Status.CANCELLED,
     (Status.PENDING, Verb.EXPIRE): Status.CANCELLED,
-    (Status.BOOKED, Verb.CANCEL): Status.CANCELLED,
     (Status.BOOKED, Verb.ARRIVE): Status.ARRIVED,
     (Status.BOOKED, Verb.FULFIL): Status.FULFILLED,
     (Status.BOOKED, Verb.NO_SHOW): Status.NOSHOW,
+    (Status.BOOKED, Verb.CANCEL): Status.CANCELLED,
     (Status.ARRIVED, Verb.FULFIL): Status.FULFILLED,
     (Status.ARRIVED, Verb.CANCEL): Status.CANCELLED,
 }

@@ -1,0 +1,71 @@
+"""Every combination of status, verb and role, against a table written by hand."""
+
+import datetime as dt
+import itertools
+
+import pytest
+
+from accounts.roles import Role
+from appointments.tests.factories import ZONE
+from appointments.transitions import MAY, Status, Verb, is_time_for, target, verbs_for
+
+P, D, R, A, S = (
+    Role.PATIENT,
+    Role.PRACTITIONER,
+    Role.RECEPTION,
+    Role.ADMINISTRATOR,
+    Role.SYSTEM,
+)
+#: What is allowed; everything else is not.
+ALLOWED = {
+    ("pending", "confirm", "booked"): {D, R, A},
+    ("pending", "cancel", "cancelled"): {P, D, R, A},
+    ("pending", "expire", "cancelled"): {S},
+    ("booked", "cancel", "cancelled"): {P, D, R, A},
+    ("booked", "arrive", "arrived"): {D, R, A},
+    ("booked", "fulfil", "fulfilled"): {D, A},
+    ("booked", "no_show", "noshow"): {D, R, A},
+    ("arrived", "fulfil", "fulfilled"): {D, A},
+    ("arrived", "cancel", "cancelled"): {P, D, R, A},
+}
+START = dt.datetime(2026, 11, 24, 10, tzinfo=ZONE)
+
+
+@pytest.mark.parametrize(("status", "verb", "role"), list(itertools.product(Status, Verb, Role)))
+def test_only_what_the_table_allows(status, verb, role):
+    expected = [
+        to
+        for (old, name, to), who in ALLOWED.items()
+        if (old, name) == (status, verb) and role in who
+    ]
+    assert target(status, verb, role) == (expected[0] if expected else None)
+
+
+def test_every_verb_says_who_may():
+    assert set(MAY) == set(Verb)
+
+
+@pytest.mark.parametrize(
+    ("verb", "now", "allowed"),
+    [
+        (Verb.NO_SHOW, START - dt.timedelta(minutes=1), False),
+        (Verb.NO_SHOW, START, True),
+        (Verb.ARRIVE, START - dt.timedelta(days=1), False),
+        (Verb.ARRIVE, START.replace(hour=0), True),
+        (Verb.FULFIL, START.replace(hour=0) - dt.timedelta(minutes=1), False),
+        (Verb.FULFIL, START.replace(hour=8), True),
+        (Verb.CONFIRM, START - dt.timedelta(days=30), True),
+        (Verb.CANCEL, START - dt.timedelta(days=30), True),
+    ],
+)
+def test_some_verbs_wait_for_the_day_or_the_hour(verb, now, allowed):
+    assert is_time_for(verb, start=START, zone=ZONE, now=now) is allowed
+
+
+def test_the_most_expected_verb_comes_first():
+    before = START - dt.timedelta(days=1)
+    assert verbs_for(Status.PENDING, D, start=START, zone=ZONE, now=before) == [
+        Verb.CONFIRM,
+        Verb.CANCEL,
+    ]
+    assert verbs_for(Status.FULFILLED, D, start=START, zone=ZONE, now=before) == []
