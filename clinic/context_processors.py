@@ -7,7 +7,7 @@ from typing import Any
 
 from django.conf import settings
 from django.http import HttpRequest
-from django.urls import NoReverseMatch, reverse
+from django.urls import reverse
 from django.utils.functional import SimpleLazyObject
 from django.utils.translation import get_language
 from django.utils.translation import gettext_lazy as _
@@ -73,10 +73,7 @@ def navigation(request: HttpRequest) -> Navigation:
         main, account = VISITOR, SIGNED_OUT
     else:
         main, account = _main_links(user.roles), SIGNED_IN
-    items = [
-        [(label, reverse(name)) for label, name in rows if _exists(name)]
-        for rows in (main, account)
-    ]
+    items = [[(label, reverse(name)) for label, name in rows] for rows in (main, account)]
     here = _longest_match(request.path, [url for rows in items for _label, url in rows])
     return Navigation(
         *(
@@ -97,14 +94,6 @@ def _main_links(roles: frozenset[Role]) -> list[tuple[Any, str]]:
     if Role.PATIENT in roles or not links:
         links += PATIENT
     return links
-
-
-def _exists(name: str) -> bool:
-    try:
-        reverse(name)
-    except NoReverseMatch:
-        return False
-    return True
 
 
 def _longest_match(path: str, urls: list[str]) -> str:
