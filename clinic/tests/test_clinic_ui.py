@@ -121,7 +121,7 @@ def test_the_summary_takes_the_focus_and_leads_to_each_field():
     targets = [a["href"] for a in elements.named("a")]
     assert targets == ["#id_name", "#id_born_0", "#id_whom_0", "#id_rules"]
     for target in targets:
-        elements.by_id(target.removeprefix("#"))
+        elements.by_id(str(target).removeprefix("#"))
 
 
 def test_the_summary_names_field_and_sentence_and_the_errors_of_the_whole():
