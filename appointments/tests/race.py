@@ -1,0 +1,60 @@
+"""Many people at once, each with a connection of their own."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Sequence
+from itertools import combinations
+from typing import Any
+
+from django.db import connection
+
+from appointments.exceptions import Refusal
+from appointments.models import Appointment
+
+
+def together(deeds: Sequence[Callable[[], Any]]) -> list[Any]:
+    """Run all of them at the same moment; each result is what was returned or raised."""
+    gate = threading.Barrier(len(deeds))
+    results: list[Any] = [None] * len(deeds)
+
+    def run(number: int) -> None:
+        try:
+            connection.ensure_connection()
+            gate.wait(timeout=60)
+            results[number] = deeds[number]()
+        except Exception as error:  # noqa: BLE001 (the test looks at it)
+            results[number] = error
+        finally:
+            connection.close()
+
+    threads = [threading.Thread(target=run, args=(n,)) for n in range(len(deeds))]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(timeout=120)
+    assert not any(thread.is_alive() for thread in threads), "somebody waits for ever"
+    return results
+
+
+def split(results: Sequence[Any]) -> tuple[list[Appointment], list[Refusal]]:
+    """Successes and friendly refusals; anything else fails the test."""
+    strange = [r for r in results if not isinstance(r, Appointment | Refusal | list)]
+    assert strange == []
+    return (
+        [r for r in results if isinstance(r, Appointment)],
+        [r for r in results if isinstance(r, Refusal)],
+    )
+
+
+def overlaps_in_database() -> dict[str, int]:
+    """Pairs of live appointments that share time, by resource; the slow way, pair by pair."""
+    live = list(Appointment.objects.occupying())
+    found = {"practitioner": 0, "patient": 0, "room": 0}
+    for one, other in combinations(live, 2):
+        touching = one.start < other.end and other.start < one.end
+        buffered = one.occupied[0] < other.occupied[1] and other.occupied[0] < one.occupied[1]
+        found["patient"] += touching and one.patient_id == other.patient_id
+        found["practitioner"] += buffered and one.practitioner_id == other.practitioner_id
+        found["room"] += buffered and one.room_id is not None and one.room_id == other.room_id
+    return found
