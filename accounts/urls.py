@@ -1,4 +1,14 @@
-from django.urls import URLPattern
+from django.urls import path
+
+from accounts.views import invitation, people
 
 app_name = "accounts"
-urlpatterns: list[URLPattern] = []
+urlpatterns = [
+    path("mis-datos/", people.profile, name="profile"),
+    path("mis-datos/ficha/", people.own_record, name="own_record"),
+    path("familia/", people.family, name="family"),
+    path("familia/agregar/", people.family_add, name="family_add"),
+    path("familia/<uuid:public_id>/", people.family_edit, name="family_edit"),
+    path("familia/<uuid:public_id>/quitar/", people.family_end, name="family_end"),
+    path("cuenta/invitacion/<str:token>/", invitation.invitation, name="invitation"),
+]

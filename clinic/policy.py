@@ -86,6 +86,27 @@ POLICY: dict[str, Row] = {
     "appointments:service_edit": only(PRACTITIONER, methods=BOTH),
     # --- appointments: the desk
     "appointments:desk": only(RECEPTION, ADMINISTRATOR),
+    # --- the way in: allauth's pages, each by name
+    "account_login": public(BOTH),
+    "account_logout": public(BOTH),
+    "account_inactive": public(),
+    "account_signup": public(BOTH),
+    "account_start_again": public(POST),
+    "account_email_verification_sent": public(BOTH),
+    "account_reset_password": public(BOTH),
+    "account_reset_password_done": public(),
+    "account_reset_password_from_key": public(BOTH),
+    "account_change_password": logged_in(BOTH),
+    "account_email": logged_in(BOTH),
+    # The signed link is the key; it ends with the first password.
+    "accounts:invitation": public(BOTH),
+    # --- one's own data and family: staff can be patients and parents too
+    "accounts:profile": logged_in(BOTH),
+    "accounts:own_record": logged_in(BOTH),
+    "accounts:family": logged_in(),
+    "accounts:family_add": logged_in(BOTH),
+    "accounts:family_edit": logged_in(BOTH),
+    "accounts:family_end": logged_in(BOTH),
 }
 
 #: Every address of these namespaces, whatever its name.

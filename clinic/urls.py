@@ -1,7 +1,7 @@
 from django.contrib import admin
 from django.urls import include, path
-from django.views.i18n import set_language
 
+from accounts.views import people
 from appointments.views import public
 from clinic import views
 
@@ -9,9 +9,9 @@ urlpatterns = [
     path("", public.home, name="home"),
     path("", include("appointments.urls")),
     path("inicio/", views.start, name="start"),
-    path("idioma/", set_language, name="set_language"),
+    path("idioma/", people.choose_language, name="set_language"),
     path("healthz", views.healthz, name="healthz"),
-    path("cuenta/", include("allauth.account.urls")),
+    path("cuenta/", include("accounts.entrance_urls")),
     path("", include("accounts.urls")),
     path("", include("notifications.urls")),
     path("admin/", admin.site.urls),

@@ -1,3 +1,0 @@
-from allauth.account.forms import LoginForm, SignupForm
-
-__all__ = ["LoginForm", "SignupForm"]

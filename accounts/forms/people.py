@@ -1,0 +1,151 @@
+"""The forms about people: one's own data, and those in one's care."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import Any
+
+from django import forms
+from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+from phonenumber_field.formfields import PhoneNumberField
+
+from accounts.models import Patient, PatientAccess, Relation, User
+from accounts.rules import IN_CARE
+from accounts.services import Details
+from clinic.forms import SplitDateField
+
+EARLIEST_BIRTH = dt.date(1900, 1, 1)
+
+
+def today() -> dt.date:
+    """The clinic's day; a child born this morning can be registered."""
+    return timezone.localdate()
+
+
+def name_field(label: Any, autocomplete: str, missing: Any) -> forms.CharField:
+    return forms.CharField(
+        label=label,
+        max_length=80,
+        widget=forms.TextInput({"autocomplete": autocomplete}),
+        error_messages={"required": missing},
+    )
+
+
+def birth_date_field(autocomplete: str) -> SplitDateField:
+    return SplitDateField(
+        label=_("Birth date"),
+        help_text=_("For example 27 3 1984."),
+        earliest=EARLIEST_BIRTH,
+        latest=today,
+        autocomplete=autocomplete,
+        error_messages={"required": _("Write the birth date.")},
+    )
+
+
+def phone_field() -> PhoneNumberField:
+    return PhoneNumberField(
+        label=_("Phone"),
+        max_length=40,
+        widget=forms.TextInput({"type": "tel", "autocomplete": "tel"}),
+        help_text=_("With the area code. For calls about your appointments."),
+        error_messages={
+            "required": _("Write your phone number."),
+            "invalid": _("Write the number with its area code, for example 11 4321-5678."),
+        },
+    )
+
+
+class PersonForm(forms.Form):
+    """What every person has; ``whose`` chooses the words the browser fills in by itself."""
+
+    def __init__(self, *args: Any, own: bool, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["first_name"] = name_field(
+            _("First name"), "given-name" if own else "off", _("Write the first name.")
+        )
+        self.fields["last_name"] = name_field(
+            _("Last name"), "family-name" if own else "off", _("Write the last name.")
+        )
+        self.fields["birth_date"] = birth_date_field("bday" if own else "")
+        self.fields["document_number"] = forms.CharField(
+            label=_("Document number"),
+            max_length=30,
+            required=False,
+            widget=forms.TextInput({"autocomplete": "off"}),
+        )
+
+    @property
+    def details(self) -> Details:
+        data = self.cleaned_data
+        return Details(
+            first_name=data["first_name"],
+            last_name=data["last_name"],
+            birth_date=data["birth_date"],
+            document_number=data["document_number"],
+            phone=data.get("phone"),
+        )
+
+
+def details_of(patient: Patient) -> dict[str, Any]:
+    """The initial values of a form about this patient."""
+    names = ("first_name", "last_name", "birth_date", "document_number")
+    phone = getattr(patient.phone, "as_international", "")
+    return {**{name: getattr(patient, name) for name in names}, "phone": phone}
+
+
+def language_field() -> forms.ChoiceField:
+    return forms.ChoiceField(
+        label=_("Language"),
+        choices=User._meta.get_field("language").choices,
+        help_text=_("Of the pages and of our mails."),
+    )
+
+
+class OwnDataForm(PersonForm):
+    """A patient's own data and the language of the account."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, own=True, **kwargs)
+        self.fields["phone"] = phone_field()
+        self.fields["language"] = language_field()
+
+
+class OwnRecordForm(PersonForm):
+    """The first data of somebody who works here and becomes a patient too."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, own=True, **kwargs)
+        self.fields["phone"] = phone_field()
+
+
+class AccountForm(forms.Form):
+    """The account of somebody who is nobody's patient here."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["name"] = forms.CharField(
+            label=_("Name"),
+            max_length=160,
+            widget=forms.TextInput({"autocomplete": "name"}),
+            error_messages={"required": _("Write your name.")},
+        )
+        self.fields["language"] = language_field()
+
+
+class DependantForm(PersonForm):
+    """Somebody in this account's care."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, own=False, **kwargs)
+        self.fields["relation"] = forms.ChoiceField(
+            label=_("Who is this person?"),
+            choices=[(value, Relation(value).label) for value in IN_CARE],
+            widget=forms.RadioSelect,
+            error_messages={"required": _("Choose who this person is.")},
+        )
+        self.order_fields(["relation"])
+
+    @classmethod
+    def initial_of(cls, access: PatientAccess) -> dict[str, Any]:
+        return {**details_of(access.patient), "relation": access.relation}

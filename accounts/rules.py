@@ -1,0 +1,36 @@
+"""Who may do what with accounts and records: predicates, each with a table of truth as test."""
+
+from __future__ import annotations
+
+from accounts.models import PatientAccess, Relation, User
+from accounts.roles import Actor, Role
+
+#: What somebody can be to the account that looks after them.
+IN_CARE = (Relation.CHILD, Relation.PARENT, Relation.OTHER)
+
+
+def may_invite(by: Actor) -> bool:
+    """Only administrators, and commands of the clinic's own machine, make staff accounts."""
+    return by.role in {Role.ADMINISTRATOR, Role.SYSTEM}
+
+
+def awaits_invitation(user: User) -> bool:
+    """Whoever has been inside once has a password of their own: no link may replace it."""
+    return user.is_active and user.last_login is None
+
+
+def may_act_for(by: Actor, access: PatientAccess | None) -> bool:
+    """Staff by their role; everybody else only through a live access of their own."""
+    if by.role in {Role.RECEPTION, Role.ADMINISTRATOR}:
+        return True
+    return (
+        by.user is not None
+        and access is not None
+        and access.user_id == by.user.pk
+        and access.ended_at is None
+    )
+
+
+def may_end(by: Actor, access: PatientAccess) -> bool:
+    """Care of somebody else can end; nobody gives away their own record."""
+    return may_act_for(by, access) and access.relation in IN_CARE and access.ended_at is None
