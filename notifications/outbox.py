@@ -52,7 +52,7 @@ def owe_for(appointment: Appointment, event: AppointmentEvent) -> None:
     # The key makes a second run harmless.
     Notification.objects.bulk_create(rows, ignore_conflicts=True)
     written = Notification.objects.filter(appointment=appointment, sequence=appointment.sequence)
-    _wake_after_commit(written.due(event.at).values_list("pk", flat=True))
+    wake_after_commit(written.due(event.at).values_list("pk", flat=True))
 
 
 def owe_reminders(appointments: Iterable[Appointment], *, now: dt.datetime) -> None:
@@ -92,7 +92,7 @@ def owe_account_mail(
         text=text,
         html=html,
     )
-    _wake_after_commit([row.pk])
+    wake_after_commit([row.pk])
     return row
 
 
@@ -155,5 +155,6 @@ def _row(
     )
 
 
-def _wake_after_commit(ids: Iterable[int]) -> None:
+def wake_after_commit(ids: Iterable[int]) -> None:
+    """The only thing that leaves the transaction: ids, after it, and no error comes back."""
     transaction.on_commit(partial(wake, list(ids)), robust=True)

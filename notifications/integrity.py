@@ -1,0 +1,86 @@
+"""Checks over the whole database that everybody is told what is true, and told once."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections import Counter
+from collections.abc import Iterator
+
+from django.db.models import Count, Exists, OuterRef
+
+from appointments.integrity import Breach, chunks
+from appointments.models import Appointment
+from appointments.transitions import Status
+from clinic.models import Organization
+from notifications.models import TRUE_WHILE, Kind, Notification, State
+from notifications.selectors import recipients_for
+
+#: So long the sweep may take to clear what has become useless.
+SWEEP_SLACK = dt.timedelta(hours=1)
+
+
+def breaches(counts: Counter[str], *, now: dt.datetime) -> Iterator[Breach]:
+    yield from _not_reminded(counts, now)
+    yield from _untrue(counts)
+    yield from _useless(now)
+    yield from _told_twice()
+
+
+def _not_reminded(counts: Counter[str], now: dt.datetime) -> Iterator[Breach]:
+    """Whoever can be reminded of what is to come will be, also who left an address later."""
+    ahead = dt.timedelta(hours=Organization.current().reminder_hours)
+    reminder = Notification.objects.filter(
+        appointment=OuterRef("pk"), kind=Kind.REMINDER, sequence=OuterRef("sequence")
+    ).exclude(state=State.VOID)
+    upcoming = Appointment.objects.filter(status=Status.BOOKED, start__gt=now + ahead)
+    # One question, so that a change in between is not mistaken for a breach.
+    for chunk in chunks(upcoming.select_related("patient").annotate(reminded=Exists(reminder))):
+        counts["upcoming"] += len(chunk)
+        for appointment in chunk:
+            if not appointment.reminded and recipients_for(appointment.patient):
+                yield _breach("everybody is reminded", appointment.reference, "has no reminder")
+
+
+def _untrue(counts: Counter[str]) -> Iterator[Breach]:
+    """Waiting rows that tell of another version, or of a state that is over."""
+    waiting = Notification.objects.filter(state=State.PENDING, appointment__isnull=False)
+    for chunk in chunks(waiting.select_related("appointment")):
+        counts["messages waiting"] += len(chunk)
+        for row in chunk:
+            appointment = row.appointment
+            fits = appointment.status == TRUE_WHILE[Kind(row.kind)]
+            if row.sequence != appointment.sequence or not fits:
+                yield _breach(
+                    "messages are true", appointment.reference, f"{row.kind} {row.pk} is untrue"
+                )
+
+
+def _useless(now: dt.datetime) -> Iterator[Breach]:
+    """Waiting rows that help nobody any more: no worker has swept for a long time."""
+    old = Notification.objects.filter(
+        state=State.PENDING, appointment__isnull=False, useful_until__lte=now - SWEEP_SLACK
+    )
+    for chunk in chunks(old.select_related("appointment")):
+        for row in chunk:
+            yield _breach(
+                "messages are true", row.appointment.reference, f"{row.kind} {row.pk} is too late"
+            )
+
+
+def _told_twice() -> Iterator[Breach]:
+    told = Notification.objects.filter(
+        appointment__isnull=False, state__in=[State.PENDING, State.SENDING, State.SENT]
+    )
+    doubled = (
+        told.order_by()
+        .values("appointment__reference", "sequence", "kind", "to")
+        .annotate(times=Count("pk"))
+        .filter(times__gt=1)
+    )
+    for row in doubled.iterator():
+        what = f"{row['kind']} of version {row['sequence']} {row['times']} times to one address"
+        yield _breach("each message once", row["appointment__reference"], what)
+
+
+def _breach(promise: str, reference: str, what: str) -> Breach:
+    return Breach(promise, f"appointment {reference}", what)
