@@ -232,3 +232,13 @@ def test_initials(name, letters):
 )
 def test_tel_keeps_what_a_telephone_dials(number, dialled):
     assert clinic_ui.tel(number) == dialled
+
+
+@pytest.mark.parametrize(("name", "expected"), [("save", "save"), ("", None)])
+def test_a_button_without_a_name_adds_nothing_to_the_address(name, expected):
+    form = forms.Form()
+    form.helper = FormHelper()
+    form.helper.add_input(Submit(name, "Search"))
+    (button,) = Elements(crispy(form)).named("button")
+    assert button["type"] == "submit"
+    assert button.get("name") == expected
