@@ -22,7 +22,7 @@ from clinic.fields import CELL_MINUTES
 from clinic.models import Location
 from scheduling.intervals import Interval, clip, merge, overlaps, subtract, to_instant, to_minute
 from scheduling.models import Schedule, ServiceOffering
-from scheduling.selectors import OpenTime, open_time
+from scheduling.selectors import Block, OpenTime, open_time
 from scheduling.wallclock import day_bounds, each_day
 
 
@@ -306,26 +306,36 @@ class _FreeTime:
 
     def shut(self, day: dt.date) -> list[Shut]:
         """Blocks that take time from the day's hours, or all of the day; each once."""
-        found: dict[tuple[str, int, Interval], Shut] = {}
+        found: dict[tuple[int, str, Interval], Shut] = {}
         for schedule in self.schedules:
-            bounds = day_bounds(day, schedule.location.zone)
-            shifts = self._shifts(schedule, day)
             for block in self.opened[schedule.pk].blocks:
-                for part in clip([block.interval], bounds):
-                    whole = part == bounds
-                    if not whole and not any(overlaps(part, shift) for shift in shifts):
-                        continue
-                    key = (block.kind, block.row_id, part)
-                    found[key] = Shut(
-                        to_instant(part[0]),
-                        to_instant(part[1]),
-                        schedule.location.zone,
-                        block.label,
-                        # The same row at a second location holds everywhere.
-                        None if key in found or len(self.schedules) == 1 else schedule.location,
-                        whole,
-                    )
+                for part in clip([block.interval], day_bounds(day, schedule.location.zone)):
+                    row = self._shut_row(schedule, block, part, day)
+                    if row:
+                        found.setdefault((block.row_id, block.kind, part), row)
         return list(found.values())
+
+    def _shut_row(
+        self, schedule: Schedule, block: Block, part: Interval, day: dt.date
+    ) -> Shut | None:
+        whole = part == day_bounds(day, schedule.location.zone)
+        if not whole and not any(overlaps(part, shift) for shift in self._shifts(schedule, day)):
+            return None
+        return Shut(
+            starts_at=to_instant(part[0]),
+            ends_at=to_instant(part[1]),
+            zone=schedule.location.zone,
+            label=block.label,
+            location=None if self._everywhere(block) else schedule.location,
+            whole_day=whole,
+        )
+
+    def _everywhere(self, block: Block) -> bool:
+        """Whether the row closes every schedule; then its place need not be said."""
+        return all(
+            any((b.row_id, b.kind) == (block.row_id, block.kind) for b in opened.blocks)
+            for opened in self.opened.values()
+        )
 
 
 def _shortest(schedules: Sequence[Schedule]) -> dict[int, int]:

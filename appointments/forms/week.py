@@ -7,7 +7,7 @@ from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any
+from typing import Any, NamedTuple
 
 from django import forms
 from django.http import QueryDict
@@ -26,8 +26,7 @@ MIDNIGHT = dt.time(0)
 _STEPS = (5, 10, 15, 20, 30, 40, 45, 60, 90, 120)
 
 
-@dataclass(frozen=True, slots=True)
-class ShiftBoxes:
+class ShiftBoxes(NamedTuple):
     start: forms.BoundField
     end: forms.BoundField
 
@@ -97,6 +96,7 @@ class WeekForm(forms.Form):
             (step, ngettext("%(count)s minute", "%(count)s minutes", step) % {"count": step})
             for step in steps
         ]
+        self.fields["slot_step"].widget.attrs["class"] = "input-short"
         self.initial.setdefault("slot_step", current)
 
     def clean(self) -> dict[str, Any]:

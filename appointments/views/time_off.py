@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -43,6 +44,17 @@ class Line:
     row: TimeOff
     zone: Any
     whole_days: bool
+
+    @property
+    def first_day(self) -> dt.date | None:
+        return self.row.starts_at and self.row.starts_at.astimezone(self.zone).date()
+
+    @property
+    def last_day(self) -> dt.date | None:
+        """The last day that it touches: an end at midnight belongs to the day before."""
+        if self.row.ends_at is None:
+            return None
+        return (self.row.ends_at - dt.timedelta(microseconds=1)).astimezone(self.zone).date()
 
 
 def time_off(request: HttpRequest) -> HttpResponse:
