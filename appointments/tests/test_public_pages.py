@@ -1,0 +1,216 @@
+"""Home, times and practitioners: what anybody finds, and what no input can break."""
+
+import datetime as dt
+import re
+
+import pytest
+from django.db import connection
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
+
+from accounts.tests.factories import PractitionerFactory, patient_user
+from appointments.tests.factories import NOW, at, book
+from clinic.tests.factories import LocationFactory, ServiceFactory, SpecialtyFactory
+from scheduling.models import ServiceOffering
+from scheduling.tests.factories import ScheduleFactory, ServiceOfferingFactory, open_offering
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture(autouse=True)
+def _today(time_machine) -> None:
+    time_machine.move_to(NOW, tick=False)
+
+
+@pytest.fixture(autouse=True)
+def _in_english(client: Client) -> None:
+    client.cookies["django_language"] = "en"
+
+
+def perez() -> ServiceOffering:
+    """Dr. Pérez, who gives a consultation in cardiology."""
+    specialty = SpecialtyFactory.create(name="Cardiología", slug="cardiologia")
+    person = PractitionerFactory.create(
+        first_name="José", last_name="Pérez", slug="jose-perez", title="Dr."
+    )
+    return open_offering(
+        schedule=ScheduleFactory.create(practitioner=person, slot_step=30),
+        service=ServiceFactory.create(specialty=specialty, name="Consulta", slug="consulta"),
+        start=dt.time(9),
+        end=dt.time(11),
+    )
+
+
+def links(client: Client, url: str, **query: str) -> list[str]:
+    """The times offered on a page, as addresses of the confirm page."""
+    response = client.get(url, query)
+    assert response.status_code == 200
+    found = re.findall(r'href="(/reservar/\?[^"]+)"', response.content.decode())
+    return [link.replace("&amp;", "&") for link in found]
+
+
+def test_home_offers_what_can_be_booked(client):
+    perez()
+    page = client.get("/").content.decode()
+    assert '<option value="cardiologia/consulta">Consulta</option>' in page
+    assert "Cardiología" in page
+
+
+def test_home_leaves_out_what_nobody_offers(client):
+    ServiceFactory.create(name="Hipnosis")
+    assert "Hipnosis" not in client.get("/").content.decode()
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        {"what": "cardiologia"},
+        {"what": "cardiologia/consulta"},
+        {"who": "perez"},
+        {"who": "JOSÉ pérez"},
+        {"who": "jose-perez"},
+        {"what": "cardiologia", "who": "pere"},
+    ],
+)
+def test_a_search_finds_the_times(client, query):
+    offering = perez()
+    found = links(client, "/horarios/", **query)
+    # The first free time stands on top; then the seven days, today's notice being over.
+    assert found[0] == f"/reservar/?offering={offering.pk}&start=2026-11-23T12%3A00Z"
+    assert len(set(found)) == 7 * 4
+
+
+def test_a_search_that_finds_nobody_says_so(client):
+    perez()
+    response = client.get("/horarios/", {"who": "nadie"})
+    assert response.status_code == 200
+    assert "Nobody matches this search" in response.content.decode()
+
+
+def test_a_full_week_leads_to_the_next_date(client):
+    offering = perez()
+    offering.schedule.hours.update(valid_from=dt.date(2026, 12, 7))
+    found = links(client, "/horarios/", who="perez")
+    assert set(found) == {f"/reservar/?offering={offering.pk}&start=2026-12-07T12%3A00Z"}
+
+
+def test_nothing_at_all_says_so_and_never_shows_an_empty_grid(client):
+    offering = perez()
+    offering.schedule.hours.all().delete()
+    page = client.get("/horarios/", {"who": "perez"}).content.decode()
+    assert "No free times for now" in page
+
+
+def test_several_practitioners_come_earliest_first(client):
+    early = perez()
+    late = open_offering(service=early.service, start=dt.time(15), end=dt.time(16))
+    response = client.get("/horarios/", {"what": "cardiologia"})
+    people = [card["practitioner"] for card in response.context["cards"]["people"]]
+    assert people == [early.practitioner, late.practitioner]
+
+
+def test_times_of_other_locations_can_be_left_out(client):
+    offering = perez()
+    other = LocationFactory.create(name="Norte", slug="norte")
+    open_offering(schedule=ScheduleFactory.create(location=other), service=offering.service)
+    response = client.get("/horarios/", {"what": "cardiologia", "where": "norte"})
+    assert response.context["alone"]["practitioner"] != offering.practitioner
+
+
+@pytest.mark.parametrize("address", ["/horarios/", "/profesionales/", "/"])
+@pytest.mark.parametrize(
+    "query",
+    [
+        {"since": "0000-00-00"},
+        {"since": "2026-02-30"},
+        {"since": "9999-12-31", "what": "cardiologia"},
+        {"since": "1900-01-01", "what": "cardiologia"},
+        {"since": "31/12/2199", "what": "cardiologia"},
+        {"page": "9" * 30, "what": "cardiologia", "q": "a"},
+        {"page": "-1", "what": "cardiologia"},
+        {"what": "x" * 10_000},
+        {"who": "y" * 10_000},
+        {"q": "z" * 10_000},
+        {"q": "\x00", "who": "\x00", "what": "\x00", "since": "\x00"},
+        {"what": "cardiologia/", "where": "nowhere", "specialty": "none"},
+    ],
+)
+def test_no_query_string_breaks_a_page(client, address, query):
+    perez()
+    assert client.get(address, query).status_code in {200, 422}
+
+
+def test_a_date_that_is_none_keeps_what_was_typed(client):
+    perez()
+    response = client.get("/horarios/", {"what": "cardiologia", "since": "30/2/2026"})
+    assert response.status_code == 422
+    page = response.content.decode()
+    assert 'value="30/2/2026"' in page
+    assert 'value="cardiologia" selected' in page
+
+
+def test_practitioners_are_found_by_name_and_specialty(client):
+    offering = perez()
+    open_offering()
+    response = client.get("/profesionales/", {"q": "PEREZ"})
+    assert [row["practitioner"] for row in response.context["people"]] == [offering.practitioner]
+    response = client.get("/profesionales/", {"specialty": "cardiologia"})
+    assert [row["practitioner"] for row in response.context["people"]] == [offering.practitioner]
+    assert len(client.get("/profesionales/").context["people"]) == 2
+
+
+def test_a_practitioner_has_a_page_and_an_inactive_one_has_none(client):
+    offering = perez()
+    page = client.get("/profesionales/jose-perez/")
+    assert "Dr. José Pérez" in page.content.decode()
+    offering.practitioner.is_active = False
+    offering.practitioner.save()
+    assert client.get("/profesionales/jose-perez/").status_code == 404
+
+
+def test_a_patient_sees_the_next_appointment_and_books_again_in_two_clicks(client):
+    offering = perez()
+    user = patient_user()
+    patient = user.patient_accesses.get().patient
+    book(offering=offering, patient=patient, start=at(9, days=1))
+    past = book(
+        offering=offering,
+        patient=patient,
+        start=at(10, days=-7),
+        now=NOW - dt.timedelta(days=10),
+    )
+    client.force_login(user)
+    response = client.get("/")
+    assert response.context["next_appointment"].start == at(9, days=1)
+    assert past.reference not in response.content.decode()
+    again = response.context["again"]
+    assert [row["url"] for row in again] == [
+        f"/reservar/?offering={offering.pk}&start=2026-11-23T12%3A00Z"
+    ]
+
+
+@pytest.mark.parametrize("number", [1, 30])
+@pytest.mark.parametrize(
+    ("address", "queries"),
+    [("/", 5), ("/horarios/?what=cardiologia", 23), ("/profesionales/", 19)],
+)
+def test_the_number_of_queries_does_not_grow(
+    client, django_assert_max_num_queries, number, address, queries
+):
+    offering = perez()
+    for _n in range(number - 1):
+        ServiceOfferingFactory.create(service=offering.service)
+    client.get(address)
+    with django_assert_max_num_queries(queries):
+        client.get(address)
+
+
+@pytest.mark.parametrize(
+    "address", ["/", "/horarios/?what=cardiologia", "/profesionales/jose-perez/"]
+)
+def test_looking_writes_nothing(client, address):
+    perez()
+    client.get(address)
+    with CaptureQueriesContext(connection) as queries:
+        assert client.get(address).status_code == 200
+    assert [q["sql"] for q in queries.captured_queries if not q["sql"].startswith("SELECT")] == []
