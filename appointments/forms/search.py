@@ -17,6 +17,9 @@ from clinic.models import Location, Service, Specialty
 class SearchForm(forms.Form):
     """``what`` is "specialty-slug" or "specialty-slug/service-slug"."""
 
+    #: Nothing has to be filled in, so nothing is marked "(optional)".
+    is_search = True
+
     what = forms.ChoiceField(label=_("What do you need?"), required=False)
     who = forms.CharField(
         label=_("With whom?"),

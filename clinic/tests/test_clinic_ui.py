@@ -84,6 +84,15 @@ def test_a_search_form_does_not_say_optional():
     assert "(optional)" not in crispy(VisitForm(method="get"))
 
 
+def test_a_search_form_drawn_by_the_filter_does_not_either():
+    class SearchForm(forms.Form):
+        is_search = True
+        who = forms.CharField(required=False)
+
+    drawn = Template("{% load crispy_forms_filters %}{{ form|crispy }}")
+    assert "(optional)" not in drawn.render(Context({"form": SearchForm()}))
+
+
 def test_the_browser_leaves_checking_to_our_sentences():
     (form,) = Elements(crispy(VisitForm())).named("form")
     assert "novalidate" in form
@@ -236,9 +245,8 @@ def test_tel_keeps_what_a_telephone_dials(number, dialled):
 
 @pytest.mark.parametrize(("name", "expected"), [("save", "save"), ("", None)])
 def test_a_button_without_a_name_adds_nothing_to_the_address(name, expected):
-    form = forms.Form()
-    form.helper = FormHelper()
-    form.helper.add_input(Submit(name, "Search"))
+    form = VisitForm()
+    form.helper.inputs = [Submit(name, "Search")]
     (button,) = Elements(crispy(form)).named("button")
     assert button["type"] == "submit"
     assert button.get("name") == expected
