@@ -16,8 +16,8 @@ APPS = ["accounts", "scheduling", "appointments", "notifications"]
 #: Which modules of ``clinic`` are the catalogue; everything else there is wiring.
 CATALOGUE = {"admin", "apps", "audit", "checks", "fields", "migrations", "models", "templatetags"}
 CATALOGUE |= {"forms", "text", "tests.factories"}
-WIRING = {"", "admin_site", "asgi", "celery", "context_processors", "environment", "management"}
-WIRING |= {"middleware", "policy", "settings", "tests", "urls", "views", "wsgi"}
+WIRING = {"", "admin_site", "asgi", "celery", "context_processors", "demo", "environment"}
+WIRING |= {"management", "middleware", "policy", "settings", "tests", "urls", "views", "wsgi"}
 
 FLOORS = ["the catalogue half of clinic", *APPS, "the wiring half of clinic"]
 FILES = sorted(path for folder in ["clinic", *APPS] for path in (ROOT / folder).rglob("*.py"))

@@ -43,6 +43,8 @@ class Command(BaseCommand):
         signal.signal(signal.SIGTERM, end)
         require_free(host, port)
         if prepare:
+            self.stdout.write("Preparing the database and the files …")
+            self.stdout.flush()
             self.prepare(verbosity=options["verbosity"] - 1)
         address = f"http://{'localhost' if host in {'127.0.0.1', '0.0.0.0'} else host}:{port}"  # noqa: S104
         environment = {
