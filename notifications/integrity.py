@@ -12,7 +12,7 @@ from appointments.integrity import Breach, chunks
 from appointments.models import Appointment
 from appointments.transitions import Status
 from clinic.models import Organization
-from notifications.models import TRUE_WHILE, Kind, Notification, State
+from notifications.models import AGAIN, TRUE_WHILE, Kind, Notification, State
 from notifications.selectors import recipients_for
 
 #: So long the sweep may take to clear what has become useless.
@@ -70,7 +70,7 @@ def _useless(now: dt.datetime) -> Iterator[Breach]:
 def _told_twice() -> Iterator[Breach]:
     told = Notification.objects.filter(
         appointment__isnull=False, state__in=[State.PENDING, State.SENDING, State.SENT]
-    )
+    ).exclude(key__contains=AGAIN)
     doubled = (
         told.order_by()
         .values("appointment__reference", "sequence", "kind", "to")

@@ -1,0 +1,220 @@
+"""Checks the promises over the whole database, while the clinic goes on working.
+
+The guard lets nothing wrong in; this finds what came in past it: raw SQL, a restored
+backup, a bug. Reads in chunks; what looks wrong is looked at once more under the lock,
+so that a change in between is not mistaken for a breach.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import groupby, pairwise
+from operator import itemgetter
+from typing import Any
+
+from django.db import models, transaction
+
+from accounts.models import Patient, Practitioner
+from appointments import locks
+from appointments.models import Appointment, AppointmentEvent, OccupancyCell, Resource
+from appointments.occupancy import CellKey, wanted
+from appointments.store import plain
+from appointments.transitions import MOVES, Status, Verb
+from clinic.models import Room
+from scheduling.intervals import Interval, to_minute
+
+CHUNK = 500
+#: Verbs look at the clock before they wait for the lock: of two, the later may carry
+#: the earlier time, by as long as a lock can take.
+CLOCK_SLACK = dt.timedelta(minutes=1)
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Breach:
+    """A promise that does not hold. ``of`` says where, without saying who."""
+
+    promise: str
+    of: str
+    what: str
+
+    def __str__(self) -> str:
+        return f"{self.promise}: {self.of}: {self.what}"
+
+
+def breaches(counts: Counter[str]) -> Iterator[Breach]:
+    """Every breach of what appointments promise; ``counts`` learns how much was looked at."""
+    yield from overlaps(counts)
+    for chunk in chunks(Appointment.objects.select_related("location")):
+        counts["appointments"] += len(chunk)
+        suspects = {a.pk for a, _breach in _of_each(chunk, counts)}
+        for pk in sorted(suspects):
+            yield from _once_more(pk)
+
+
+def chunks(rows: models.QuerySet[Any], size: int = CHUNK) -> Iterator[Sequence[Any]]:
+    """By ascending key, a question for each chunk: no memory for it all, nothing skipped."""
+    last = 0
+    while chunk := list(rows.filter(pk__gt=last).order_by("pk")[:size]):
+        yield chunk
+        last = chunk[-1].pk
+
+
+# --- no overlap -------------------------------------------------------------------
+
+
+def overlaps(counts: Counter[str]) -> Iterator[Breach]:
+    """Two live appointments in the same time of a practitioner, a room or a patient.
+
+    Read from the appointments alone: the cells may be what is wrong. One question for
+    each group, so that the answer is one moment's.
+    """
+    live = Appointment.objects.occupying()
+    groups: tuple[tuple[str, type[models.Model], models.QuerySet[Appointment], int], ...] = (
+        ("practitioner", Practitioner, live.filter(overbooked=False), 1),
+        ("room", Room, live, 1),
+        ("patient", Patient, live, CHUNK),
+    )
+    for name, model, rows, size in groups:
+        for owners in chunks(model._default_manager.only("pk"), size):
+            counts[f"{name}s"] += len(owners)
+            times = rows.filter(**{f"{name}__in": owners}).order_by(f"{name}_id", "start", "pk")
+            yield from _overlaps_of(name, times)
+
+
+def _overlaps_of(name: str, rows: models.QuerySet[Appointment]) -> Iterator[Breach]:
+    columns = (f"{name}_id", "start", "end", "buffer_before", "buffer_after", "reference")
+    for owner, group in groupby(rows.values_list(*columns).iterator(), key=itemgetter(0)):
+        spans = sorted(_span(name, *row[1:]) for row in group)
+        last_end, holder = 0, ""
+        for (start, end), reference in spans:
+            if start < last_end:
+                what = f"{holder} and {reference} overlap"
+                yield Breach("no overlap", f"{name} {owner}", what)
+            if end > last_end:
+                last_end, holder = end, reference
+
+
+def _span(
+    name: str, start: dt.datetime, end: dt.datetime, before: int, after: int, reference: str
+) -> tuple[Interval, str]:
+    """A patient is there for the visit, the others for its buffers too."""
+    if name == "patient":
+        before = after = 0
+    return (to_minute(start) - before, to_minute(end) + after), reference
+
+
+# --- each appointment -------------------------------------------------------------
+
+
+Check = Callable[[Appointment, set[CellKey], list[AppointmentEvent]], Iterator[tuple[str, str]]]
+
+
+def _of_each(
+    chunk: Sequence[Appointment], counts: Counter[str] | None = None
+) -> Iterator[tuple[Appointment, Breach]]:
+    held, told = _cells(chunk), _events(chunk)
+    for appointment in chunk:
+        cells, events = held[appointment.pk], told[appointment.pk]
+        if counts is not None:
+            counts["cells"] += len(cells)
+            counts["events"] += len(events)
+        for check in CHECKS:
+            for promise, what in check(appointment, cells, events):
+                yield appointment, Breach(promise, f"appointment {appointment.reference}", what)
+
+
+def _once_more(pk: int) -> list[Breach]:
+    """The breaches that are still there while nobody can change the appointment."""
+    with transaction.atomic():
+        locks.hold(practitioners=[Appointment.objects.get(pk=pk).practitioner_id])
+        appointment = Appointment.objects.select_related("location").get(pk=pk)
+        return [breach for _a, breach in _of_each([appointment])]
+
+
+def _cells(chunk: Sequence[Appointment]) -> dict[int, set[CellKey]]:
+    held: dict[int, set[CellKey]] = defaultdict(set)
+    rows = OccupancyCell.objects.filter(appointment__in=[a.pk for a in chunk])
+    for pk, *key in rows.values_list("appointment_id", "resource", "resource_id", "cell"):
+        held[pk].add((key[0], key[1], key[2]))
+    return held
+
+
+def _events(chunk: Sequence[Appointment]) -> dict[int, list[AppointmentEvent]]:
+    """In the order they were written, which is the order of the locks."""
+    told: dict[int, list[AppointmentEvent]] = defaultdict(list)
+    for event in AppointmentEvent.objects.filter(appointment__in=[a.pk for a in chunk]).order_by(
+        "pk"
+    ):
+        told[event.appointment_id].append(event)
+    return told
+
+
+def _cells_are_true(
+    appointment: Appointment, cells: set[CellKey], events: list[AppointmentEvent]
+) -> Iterator[tuple[str, str]]:
+    want = wanted(appointment)
+    for word, keys in (("lacks", want - cells), ("should not hold", cells - want)):
+        if keys:
+            kinds = Counter(Resource(resource).name.lower() for resource, _id, _cell in keys)
+            listed = ", ".join(f"{n} of the {kind}" for kind, n in sorted(kinds.items()))
+            yield "cells are true", f"{word} cells: {listed}"
+
+
+def _day_is_right(
+    appointment: Appointment, cells: set[CellKey], events: list[AppointmentEvent]
+) -> Iterator[tuple[str, str]]:
+    day = appointment.start.astimezone(appointment.zone).date()
+    if appointment.local_date != day:
+        yield "day is right", f"says {appointment.local_date}, starts on {day}"
+
+
+def _history_is_whole(
+    appointment: Appointment, cells: set[CellKey], events: list[AppointmentEvent]
+) -> Iterator[tuple[str, str]]:
+    """From ``book`` to today's state, each step along the table of moves."""
+    if not events or events[0].verb != Verb.BOOK:
+        yield "history is whole", "does not begin with book"
+        return
+    state = events[0].after.get("status")
+    for before, event in pairwise(events):
+        if event.at < before.at - CLOCK_SLACK:
+            yield "history is whole", f"{event.verb} is noted before {before.verb}"
+        if event.before.get("status", state) != state:
+            yield "history is whole", f"{event.verb} starts from another state than {state}"
+        reached = event.after.get("status", state)
+        if not _is_move(state, event.verb, reached):
+            yield "history is whole", f"{event.verb} does not lead from {state} to {reached}"
+        state = reached
+    if appointment.sequence != len(events) - 1:
+        yield "history is whole", f"{len(events) - 1} changes noted, {appointment.sequence} made"
+
+
+def _is_move(state: str, verb: str, reached: str) -> bool:
+    try:
+        return MOVES.get((Status(state), Verb(verb))) == reached
+    except ValueError:
+        return False
+
+
+def _history_tells_the_present(
+    appointment: Appointment, cells: set[CellKey], events: list[AppointmentEvent]
+) -> Iterator[tuple[str, str]]:
+    """What the events say, one on top of the other, is what the row says."""
+    last: dict[str, Any] = {}
+    for event in events:
+        last.update(event.after)
+    for name, value in sorted(last.items()):
+        present = plain(getattr(appointment, name, None))
+        if present != value:
+            yield "history tells the present", f"{name} is {present!r}, last noted {value!r}"
+
+
+CHECKS: Iterable[Check] = (
+    _cells_are_true,
+    _day_is_right,
+    _history_is_whole,
+    _history_tells_the_present,
+)
