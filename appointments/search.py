@@ -7,22 +7,19 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
-from django.db.models import Count, Q
+from django.db.models import Count
 
 from accounts.models import Patient, Practitioner
 from appointments.availability import free_slots
 from appointments.models import Appointment
 from clinic.models import Location, Organization, Service, Specialty
 from scheduling.intervals import to_instant
-from scheduling.models import ServiceOffering
+from scheduling.models import ServiceOffering, ServiceOfferingQuerySet
 from scheduling.slots import Slot
 from scheduling.wallclock import day_bounds, local_day
 
 #: How many days one page of times shows.
 WINDOW_DAYS = 7
-ONLINE = Q(
-    services__offerings__in=ServiceOffering.objects.online(),
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,16 +70,22 @@ class PractitionerTimes:
         return self.days[0].slots[0] if self.days else None
 
 
-def specialties_online() -> list[Specialty]:
-    """Specialties that can be booked now, each with ``services_online``; two queries."""
+@dataclass(frozen=True, slots=True)
+class BookableSpecialty:
+    """A specialty with the services of it that can be booked now."""
+
+    specialty: Specialty
+    services: list[Service]
+
+
+def specialties_online() -> list[BookableSpecialty]:
+    """Specialties that can be booked now, in two queries."""
     services: dict[int, list[Service]] = defaultdict(list)
     online = Service.objects.filter(offerings__in=ServiceOffering.objects.online()).distinct()
     for service in online.order_by("search_text"):
         services[service.specialty_id].append(service)
-    found = list(Specialty.objects.filter(pk__in=services).order_by("search_text"))
-    for specialty in found:
-        specialty.services_online = services[specialty.pk]
-    return found
+    found = Specialty.objects.filter(pk__in=services).order_by("search_text")
+    return [BookableSpecialty(specialty, services[specialty.pk]) for specialty in found]
 
 
 def locations_online() -> list[Location]:
@@ -104,7 +107,7 @@ def services_for(wish: Wish) -> list[Service]:
     return sorted(services, key=lambda s: (-rank[s.pk], s.search_text))
 
 
-def offerings_for(wish: Wish, *, any_service: bool = False):  # type: ignore[no-untyped-def]
+def offerings_for(wish: Wish, *, any_service: bool = False) -> ServiceOfferingQuerySet:
     found = ServiceOffering.objects.online().with_parts()
     if wish.service and not any_service:
         found = found.filter(service=wish.service)
@@ -247,8 +250,11 @@ def nearest(
     here = [o for o in offered if o.offering.practitioner == offering.practitioner]
     there = [OfferedSlot(s, by_id[s.offering_id]) for s in ranked]
     there = [o for o in there if o.offering.practitioner != offering.practitioner]
-    by_start = lambda o: (o.start, o.offering.pk)  # noqa: E731
-    return sorted(here[:same], key=by_start), sorted(_one_each(there)[:others], key=by_start)
+    return sorted(here[:same], key=_when), sorted(_one_each(there)[:others], key=_when)
+
+
+def _when(offered: OfferedSlot) -> tuple[dt.datetime, int]:
+    return offered.start, offered.offering.pk
 
 
 def _one_each(offered: Iterable[OfferedSlot]) -> list[OfferedSlot]:

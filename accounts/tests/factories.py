@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import datetime as dt
+from typing import Any
 
 import factory
 from factory.django import DjangoModelFactory
 
+from accounts import services
 from accounts.models import Patient, PatientAccess, Practitioner, Receptionist, Relation, User
 
 PASSWORD = "correct horse battery"
@@ -21,9 +23,8 @@ class UserFactory(DjangoModelFactory[User]):
     name = factory.Sequence(lambda n: f"Person {n}")
 
     @classmethod
-    def _create(cls, model_class: type[User], *args: object, **kwargs: object) -> User:
-        password = kwargs.pop("password", PASSWORD)
-        return model_class.objects.create_user(*args, password=password, **kwargs)  # type: ignore[arg-type]
+    def _create(cls, model_class: type[User], *args: Any, **kwargs: Any) -> User:
+        return model_class.objects.create_user(*args, **{"password": PASSWORD, **kwargs})
 
 
 class PatientFactory(DjangoModelFactory[Patient]):
@@ -83,3 +84,9 @@ def patient_user(**patient: object) -> User:
 
 def administrator() -> User:
     return User.objects.create_superuser("admin@example.org", PASSWORD, name="Admin")
+
+
+def verified(user: User) -> User:
+    """An account that has shown its e-mail is its own: it logs in without a code."""
+    services.mark_email_verified(user=user)
+    return user

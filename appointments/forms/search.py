@@ -50,10 +50,10 @@ class SearchForm(forms.Form):
 
     def _what_choices(self) -> list[Any]:
         groups: list[Any] = [("", gettext("Choose a specialty or a service"))]
-        for specialty in self.specialties:
+        for row in self.specialties:
+            specialty = row.specialty
             services = [
-                (f"{specialty.slug}/{service.slug}", service.name)
-                for service in specialty.services_online
+                (f"{specialty.slug}/{service.slug}", service.name) for service in row.services
             ]
             every = (
                 specialty.slug,
@@ -68,12 +68,10 @@ class SearchForm(forms.Form):
         specialty_slug, _slash, service_slug = clean.get("what", "").partition("/")
         specialty: Specialty | None = None
         service: Service | None = None
-        for candidate in self.specialties:
-            if candidate.slug == specialty_slug:
-                specialty = candidate
-                service = next(
-                    (s for s in candidate.services_online if s.slug == service_slug), None
-                )
+        for row in self.specialties:
+            if row.specialty.slug == specialty_slug:
+                specialty = row.specialty
+                service = next((s for s in row.services if s.slug == service_slug), None)
         location: Location | None = next(
             (place for place in self.locations if place.slug == clean.get("where")), None
         )

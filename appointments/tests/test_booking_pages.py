@@ -6,7 +6,6 @@ import uuid
 from typing import Any
 
 import pytest
-from django.http import HttpResponse
 from django.test import Client
 
 from accounts.models import Patient, PatientAccess, Relation, User
@@ -54,7 +53,7 @@ def address(offering: ServiceOffering, start: dt.datetime | None = None) -> str:
     return f"/reservar/?offering={offering.pk}&start={moment:%Y-%m-%dT%H:%MZ}"
 
 
-def send(client: Client, offering: ServiceOffering, **data: Any) -> HttpResponse:
+def send(client: Client, offering: ServiceOffering, **data: Any) -> Any:
     start = data.pop("start", None)
     data.setdefault("key", str(uuid.uuid4()))
     return client.post(address(offering, start), data)
@@ -65,7 +64,7 @@ def test_without_an_account_the_slot_waits_behind_the_login(client):
     response = client.get(address(offering))
     assert response.status_code == 302
     assert response.url == (
-        f"/cuenta/login/?next=/reservar/%3Foffering%3D{offering.pk}%26start%3D2026-11-24T13%253A00Z"
+        f"/cuenta/ingresar/?next=/reservar/%3Foffering%3D{offering.pk}%26start%3D2026-11-24T13%253A00Z"
     )
 
 
@@ -278,7 +277,7 @@ def test_an_address_that_makes_no_sense_is_not_found(client, user, query):
 # --- the appointment's own pages ---------------------------------------------
 
 
-def words(response: HttpResponse) -> str:
+def words(response: Any) -> str:
     """A page without its tokens, which differ each time."""
     return re.sub(r'name="csrfmiddlewaretoken" value="\w+"', "", response.content.decode())
 
@@ -296,7 +295,7 @@ def test_an_appointment_is_its_patients_alone(client, user, part):
     client.force_login(mine.practitioner.user)
     assert client.get(url).status_code == 403
     client.logout()
-    assert client.get(url).url.startswith("/cuenta/login/?next=/turnos/")
+    assert client.get(url).url.startswith("/cuenta/ingresar/?next=/turnos/")
 
 
 def test_cancelling_asks_once_and_shows_the_result(client, user):

@@ -6,6 +6,7 @@ from django.db import IntegrityError, models, transaction
 from appointments import store
 from appointments.exceptions import ClosedPath
 from appointments.models import Appointment, AppointmentEvent
+from appointments.signals import appointment_changed
 from appointments.tests.factories import NOW, at, book, desk
 from clinic.models import AppendOnlyError, AuditEvent
 from scheduling.tests.factories import open_offering
@@ -95,7 +96,7 @@ def test_a_receiver_that_fails_undoes_the_change(monkeypatch):
     def fails(**kwargs: object) -> None:
         raise RuntimeError("outbox")
 
-    monkeypatch.setattr(store.appointment_changed, "send", fails)
+    monkeypatch.setattr(appointment_changed, "send", fails)
     with pytest.raises(RuntimeError):
         book()
     assert not Appointment.objects.exists()

@@ -16,13 +16,14 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext_lazy
 
+from accounts.doors import person
 from accounts.models import Patient, Practitioner
 from appointments import agenda
 from appointments.agenda import Day, Row, Visit
 from appointments.availability import free_slots
 from appointments.converters import in_reach
 from appointments.transitions import Status
-from appointments.views.doors import own_practice, person
+from appointments.views.doors import own_practice
 from clinic import audit
 from scheduling.intervals import to_instant
 from scheduling.models import ServiceOffering, WorkingHours

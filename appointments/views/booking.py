@@ -12,7 +12,8 @@ from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils import timezone
 
-from accounts.models import Patient, User
+from accounts.doors import person
+from accounts.models import Patient
 from accounts.roles import Actor
 from appointments import availability, search, services
 from appointments.exceptions import PatientBusy, Refusal, SameDay
@@ -36,8 +37,7 @@ def book(request: HttpRequest) -> HttpResponse:
         if request.method == "POST":
             request.session[DRAFT] = request.POST.get("reason", "")[:500]
         return redirect_to_login(book_url(offered))
-    user: User = request.user
-    patients = list(Patient.objects.of(user).order_by("pk"))
+    patients = list(Patient.objects.of(person(request)).order_by("pk"))
     if not patients:
         return render(request, "appointments/book_no_patient.html", status=403)
     if request.method == "POST":
@@ -88,7 +88,7 @@ def _book(request: HttpRequest, offered: OfferedSlot, form: BookingForm) -> Http
             offering=offered.offering,
             patient=form.chosen_patient,
             start=offered.start,
-            by=Actor.patient(request.user),  # type: ignore[arg-type]
+            by=Actor.patient(person(request)),
             reason=form.cleaned_data["reason"],
             request_key=form.cleaned_data["key"],
             same_day_ok=form.cleaned_data["same_day"],

@@ -10,12 +10,12 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.utils import timezone
 
+from accounts.doors import person
 from accounts.models import User
 from accounts.roles import Role
 from appointments.converters import in_reach
 from appointments.models import Appointment
 from appointments.transitions import Status
-from appointments.views.doors import person
 from clinic.models import Location
 
 ONE_DAY = dt.timedelta(days=1)

@@ -8,16 +8,11 @@ from collections.abc import Sequence
 from django.http import HttpRequest
 from django.shortcuts import get_object_or_404
 
-from accounts.models import Practitioner, User
+from accounts.doors import person
+from accounts.models import Practitioner
 from accounts.roles import Actor
 from appointments.models import Appointment
 from scheduling.models import Schedule
-
-
-def person(request: HttpRequest) -> User:
-    """The account behind the request; the policy table lets nobody else come this far."""
-    assert isinstance(request.user, User)  # noqa: S101 (for the reader and mypy)
-    return request.user
 
 
 def own_practice(request: HttpRequest) -> Practitioner:

@@ -12,6 +12,7 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import get_language
 
+from accounts.doors import person
 from accounts.models import Patient
 from accounts.roles import Actor
 from appointments import services
@@ -28,7 +29,7 @@ PAGE = 20
 
 def _mine(request: HttpRequest, public_id: uuid.UUID) -> Appointment:
     """The appointment of one of this account's patients; 404 for anybody else's."""
-    mine = Appointment.objects.of_patients_of(request.user).with_parts()  # type: ignore[attr-defined]
+    mine = Appointment.objects.of_patients_of(person(request)).with_parts()
     found: Appointment = get_object_or_404(mine, public_id=public_id)
     return found
 
@@ -36,7 +37,7 @@ def _mine(request: HttpRequest, public_id: uuid.UUID) -> Appointment:
 def appointment_list(request: HttpRequest) -> HttpResponse:
     """Upcoming first, the past below, page by page."""
     now = timezone.now()
-    patients = list(Patient.objects.of(request.user).order_by("pk"))  # type: ignore[arg-type]
+    patients = list(Patient.objects.of(person(request)).order_by("pk"))
     mine = Appointment.objects.filter(patient__in=patients).with_parts()
     upcoming = list(mine.upcoming(now)[:100])
     past = mine.exclude(status__in=UPCOMING, end__gt=now).order_by("-start")
@@ -78,7 +79,7 @@ def cancel(request: HttpRequest, public_id: uuid.UUID) -> HttpResponse:
     try:
         services.cancel(
             appointment=appointment,
-            by=Actor.patient(request.user),  # type: ignore[arg-type]
+            by=Actor.patient(person(request)),
             reason=form.cleaned_data["reason"],
         )
     except Refusal:

@@ -213,8 +213,9 @@ def _card(request: HttpRequest, person: PractitionerTimes) -> dict[str, Any]:
 def practitioners(request: HttpRequest) -> HttpResponse:
     """Everybody who can be booked, by name or specialty, with their first free time."""
     text = request.GET.get("q", "")[:100]
-    specialties = search.specialties_online()
-    specialty = next((s for s in specialties if s.slug == request.GET.get("specialty")), None)
+    specialties = [row.specialty for row in search.specialties_online()]
+    wanted = request.GET.get("specialty")
+    specialty = next((s for s in specialties if s.slug == wanted), None)
     people = Practitioner.objects.active().filter(pk__in=search.practitioners_online())
     if text:
         people = people.search(text)
