@@ -15,6 +15,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from accounts.doors import person
 from appointments import agenda, history, services
 from appointments.agenda import ACTIONS, Visit
 from appointments.exceptions import MoveNotAllowed, Refusal
@@ -22,7 +23,7 @@ from appointments.forms.agenda import StaffCancelForm
 from appointments.models import Appointment
 from appointments.transitions import Status, Verb
 from appointments.views.agenda import chosen_tab
-from appointments.views.doors import as_practitioner, own_appointment, person
+from appointments.views.doors import as_practitioner, own_appointment
 from clinic.templatetags.clinic_times import local_datetime, local_time
 
 
