@@ -48,6 +48,7 @@ def pytest_configure(config: pytest.Config) -> None:
     pytest.exit(what, returncode=1 if CI else 0)
 
 
+@pytest.hookimpl(tryfirst=True)
 def pytest_runtest_setup(item: pytest.Item) -> None:
     for kind in ("mariadb", "redis", "browser"):
         if item.get_closest_marker(kind) and (what := _missing(kind)):
