@@ -29,16 +29,15 @@ class DueFilter(admin.SimpleListFilter):
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
         if self.value() != "now":
             return queryset
-        return queryset & Notification.objects.due(timezone.now())
+        return queryset.filter(pk__in=Notification.objects.due(timezone.now()))
 
 
 @admin.register(Notification)
 class NotificationAdmin(ReadOnlyAdmin):
     list_display = ["subject_or_kind", "to", "due_at", "state", "tries", "sent_at", "last_error"]
-    list_filter = [DueFilter, "state", "kind"]
-    search_fields = ("appointment__patient__search_text",)
+    list_filter = [DueFilter, "state", "kind", "due_at"]
+    search_fields = ["appointment__patient__search_text"]
     search_help_text = _("E-mail, patient or reference of the appointment")
-    date_hierarchy = "due_at"
     actions = ["send_again", "withdraw"]
     fields = (
         "kind",

@@ -20,9 +20,7 @@ class NotAgain(MessageRefusal):
 
 
 class NothingKept(MessageRefusal):
-    sentence = _(
-        "Codes, resets and invitations are not kept. The person has to ask for a new one."
-    )
+    sentence = _("Codes, resets and invitations are not kept. The person has to ask for a new one.")
 
 
 class NotWaiting(MessageRefusal):

@@ -42,6 +42,8 @@ TRUE_WHILE: dict[Kind, Status] = {
 TO_PRACTITIONER = frozenset(
     {Kind.PRACTITIONER_REQUEST, Kind.PRACTITIONER_NEW, Kind.PRACTITIONER_CANCELLED}
 )
+#: Stands in the key of a row that an administrator sent once more, on purpose.
+AGAIN = ":again:"
 
 
 class State(models.TextChoices):

@@ -11,7 +11,7 @@ from django.utils import timezone
 from accounts.roles import Actor
 from clinic import audit
 from notifications.exceptions import NotAgain, NothingKept, NotWaiting
-from notifications.models import Kind, Notification, State
+from notifications.models import AGAIN, Kind, Notification, State
 from notifications.outbox import wake_after_commit
 
 
@@ -32,7 +32,7 @@ def send_again(
     if row.state not in {State.SENT, State.FAILED} or row.useful_until <= now:
         raise NotAgain
     if row.state == State.SENT:
-        row.key = f"{row.key.split(':again:')[0]}:again:{secrets.token_hex(4)}"
+        row.key = f"{row.key.split(AGAIN)[0]}{AGAIN}{secrets.token_hex(4)}"
         row.pk, row.sent_at, row._state.adding = None, None, True
     row.state, row.tries, row.try_at, row.last_error = State.PENDING, 0, now, ""
     row.save()
