@@ -13,7 +13,7 @@ from allauth.account.internal.flows.email_verification_by_code import (
 )
 from allauth.account.mixins import AjaxCapableProcessFormViewMixin
 from allauth.account.stages import EmailVerificationStage, LoginStageController
-from allauth.core.exceptions import RateLimited
+from allauth.core.exceptions import ImmediateHttpResponse, RateLimited
 from django.contrib import messages
 from django.db import transaction
 from django.forms import Form
@@ -103,7 +103,7 @@ class CodeView(OurWay, allauth_views.ConfirmEmailVerificationCodeView):
     def _resend_form_valid(self, form: Form) -> HttpResponse:
         try:
             self._process.resend()
-        except RateLimited:
+        except (RateLimited, ImmediateHttpResponse):  # too soon after the last one
             messages.warning(self.request, get_adapter().error_messages["rate_limited"])
         else:
             text = _("We sent you a new code. The one before no longer works.")
