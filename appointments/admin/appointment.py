@@ -1,0 +1,226 @@
+"""Appointments in the administration: looked at, booked and moved by the verbs, never edited."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib import admin
+from django.db.models import Q, QuerySet
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+from django.utils.translation import gettext_lazy as _
+
+from accounts.roles import Actor
+from appointments import services
+from appointments.admin import moves
+from appointments.admin.booking import BookingForm
+from appointments.admin.export import as_csv
+from appointments.admin.filters import DayFilter, WaitingFilter
+from appointments.admin.guard import RefusingAdmin
+from appointments.models import Appointment, AppointmentEvent
+from clinic import audit
+from clinic.admin.base import Inline, column
+from clinic.templatetags.clinic_times import local_datetime, zone_name
+from clinic.templatetags.clinic_ui import status_look
+
+
+class EventInline(Inline):
+    """The history of an appointment: who did what, and from where."""
+
+    model = AppointmentEvent
+    can_add = False
+    can_change = False
+    fields = ["when", "verb", "by", "role", "source", "what"]
+    readonly_fields = fields
+    verbose_name_plural = _("what happened")
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[AppointmentEvent]:
+        return super().get_queryset(request).select_related("by", "appointment__location")
+
+    @column(_("when"))
+    def when(self, event: AppointmentEvent) -> str:
+        return local_datetime(event.at, event.appointment.zone)
+
+    @column(_("what changed"))
+    def what(self, event: AppointmentEvent) -> str:
+        changed = [
+            f"{name}: {event.before.get(name, '–')} → {v}" for name, v in event.after.items()
+        ]
+        return "; ".join(changed) if event.before else ""
+
+
+@admin.register(Appointment)
+class AppointmentAdmin(RefusingAdmin):
+    can_change = False
+    reads_are_logged = True
+    change_form_template = "admin/appointments/appointment_change_form.html"
+    list_display = [
+        "reference",
+        "when",
+        "patient",
+        "practitioner",
+        "service",
+        "location",
+        "state",
+    ]
+    list_filter = [
+        DayFilter,
+        "status",
+        WaitingFilter,
+        ("location", admin.RelatedOnlyFieldListFilter),
+        ("practitioner", admin.RelatedOnlyFieldListFilter),
+        ("service", admin.RelatedOnlyFieldListFilter),
+    ]
+    list_select_related = ["patient", "practitioner", "service", "location"]
+    date_hierarchy = "local_date"
+    ordering = ["-start", "-pk"]
+    search_fields = ["patient__search_text", "practitioner__search_text"]
+    search_help_text = _("Patient, practitioner or reference")
+    actions = [*(moves.action(name) for name in moves.MOVES), "export"]
+    inlines = [EventInline]
+    fieldsets = [
+        (
+            None,
+            {
+                "fields": [
+                    "reference",
+                    "when",
+                    "until",
+                    "state",
+                    "patient",
+                    "practitioner",
+                    "service",
+                    "location",
+                    "room",
+                    "reason",
+                ]
+            },
+        ),
+        (
+            _("Details"),
+            {
+                "fields": [
+                    "asked_on",
+                    "can_be_cancelled_until",
+                    "request_expires",
+                    "cancellation_reason",
+                    "overbooked",
+                    "overbooking_reason",
+                ]
+            },
+        ),
+    ]
+    readonly_fields = [
+        "when",
+        "until",
+        "state",
+        "asked_on",
+        "can_be_cancelled_until",
+        "request_expires",
+    ]
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Appointment]:
+        return super().get_queryset(request).select_related("location")
+
+    def matches(self, word: str) -> Q:
+        return super().matches(word) | Q(reference=word.upper())
+
+    # --- instants, on the clock of the place
+    @column(_("when"), ordering="start")
+    def when(self, row: Appointment) -> str:
+        return local_datetime(row.start, row.zone)
+
+    @column(_("until"))
+    def until(self, row: Appointment) -> str:
+        return f"{local_datetime(row.end, row.zone)} ({zone_name(row.zone)})"
+
+    @column(_("asked on"))
+    def asked_on(self, row: Appointment) -> str:
+        return local_datetime(row.created_at, row.zone)
+
+    @column(_("can be cancelled until"))
+    def can_be_cancelled_until(self, row: Appointment) -> str:
+        return local_datetime(row.cancellable_until, row.zone)
+
+    @column(_("request expires"))
+    def request_expires(self, row: Appointment) -> str:
+        return local_datetime(row.expires_at, row.zone) or self.get_empty_value_display()
+
+    @column(_("state"), ordering="status")
+    def state(self, row: Appointment) -> SafeString:
+        look = status_look(row.status)
+        return format_html('<span aria-hidden="true">{}</span> {}', look.shape, look.word)
+
+    # --- booking
+    def get_fieldsets(self, request: HttpRequest, obj: Appointment | None = None) -> Any:
+        if obj:
+            return self.fieldsets
+        names = ["patient", "practitioner", "service", "location", "day", "time", "reason"]
+        return [(None, {"fields": [*names, "request_key"]})]
+
+    def get_readonly_fields(
+        self, request: HttpRequest, obj: Appointment | None = None
+    ) -> list[str]:
+        return list(self.readonly_fields) if obj else []
+
+    def get_inlines(self, request: HttpRequest, obj: Appointment | None) -> list[Any]:
+        return self.inlines if obj else []
+
+    def get_form(
+        self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any
+    ) -> Any:
+        if obj is None:
+            kwargs |= {"form": BookingForm, "fields": []}
+        return super().get_form(request, obj, change=change, **kwargs)
+
+    def save_form(self, request: HttpRequest, form: Any, change: bool) -> Appointment:
+        """The lock, the look and the writing are the verb's; a refusal goes above the form."""
+        data = form.cleaned_data
+        return services.book(
+            offering=data["offering"],
+            patient=data["patient"],
+            start=data["start"],
+            by=Actor.administrator(request.user),  # type: ignore[arg-type]
+            reason=data["reason"],
+            request_key=data["request_key"],
+        )
+
+    def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
+        """Written already."""
+
+    def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:
+        """Nothing hangs on the form of a booking."""
+
+    # --- an appointment's page: what can be done now
+    def change_view(
+        self,
+        request: HttpRequest,
+        object_id: str,
+        form_url: str = "",
+        extra_context: dict[str, Any] | None = None,
+    ) -> HttpResponse:
+        obj = self.get_object(request, object_id)
+        buttons = moves.moves_for(obj) if obj else []
+        context = {**(extra_context or {}), "buttons": buttons}
+        return super().change_view(request, object_id, form_url, context)
+
+    def response_add(
+        self, request: HttpRequest, obj: Any, post_url_continue: str | None = None
+    ) -> HttpResponse:
+        response = super().response_add(request, obj, post_url_continue)
+        if "_addanother" in request.POST or "_popup" in request.POST:
+            return response
+        return redirect("admin:appointments_appointment_change", obj.pk)
+
+    @admin.action(description=_("Export for a spreadsheet (CSV)"))
+    def export(self, request: HttpRequest, queryset: QuerySet[Appointment]) -> HttpResponse:
+        response = as_csv(queryset)
+        audit.record(
+            actor=str(request.user),
+            action="appointment.export",
+            target="appointments.appointment",
+            rows=queryset.count(),
+        )
+        return response

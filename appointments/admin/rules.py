@@ -1,0 +1,142 @@
+"""The rules that appointments stand on. A change that hits some lists them first.
+
+The classes come from the apps below; what they gain here is the question.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from django.contrib import admin
+from django.db.models import QuerySet
+from django.http import HttpRequest
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+from django.utils.translation import gettext_lazy as _
+
+from accounts.admin import PatientAdmin as PatientPages
+from accounts.admin import PractitionerAdmin as PractitionerPages
+from accounts.models import Patient, Practitioner
+from appointments import hits
+from appointments.admin.filters import FreeTimeFilter
+from appointments.admin.guard import AskingAdmin
+from appointments.figures import free_minutes, in_hours
+from appointments.models import Appointment, AppointmentQuerySet
+from clinic.admin.base import column
+from clinic.admin.catalogue import ClosureAdmin as ClosurePages
+from clinic.admin.catalogue import LocationAdmin as LocationPages
+from clinic.admin.catalogue import ServiceAdmin as ServicePages
+from clinic.admin.catalogue import SpecialtyAdmin as SpecialtyPages
+from clinic.models import Closure, Location, Service, Specialty
+from scheduling.admin import ScheduleAdmin as SchedulePages
+from scheduling.admin import ScheduleInline
+from scheduling.admin import TimeOffAdmin as TimeOffPages
+from scheduling.models import Schedule, TimeOff
+
+
+@admin.register(Location)
+class LocationAdmin(AskingAdmin, LocationPages):
+    hit_path = "location"
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Location | None = None) -> list[str]:
+        """Another zone would move the hours under the appointments that stand in them."""
+        used = obj and Appointment.objects.filter(location=obj).exists()
+        return ["time_zone"] if used else []
+
+
+@admin.register(Specialty)
+class SpecialtyAdmin(AskingAdmin, SpecialtyPages):
+    hit_path = "service__specialty"
+
+
+@admin.register(Service)
+class ServiceAdmin(AskingAdmin, ServicePages):
+    hit_path = "service"
+
+
+@admin.register(Closure)
+class ClosureAdmin(AskingAdmin, ClosurePages):
+    def reach(self, obj: Closure) -> AppointmentQuerySet:
+        found = hits.upcoming().filter(local_date__range=(obj.first_day, obj.last_day))
+        return found.filter(location=obj.location) if obj.location else found
+
+
+@admin.register(Patient)
+class PatientAdmin(AskingAdmin, PatientPages):
+    hit_path = "patient"
+    fields = [*PatientPages.fields, "appointments"]
+    readonly_fields = [*PatientPages.readonly_fields, "appointments"]
+
+    @column(_("appointments"))
+    def appointments(self, patient: Patient) -> SafeString | str:
+        return _link_to_appointments("patient", patient)
+
+    def locked(self, obj: Patient) -> Iterable[int]:
+        return set(self.reach(obj).values_list("practitioner", flat=True))
+
+
+@admin.register(Practitioner)
+class PractitionerAdmin(AskingAdmin, PractitionerPages):
+    hit_path = "practitioner"
+    inlines = [ScheduleInline]
+    readonly_fields = ["appointments"]
+
+    def get_fields(self, request: HttpRequest, obj: Practitioner | None = None) -> list[str]:
+        return [*super().get_fields(request, obj), "appointments"]
+
+    @column(_("appointments"))
+    def appointments(self, practitioner: Practitioner) -> SafeString | str:
+        return _link_to_appointments("practitioner", practitioner)
+
+    def locked(self, obj: Practitioner) -> Iterable[int]:
+        return [obj.pk] if obj.pk else []
+
+
+@admin.register(Schedule)
+class ScheduleAdmin(AskingAdmin, SchedulePages):
+    list_display = [*SchedulePages.list_display, "free_this_week"]
+    list_filter = [*SchedulePages.list_filter, FreeTimeFilter]
+
+    def get_changelist_instance(self, request: HttpRequest) -> Any:
+        """The free time of all rows at once."""
+        changes = super().get_changelist_instance(request)
+        free = free_minutes(list(changes.result_list), timezone.now())
+        for row in changes.result_list:
+            row.free = free[row.pk]
+        return changes
+
+    @column(_("free hours left this week"))
+    def free_this_week(self, row: Any) -> str:
+        return in_hours(row.free)
+
+    def reach(self, obj: Schedule) -> AppointmentQuerySet:
+        return hits.upcoming().filter(practitioner=obj.practitioner_id)
+
+    def locked(self, obj: Schedule) -> Iterable[int]:
+        return [obj.practitioner_id]
+
+
+@admin.register(TimeOff)
+class TimeOffAdmin(AskingAdmin, TimeOffPages):
+    def reach(self, obj: TimeOff) -> AppointmentQuerySet:
+        return hits.upcoming().filter(practitioner=obj.practitioner_id)
+
+    def locked(self, obj: TimeOff) -> Iterable[int]:
+        return [obj.practitioner_id]
+
+
+def _link_to_appointments(field: str, person: Patient | Practitioner) -> SafeString | str:
+    if person.pk is None:
+        return "–"
+    count: int = _of(field, person).count()
+    url = reverse("admin:appointments_appointment_changelist")
+    return format_html(
+        '<a href="{}?{}__id__exact={}">{}</a>', url, field, person.pk, _("All (%d)") % count
+    )
+
+
+def _of(field: str, person: Patient | Practitioner) -> QuerySet[Appointment]:
+    return Appointment.objects.filter(**{field: person.pk})

@@ -1,0 +1,5 @@
+"""The administration of the catalogue. What everybody above shares is in ``base``."""
+
+from clinic.admin import catalogue
+
+__all__ = ["catalogue"]

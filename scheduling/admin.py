@@ -1,0 +1,175 @@
+"""A practitioner's time in the administration.
+
+The classes are registered in ``appointments.admin``, which knows whose
+appointment a change would hit.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import Any
+
+from django.contrib import admin
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponse
+from django.template.response import TemplateResponse
+from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+
+from clinic.admin.base import ClinicAdmin, Inline, column
+from clinic.models import Location
+from clinic.templatetags.clinic_times import local_datetime
+from scheduling.models import DateOverride, Schedule, ServiceOffering, TimeOff, WorkingHours
+
+#: Exceptions older than this are history; nobody needs them in a form.
+_OLD = dt.timedelta(days=31)
+
+
+class WorkingHoursInline(Inline):
+    model = WorkingHours
+    can_remove = True
+    fields = ["weekday", "start", "end", "valid_from", "valid_until"]
+
+
+class DateOverrideInline(Inline):
+    model = DateOverride
+    can_remove = True
+    fields = ["date", "kind", "start", "end"]
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[DateOverride]:
+        return super().get_queryset(request).filter(date__gte=timezone.localdate() - _OLD)
+
+
+class ServiceOfferingInline(Inline):
+    """Unticked instead of removed: what was booked keeps its rules."""
+
+    model = ServiceOffering
+    autocomplete_fields = ["service"]
+    fields = [
+        "service",
+        "duration",
+        "buffer_before",
+        "buffer_after",
+        "price",
+        "show_price",
+        "confirmation",
+        "is_online",
+        "cancel_notice_hours",
+        "is_active",
+    ]
+
+
+class ScheduleInline(Inline):
+    """On a practitioner's page: where they work; the hours are on the schedule's own page."""
+
+    model = Schedule
+    fields = ["location", "slot_step", "is_active"]
+    show_change_link = True
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Schedule]:
+        return super().get_queryset(request).select_related("practitioner", "location")
+
+
+class ScheduleAdmin(ClinicAdmin):
+    list_display = ["practitioner", "location", "slot_step", "is_active"]
+    list_filter = [
+        "is_active",
+        ("location", admin.RelatedOnlyFieldListFilter),
+        ("practitioner__specialties", admin.RelatedOnlyFieldListFilter),
+    ]
+    list_select_related = ["practitioner", "location"]
+    search_fields = ["practitioner__search_text", "location__search_text"]
+    search_help_text = _("Practitioner or location")
+    autocomplete_fields = ["practitioner", "location"]
+    fields = [
+        "practitioner",
+        "location",
+        "slot_step",
+        "min_notice_minutes",
+        "horizon_days",
+        "is_active",
+    ]
+    inlines = [WorkingHoursInline, DateOverrideInline, ServiceOfferingInline]
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Schedule | None = None) -> list[str]:
+        """Whose time it is, and where, is what the appointments in it rest on."""
+        return ["practitioner", "location"] if obj else []
+
+
+class TimeOffAdmin(ClinicAdmin):
+    can_remove = True
+    list_display = ["practitioner", "when", "location", "reason"]
+    list_filter = [
+        ("practitioner", admin.RelatedOnlyFieldListFilter),
+        ("location", admin.RelatedOnlyFieldListFilter),
+        ("weekday", admin.EmptyFieldListFilter),
+    ]
+    list_select_related = ["practitioner", "location"]
+    search_fields = ["practitioner__search_text"]
+    search_help_text = _("Practitioner")
+    autocomplete_fields = ["practitioner", "location"]
+    fieldsets = [
+        (None, {"fields": ["practitioner", "location", "reason"]}),
+        (
+            _("Once"),
+            {
+                "fields": ["starts_at", "ends_at"],
+                "description": _("As the clock on the wall of the location shows it."),
+            },
+        ),
+        (_("Or every week"), {"fields": ["weekday", "start", "end"]}),
+    ]
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[TimeOff]:
+        return super().get_queryset(request).prefetch_related("practitioner__schedules__location")
+
+    def get_readonly_fields(self, request: HttpRequest, obj: TimeOff | None = None) -> list[str]:
+        return ["practitioner"] if obj else []
+
+    @column(_("when"))
+    def when(self, row: TimeOff) -> str:
+        if row.starts_at and row.ends_at:
+            zone = zone_of(row)
+            return f"{local_datetime(row.starts_at, zone)} – {local_datetime(row.ends_at, zone)}"
+        return f"{row.get_weekday_display()} {row.start:%H:%M}–{row.end:%H:%M}"
+
+    def changeform_view(
+        self,
+        request: HttpRequest,
+        object_id: str | None = None,
+        form_url: str = "",
+        extra_context: dict[str, Any] | None = None,
+    ) -> HttpResponse:
+        """Its instants are typed and shown on the clock of the place they are for."""
+        row = self.get_object(request, object_id) if object_id else None
+        with timezone.override(_posted_zone(request, row)):
+            response = super().changeform_view(request, object_id, form_url, extra_context)
+            if isinstance(response, TemplateResponse):
+                response.render()
+        return response
+
+
+def zone_of(row: TimeOff) -> dt.tzinfo:
+    """Of its location; without one, of the first place where the practitioner works."""
+    if row.location:
+        return row.location.zone
+    schedules = row.practitioner.schedules.all()
+    return next((s.location.zone for s in schedules), timezone.get_default_timezone())
+
+
+def _posted_zone(request: HttpRequest, row: TimeOff | None) -> dt.tzinfo:
+    """The zone of what is being typed: the location and the practitioner as chosen in the form."""
+    if request.method != "POST":
+        return zone_of(row) if row else timezone.get_default_timezone()
+    locations = Location.objects.all()
+    if location := _number(request.POST.get("location")):
+        locations = locations.filter(pk=location)
+    else:
+        practitioner = row.practitioner_id if row else _number(request.POST.get("practitioner"))
+        locations = locations.filter(schedules__practitioner=practitioner).order_by("schedules__pk")
+    found = locations.first()
+    return found.zone if found else timezone.get_default_timezone()
+
+
+def _number(text: Any) -> int | None:
+    return int(text) if isinstance(text, str) and text.isdecimal() and len(text) < 18 else None
