@@ -83,7 +83,7 @@ class Book:
         return (treated.patient.pk, day) not in self._days
 
     def add(self, visit: Visit) -> None:
-        rng = random.Random(f"{visit.desk.doctor.slug} {visit.at} {visit.treated.patient.pk}")
+        rng = random.Random(f"{visit.desk.doctor.slug} {visit.at} {visit.treated.person.document}")
         room = visit.desk.rooms.get(SERVICES[visit.offer.service].room)
         if room and not self.is_free(room, visit.span):
             room = None

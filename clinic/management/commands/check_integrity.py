@@ -24,5 +24,5 @@ class Command(BaseCommand):
             self.stdout.write(str(breach))
         looked_at = ", ".join(f"{number} {what}" for what, number in sorted(counts.items()))
         if found:
-            raise CommandError(f"{found} breaches. Looked at {looked_at}.", returncode=1)
+            raise CommandError(f"Promises broken: {found}. Looked at {looked_at}.", returncode=1)
         self.stdout.write(self.style.SUCCESS(f"Every promise holds. Looked at {looked_at}."))

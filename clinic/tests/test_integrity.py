@@ -1,0 +1,345 @@
+"""``check_integrity`` finds each broken promise, and nothing where all is well.
+
+What is broken here is broken with raw SQL: every other way is closed.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections import Counter
+from collections.abc import Callable, Iterator
+from io import StringIO
+from typing import Any
+
+import pytest
+from django.core.management import CommandError, call_command
+from django.db import connection, models
+
+from accounts.roles import Actor
+from accounts.tests.factories import PatientAccessFactory, PatientFactory
+from appointments import integrity as of_appointments
+from appointments import services
+from appointments.integrity import Breach
+from appointments.models import Appointment, AppointmentEvent, OccupancyCell
+from appointments.tests.factories import NOW, at, book, desk
+from appointments.transitions import Status
+from clinic.tests.factories import RoomFactory
+from notifications import integrity as of_messages
+from notifications.models import Kind, Notification, State
+from scheduling.tests.factories import open_offering
+
+pytestmark = pytest.mark.django_db
+
+
+def raw(model: type[models.Model], pk: int, **values: Any) -> None:
+    """Past every guard."""
+    fields = [model._meta.get_field(name) for name in values]
+    sets = ", ".join(f"{connection.ops.quote_name(f.column)} = %s" for f in fields)
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"UPDATE {model._meta.db_table} SET {sets} WHERE id = %s",
+            [
+                *(
+                    f.get_db_prep_save(v, connection)
+                    for f, v in zip(fields, values.values(), strict=True)
+                ),
+                pk,
+            ],
+        )
+
+
+def found() -> list[Breach]:
+    counts: Counter[str] = Counter()
+    return [
+        *of_appointments.breaches(counts),
+        *of_messages.breaches(counts, now=NOW),
+    ]
+
+
+def told() -> list[tuple[str, str]]:
+    return [(breach.promise, breach.what) for breach in found()]
+
+
+def reachable(**patient: Any) -> Any:
+    return PatientAccessFactory.create(**patient).patient
+
+
+@pytest.fixture
+def appointment() -> Appointment:
+    """The day after tomorrow, for somebody who has an account."""
+    return book(start=at(10, days=2), patient=reachable())
+
+
+def test_all_is_well_after_a_life_of_every_kind() -> None:
+    offering = open_offering()
+    for hour, verb in enumerate((services.cancel, services.mark_arrived, None), start=9):
+        made = book(offering=offering, start=at(hour), patient=reachable())
+        if verb is services.cancel:
+            verb(appointment=made, by=desk(), reason="Enfermedad", now=NOW)
+        elif verb:
+            verb(appointment=made, by=desk(), now=at(hour))
+            services.mark_fulfilled(appointment=made, by=Actor.practitioner(None), now=at(hour))  # type: ignore[arg-type]
+    book(offering=offering, start=at(15, days=3), room=RoomFactory.create())
+    assert found() == []
+
+
+# --- overlaps ---------------------------------------------------------------------
+
+
+def overlapping(*, name: str) -> tuple[Appointment, Appointment]:
+    """Two appointments of one practitioner, patient or room, moved together by raw SQL."""
+    shared: dict[str, Any] = {}
+    if name == "practitioner":
+        shared["offering"] = open_offering()
+    elif name == "patient":
+        shared["patient"] = PatientFactory.create()
+    else:
+        shared["room"] = RoomFactory.create()
+    first = book(start=at(10), **shared)
+    second = book(start=at(12), **shared)
+    raw(Appointment, second.pk, start=at(10, 25), end=at(10, 55))
+    return first, second
+
+
+@pytest.mark.parametrize("name", ["practitioner", "room", "patient"])
+def test_an_overlap_is_found(name: str) -> None:
+    first, second = overlapping(name=name)
+    owner = getattr(first, f"{name}_id")
+    what = f"{first.reference} and {second.reference} overlap"
+    assert list(of_appointments.overlaps(Counter())) == [
+        Breach("no overlap", f"{name} {owner}", what)
+    ]
+
+
+@pytest.mark.parametrize("name", ["practitioner", "room", "patient"])
+def test_what_is_cancelled_overlaps_nobody(name: str) -> None:
+    _first, second = overlapping(name=name)
+    raw(Appointment, second.pk, status=Status.CANCELLED)
+    assert list(of_appointments.overlaps(Counter())) == []
+
+
+def test_a_deliberate_overbooking_is_allowed_the_practitioner_only() -> None:
+    first, second = overlapping(name="practitioner")
+    raw(Appointment, second.pk, overbooked=True, overbooking_reason="Urgencia")
+    assert list(of_appointments.overlaps(Counter())) == []
+    raw(Appointment, second.pk, patient=first.patient_id)
+    assert [breach.of for breach in of_appointments.overlaps(Counter())] == [
+        f"patient {first.patient_id}"
+    ]
+
+
+def test_buffers_are_the_practitioners_time_and_not_the_patients() -> None:
+    patient = PatientFactory.create()
+    offering = open_offering()
+    first = book(offering=offering, start=at(10), patient=patient)
+    book(offering=offering, start=at(10, 30), patient=patient)
+    assert list(of_appointments.overlaps(Counter())) == []
+    raw(Appointment, first.pk, buffer_after=5)
+    assert [breach.of for breach in of_appointments.overlaps(Counter())] == [
+        f"practitioner {first.practitioner_id}"
+    ]
+
+
+def test_a_long_visit_is_compared_with_all_that_lie_in_it() -> None:
+    offering = open_offering()
+    long, *_others = (book(offering=offering, start=at(hour)) for hour in (9, 10, 11))
+    raw(Appointment, long.pk, end=at(12))
+    assert len(list(of_appointments.overlaps(Counter()))) == 2
+
+
+# --- cells, days, history ---------------------------------------------------------
+
+
+def test_a_missing_cell_is_found(appointment: Appointment) -> None:
+    appointment.cells.filter(resource=1)[0].delete()
+    assert told() == [("cells are true", "lacks cells: 1 of the practitioner")]
+
+
+def test_a_cell_too_many_is_found(appointment: Appointment) -> None:
+    OccupancyCell.objects.create(appointment=appointment, resource=3, resource_id=7, cell=1)
+    assert told() == [("cells are true", "should not hold cells: 1 of the patient")]
+
+
+def test_cells_that_were_kept_after_the_end_are_found(appointment: Appointment) -> None:
+    """Somebody cancelled with SQL."""
+    raw(Appointment, appointment.pk, status=Status.CANCELLED)
+    assert told() == [
+        ("cells are true", "should not hold cells: 6 of the patient, 6 of the practitioner"),
+        ("history tells the present", "status is 'cancelled', last noted 'booked'"),
+        *(
+            ("messages are true", f"{row.kind} {row.pk} is untrue")
+            for row in appointment.notifications.order_by("pk")
+        ),
+    ]
+
+
+def test_a_wrong_day_is_found(appointment: Appointment) -> None:
+    raw(Appointment, appointment.pk, local_date=at(10, days=3).date())
+    assert told() == [("day is right", "says 2026-11-26, starts on 2026-11-25")]
+
+
+def test_the_day_is_the_locations_own() -> None:
+    """22:00 in Buenos Aires is tomorrow in UTC."""
+    book(offering=open_offering(start=dt.time(20), end=dt.time(23)), start=at(22))
+    assert found() == []
+
+
+def test_an_appointment_without_history_is_found(appointment: Appointment) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("DELETE FROM appointments_appointmentevent")
+    assert told() == [("history is whole", "does not begin with book")]
+
+
+def event_of(appointment: Appointment, verb: str) -> AppointmentEvent:
+    return appointment.events.get(verb=verb)
+
+
+@pytest.fixture
+def cancelled(appointment: Appointment) -> Appointment:
+    return services.cancel(appointment=appointment, by=desk(), reason="Enfermedad", now=NOW)
+
+
+@pytest.mark.parametrize(
+    ("values", "what"),
+    [
+        ({"verb": "confirm"}, "confirm does not lead from booked to cancelled"),
+        ({"verb": "vanish"}, "vanish does not lead from booked to cancelled"),
+        ({"at": NOW - dt.timedelta(hours=1)}, "cancel is noted before book"),
+        ({"before": {"status": "arrived"}}, "cancel starts from another state than booked"),
+    ],
+)
+def test_a_history_that_was_tampered_with_is_found(
+    cancelled: Appointment, values: dict[str, Any], what: str
+) -> None:
+    raw(AppointmentEvent, event_of(cancelled, "cancel").pk, **values)
+    assert told() == [("history is whole", what)]
+
+
+def test_a_change_that_left_no_event_is_found(cancelled: Appointment) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("DELETE FROM appointments_appointmentevent WHERE verb = 'cancel'")
+    assert told() == [
+        ("history is whole", "0 changes noted, 1 made"),
+        ("history tells the present", "cancellation_reason is 'Enfermedad', last noted ''"),
+        ("history tells the present", "status is 'cancelled', last noted 'booked'"),
+    ]
+
+
+def test_a_time_that_was_moved_past_the_verbs_is_found(appointment: Appointment) -> None:
+    moved = at(10, 5, days=2)
+    raw(Appointment, appointment.pk, start=moved)
+    noted = at(10, days=2).astimezone(dt.UTC).isoformat()
+    assert (
+        "history tells the present",
+        f"start is {moved.astimezone(dt.UTC).isoformat()!r}, last noted {noted!r}",
+    ) in told()
+
+
+def test_what_was_mended_meanwhile_is_no_breach(
+    appointment: Appointment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A change between two reads looks wrong for a moment; under the lock it does not."""
+    raw(Appointment, appointment.pk, local_date=at(10, days=3).date())
+
+    def mended(**held: Any) -> None:
+        raw(Appointment, appointment.pk, local_date=at(10, days=2).date())
+
+    monkeypatch.setattr(of_appointments.locks, "hold", mended)
+    assert found() == []
+
+
+# --- messages ---------------------------------------------------------------------
+
+
+def message(appointment: Appointment, kind: Kind) -> Notification:
+    return Notification.objects.get(appointment=appointment, kind=kind)
+
+
+@pytest.mark.parametrize("state", [State.VOID, None])
+def test_a_reminder_that_nobody_will_get_is_found(
+    appointment: Appointment, state: State | None
+) -> None:
+    reminder = message(appointment, Kind.REMINDER)
+    if state:
+        raw(Notification, reminder.pk, state=state)
+    else:
+        reminder.delete()
+    assert told() == [("everybody is reminded", "has no reminder")]
+
+
+def test_who_cannot_be_reached_needs_no_reminder() -> None:
+    book(start=at(10, days=2))
+    assert Notification.objects.filter(kind=Kind.REMINDER).count() == 0
+    assert found() == []
+
+
+def test_what_is_close_needs_no_reminder_any_more() -> None:
+    made = book(start=at(16, days=0), patient=reachable())
+    assert Notification.objects.filter(appointment=made, kind=Kind.REMINDER).count() == 0
+    assert found() == []
+
+
+def test_a_message_of_another_version_is_found(appointment: Appointment) -> None:
+    row = message(appointment, Kind.BOOKED)
+    raw(Notification, row.pk, sequence=3)
+    assert told() == [("messages are true", f"booked {row.pk} is untrue")]
+
+
+def test_a_message_that_lies_about_for_ever_is_found(appointment: Appointment) -> None:
+    row = message(appointment, Kind.BOOKED)
+    raw(Notification, row.pk, useful_until=NOW - dt.timedelta(hours=2))
+    assert told() == [("messages are true", f"booked {row.pk} is too late")]
+    raw(Notification, row.pk, state=State.LATE)
+    assert found() == []
+
+
+def test_a_message_written_twice_is_found(appointment: Appointment) -> None:
+    row = message(appointment, Kind.BOOKED)
+    row.pk, row.key, row.state = None, "again", State.SENT
+    row.save(force_insert=True)
+    assert told() == [("each message once", "booked of version 0 2 times to one address")]
+
+
+# --- the command ------------------------------------------------------------------
+
+
+def run() -> str:
+    out = StringIO()
+    call_command("check_integrity", stdout=out, no_color=True)
+    return out.getvalue()
+
+
+def test_the_command_counts_what_it_looked_at(appointment: Appointment) -> None:
+    said = run()
+    assert said.startswith("Every promise holds. Looked at 1 appointments, 12 cells, 1 events, ")
+    assert "1 patients, 1 practitioners" in said
+
+
+def test_the_command_prints_each_breach_and_fails(appointment: Appointment) -> None:
+    raw(Appointment, appointment.pk, local_date=at(10, days=3).date())
+    out = StringIO()
+    with pytest.raises(CommandError, match="Promises broken: 1") as caught:
+        call_command("check_integrity", stdout=out)
+    assert caught.value.returncode == 1
+    assert out.getvalue() == (
+        f"day is right: appointment {appointment.reference}: "
+        "says 2026-11-26, starts on 2026-11-25\n"
+    )
+
+
+def test_it_reads_in_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
+    offering = open_offering()
+    made = [book(offering=offering, start=at(hour)) for hour in range(9, 14)]
+    raw(Appointment, made[4].pk, local_date=at(10, days=3).date())
+    seen: list[int] = []
+    chunks = of_appointments.chunks
+
+    def small(rows: Any, size: int = 2) -> Iterator[Any]:
+        for chunk in chunks(rows, min(size, 2)):
+            seen.append(len(chunk))
+            yield chunk
+
+    monkeypatch.setattr(of_appointments, "chunks", small)
+    found_: Callable[..., Any] = of_appointments.breaches
+    assert [b.promise for b in found_(Counter())] == ["day is right"]
+    assert seen[-3:] == [2, 2, 1]
