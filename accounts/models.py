@@ -141,7 +141,7 @@ class Patient(Person):
     )
     created_at = models.DateTimeField(_("since"), auto_now_add=True)
 
-    objects = PatientQuerySet.as_manager()
+    objects = PatientQuerySet.as_manager()  # type: ignore[misc]
 
     class Meta(Person.Meta):
         verbose_name = _("patient")
@@ -229,7 +229,7 @@ class Practitioner(Person):
     )
     biography = models.TextField(_("about"), blank=True, max_length=2000)
 
-    objects = PractitionerQuerySet.as_manager()
+    objects = PractitionerQuerySet.as_manager()  # type: ignore[misc]
 
     class Meta(Person.Meta):
         verbose_name = _("practitioner")

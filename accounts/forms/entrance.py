@@ -49,13 +49,15 @@ def password_field(label: Any = PASSWORD) -> forms.CharField:
 class NewPasswordField(allauth_forms.SetPasswordField):
     """One box: whoever mistypes it resets it, and password managers do not mistype."""
 
-    def __init__(self, label: Any = NEW_PASSWORD) -> None:
+    def __init__(self, label: Any = NEW_PASSWORD, *, user: User | None = None) -> None:
         super().__init__(
             label=label,
             help_text=PASSWORD_HINT,
             error_messages={"required": _("Write a password.")},
         )
         self.widget.attrs.pop("placeholder", None)
+        #: Whose name and address the password must not repeat.
+        self.user = user
 
 
 class LoginForm(allauth_forms.LoginForm):
@@ -76,6 +78,7 @@ class SignupForm(allauth_forms.SignupForm):
     birth_date = birth_date_field(autocomplete="bday")
     phone: PhoneNumberField = phone_field()
 
+    account_already_exists: bool
     field_order = ["first_name", "last_name", "birth_date", "phone", "email", "password1"]
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -147,8 +150,7 @@ class ResetPasswordForm(allauth_forms.ResetPasswordForm):
 class ResetPasswordKeyForm(allauth_forms.ResetPasswordKeyForm):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.fields = {"password1": NewPasswordField()}
-        self.fields["password1"].user = self.user
+        self.fields = {"password1": NewPasswordField(user=self.user)}
 
 
 class ChangePasswordForm(allauth_forms.ChangePasswordForm):
@@ -156,9 +158,8 @@ class ChangePasswordForm(allauth_forms.ChangePasswordForm):
         super().__init__(*args, **kwargs)
         self.fields = {
             "oldpassword": password_field(_("Current password")),
-            "password1": NewPasswordField(),
+            "password1": NewPasswordField(user=self.user),
         }
-        self.fields["password1"].user = self.user
 
 
 class ChangeEmailForm(allauth_forms.AddEmailForm):
@@ -184,5 +185,4 @@ class InvitationForm(forms.Form):
 
     def __init__(self, *args: Any, user: User, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.fields["password1"] = NewPasswordField(label=PASSWORD)
-        self.fields["password1"].user = user
+        self.fields["password1"] = NewPasswordField(PASSWORD, user=user)

@@ -97,7 +97,7 @@ def details_of(patient: Patient) -> dict[str, Any]:
 def language_field() -> forms.ChoiceField:
     return forms.ChoiceField(
         label=_("Language"),
-        choices=User._meta.get_field("language").choices,
+        choices=list(User._meta.get_field("language").choices or ()),
         help_text=_("Of the pages and of our mails."),
     )
 

@@ -16,12 +16,12 @@ Mail = dict[str, Any]
 
 
 @pytest.fixture
-def visitor() -> Client:
+def visitor() -> Any:
     """In English, so that the sentences stand in the tests as in the code."""
-    return new_browser()
+    return new_visitor()
 
 
-def new_browser(language: str = "en") -> Client:
+def new_visitor(language: str = "en") -> Any:
     client = Client()
     client.cookies["django_language"] = language
     return client

@@ -9,7 +9,7 @@ from django.core.cache import cache
 from django.utils import timezone
 
 from accounts.models import User
-from accounts.tests.conftest import code_in, new_browser, words
+from accounts.tests.conftest import code_in, new_visitor, words
 from accounts.tests.factories import PASSWORD, UserFactory
 from accounts.tests.test_signup import ANSWERS, CODE, SIGNUP
 
@@ -112,9 +112,9 @@ def test_a_code_that_is_too_old(waiting, mails):
 
 
 def test_logging_in_before_the_code_sends_a_new_one(mails):
-    new_browser().post(SIGNUP, ANSWERS)
+    new_visitor().post(SIGNUP, ANSWERS)
     cache.clear()
-    later = new_browser()
+    later = new_visitor()
     answer = {"login": ANSWERS["email"], "password": ANSWERS["password1"], "next": SLOT}
     response = later.post(LOGIN, answer)
     assert response.url == f"{CODE}?next={SLOT_QUOTED}"
@@ -153,7 +153,7 @@ def test_nobody_gets_here_without_a_sign_up(visitor):
 
 
 def test_a_code_of_one_browser_is_nothing_in_another(waiting, mails):
-    other = new_browser()
+    other = new_visitor()
     other.post(SIGNUP, ANSWERS | {"email": "other@example.org"})
     code = code_in(mails[0])
     if code == code_in(mails[1]):

@@ -5,7 +5,7 @@ from django.core.cache import cache
 from django.urls import get_resolver, reverse
 
 from accounts.models import User
-from accounts.tests.conftest import new_browser, words
+from accounts.tests.conftest import new_visitor, words
 from accounts.tests.factories import (
     PASSWORD,
     PractitionerFactory,
@@ -50,7 +50,7 @@ def test_every_failure_is_the_same_sentence(ana):
     never.set_unusable_password()
     never.save()
     pages = [
-        log_in(new_browser(), email, password)
+        log_in(new_visitor(), email, password)
         for email, password in [
             (ana.email, "wrong"),
             ("nobody@example.org", PASSWORD),
@@ -77,29 +77,29 @@ def test_the_sixth_try_is_refused_even_when_right(ana):
     """From other browsers, in capitals and under another Host: the count is the address's."""
     hosts = ["testserver", "localhost", "127.0.0.1"]
     for n in range(5):
-        client = new_browser()
+        client = new_visitor()
         client.defaults["HTTP_HOST"] = hosts[n % 3]
         email = ana.email.upper() if n % 2 else ana.email
         assert MISMATCH in words(log_in(client, email, "wrong"))
-    response = log_in(new_browser(), ana.email)
+    response = log_in(new_visitor(), ana.email)
     assert response.status_code == 422
     assert TOO_MANY in words(response)
     cache.clear()
-    assert log_in(new_browser(), ana.email).status_code == 302
+    assert log_in(new_visitor(), ana.email).status_code == 302
 
 
 def test_a_right_login_does_not_reset_the_count_of_wrong_ones(ana):
     for _ in range(4):
-        log_in(new_browser(), ana.email, "wrong")
-    assert log_in(new_browser(), ana.email).status_code == 302
-    log_in(new_browser(), ana.email, "wrong")
-    assert TOO_MANY in words(log_in(new_browser(), ana.email))
+        log_in(new_visitor(), ana.email, "wrong")
+    assert log_in(new_visitor(), ana.email).status_code == 302
+    log_in(new_visitor(), ana.email, "wrong")
+    assert TOO_MANY in words(log_in(new_visitor(), ana.email))
 
 
 def test_many_addresses_from_one_place_are_counted_too():
     for n in range(10):
-        log_in(new_browser(), f"guess{n}@example.org", "wrong")
-    assert TOO_MANY in words(log_in(new_browser(), "guess99@example.org", "wrong"))
+        log_in(new_visitor(), f"guess{n}@example.org", "wrong")
+    assert TOO_MANY in words(log_in(new_visitor(), "guess99@example.org", "wrong"))
 
 
 def test_a_session_from_before_the_login_is_worth_nothing_after_it(visitor, ana):
@@ -132,7 +132,7 @@ def test_logging_out_needs_the_button(visitor, ana):
 
 
 def test_a_form_without_its_token_is_refused(ana):
-    client = new_browser()
+    client = new_visitor()
     client.handler.enforce_csrf_checks = True
     assert log_in(client, ana.email).status_code == 403
 
@@ -140,10 +140,10 @@ def test_a_form_without_its_token_is_refused(ana):
 def test_the_language_follows_the_account_until_somebody_chooses(ana):
     ana.language = "en"
     ana.save()
-    undecided = new_browser()
+    undecided = new_visitor()
     del undecided.cookies["django_language"]
     assert log_in(undecided, ana.email).cookies["django_language"].value == "en"
-    decided = new_browser("es")
+    decided = new_visitor("es")
     assert "django_language" not in log_in(decided, ana.email).cookies
 
 
@@ -183,8 +183,8 @@ def test_the_admins_own_login_takes_no_password(visitor):
 def test_tries_at_the_administration_are_counted(ana):
     admin = verified(administrator())
     for _ in range(5):
-        log_in(new_browser(), admin.email, "wrong", next="/admin/")
-    response = log_in(new_browser(), admin.email, next="/admin/")
+        log_in(new_visitor(), admin.email, "wrong", next="/admin/")
+    response = log_in(new_visitor(), admin.email, next="/admin/")
     assert response.status_code == 422
     assert TOO_MANY in words(response)
 

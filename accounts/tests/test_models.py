@@ -57,11 +57,11 @@ def nobody() -> User:
 
 
 def practitioner() -> User:
-    return PractitionerFactory.create().user
+    return PractitionerFactory.create().user  # type: ignore[return-value]
 
 
 def former_practitioner() -> User:
-    return PractitionerFactory.create(is_active=False).user
+    return PractitionerFactory.create(is_active=False).user  # type: ignore[return-value]
 
 
 def receptionist() -> User:

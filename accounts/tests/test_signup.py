@@ -13,7 +13,7 @@ from accounts.forms.entrance import SignupForm
 from accounts.models import Patient, PatientAccess, Relation, User
 from accounts.roles import Role
 from accounts.signals import account_mail
-from accounts.tests.conftest import code_in, new_browser, words
+from accounts.tests.conftest import code_in, new_visitor, words
 from accounts.tests.factories import UserFactory, patient_user, verified
 
 pytestmark = pytest.mark.django_db
@@ -60,7 +60,7 @@ def test_a_new_patient(visitor, mails):
 
 
 def test_the_account_speaks_the_language_of_the_page():
-    new_browser("es").post(SIGNUP, ANSWERS)
+    new_visitor("es").post(SIGNUP, ANSWERS)
     assert User.objects.get().language == "es"
 
 
@@ -162,7 +162,7 @@ def test_somebody_logged_in_goes_on(visitor):
 def known_and_fresh():
     """Two browsers in which the same was typed: one address has an account, one has not."""
     verified(UserFactory.create(email="known@example.org"))
-    return [(new_browser(), "known@example.org"), (new_browser(), "fresh@example.org")]
+    return [(new_visitor(), "known@example.org"), (new_visitor(), "fresh@example.org")]
 
 
 def same(pages, addresses):

@@ -26,6 +26,7 @@ from django.views.decorators.cache import never_cache
 from django.views.generic import View
 
 from accounts.adapter import next_page, redirect_with_next
+from accounts.doors import person
 
 CODE_PAGE = "account_email_verification_sent"
 
@@ -139,7 +140,7 @@ class PasswordResetFromKeyView(OurWay, allauth_views.PasswordResetFromKeyView):
 
 class PasswordChangeView(OurWay, allauth_views.PasswordChangeView):
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
-        if not request.user.has_usable_password():
+        if not person(request).has_usable_password():
             return redirect("account_reset_password")
         return super().dispatch(request, *args, **kwargs)
 

@@ -16,6 +16,7 @@ from django.views.i18n import set_language
 
 from accounts import services
 from accounts.adapter import next_page
+from accounts.doors import person
 from accounts.exceptions import AccountRefusal
 from accounts.forms.people import (
     AccountForm,
@@ -33,7 +34,7 @@ from accounts.rules import IN_CARE
 
 def profile(request: HttpRequest) -> HttpResponse:
     """What we know about this person: as a patient, or else as an account."""
-    user = _user(request)
+    user = person(request)
     patient = services.own_record(user)
     form = _profile_form(request, user, patient)
     if request.method == "POST":
@@ -71,7 +72,7 @@ def _profile_page(
 
 def own_record(request: HttpRequest) -> HttpResponse:
     """Somebody who works here becomes a patient too, and goes on to where they were going."""
-    user, wanted = _user(request), next_page(request)
+    user, wanted = person(request), next_page(request)
     if services.own_record(user):
         return redirect(wanted or "accounts:profile")
     form = OwnRecordForm(request.POST or None, initial=_names_of(user))
@@ -101,7 +102,7 @@ def family(request: HttpRequest) -> HttpResponse:
 
 
 def family_add(request: HttpRequest) -> HttpResponse:
-    user = _user(request)
+    user = person(request)
     form = DependantForm(request.POST or None)
     if request.method != "POST":
         return render(request, "accounts/family_form.html", {"form": form})
@@ -134,7 +135,7 @@ def family_edit(request: HttpRequest, public_id: uuid.UUID) -> HttpResponse:
         access=access,
         relation=form.cleaned_data["relation"],
         details=form.details,
-        by=Actor.patient(_user(request)),
+        by=Actor.patient(person(request)),
     )
     messages.success(request, _("The details are saved."))
     return redirect("accounts:family")
@@ -145,7 +146,7 @@ def family_end(request: HttpRequest, public_id: uuid.UUID) -> HttpResponse:
     access = _one_in_care(request, public_id)
     name = access.patient.full_name
     if request.method == "POST":
-        services.end_access(access=access, by=Actor.patient(_user(request)))
+        services.end_access(access=access, by=Actor.patient(person(request)))
         text = _("%(name)s is no longer in your list.")
         messages.success(request, text % {"name": name})
         return redirect("accounts:family")
@@ -156,15 +157,10 @@ def choose_language(request: HttpRequest) -> HttpResponse:
     """The switch in the header; an account remembers it for its mails."""
     language = request.POST.get("language", "")
     if request.user.is_authenticated and language in dict(settings.LANGUAGES):
-        user = _user(request)
+        user = person(request)
         services.update_account(user=user, language=language, by=_actor(user))
     response: HttpResponse = set_language(request)
     return response
-
-
-def _user(request: HttpRequest) -> User:
-    assert isinstance(request.user, User)  # noqa: S101  (the policy table asks for a login)
-    return request.user
 
 
 def _actor(user: User) -> Actor:
@@ -173,7 +169,7 @@ def _actor(user: User) -> Actor:
 
 
 def _in_care(request: HttpRequest) -> QuerySet[PatientAccess]:
-    return _user(request).patient_accesses.live().filter(relation__in=IN_CARE)
+    return person(request).patient_accesses.live().filter(relation__in=IN_CARE)
 
 
 def _one_in_care(request: HttpRequest, public_id: uuid.UUID) -> PatientAccess:
