@@ -138,3 +138,17 @@ def folder_broker(folder: Path) -> dict[str, Any]:
         "control_folder": str(control),
         "polling_interval": 0.1,
     }
+
+
+def redis_broker() -> dict[str, Any]:
+    """Celery's messages in Redis. One that is down or frozen must not freeze a page.
+
+    Publishing tries once, for half a second; the sweep does what could not be said.
+    The worker looks for its broker again as long as it takes.
+    """
+    return {
+        "max_retries": 0,
+        "socket_timeout": 0.5,
+        "socket_connect_timeout": 0.5,
+        "visibility_timeout": 600,
+    }

@@ -19,6 +19,7 @@ from clinic.environment import (
     log_level,
     production_database,
     redis_address,
+    redis_broker,
     web_address,
     whole_number,
     words,
@@ -241,14 +242,7 @@ CELERY_BEAT_SCHEDULE = {
 CELERY_BEAT_SCHEDULE_FILENAME = str(VAR_DIR / "celerybeat-schedule")
 if REDIS_URL:
     CELERY_BROKER_URL = REDIS_URL
-    # A Redis that is down or frozen must not freeze a page: one try of half a second, then
-    # the sweep will do it. The worker looks for its broker again as long as it takes.
-    CELERY_BROKER_TRANSPORT_OPTIONS = {
-        "max_retries": 0,
-        "socket_timeout": 0.5,
-        "socket_connect_timeout": 0.5,
-        "visibility_timeout": 600,
-    }
+    CELERY_BROKER_TRANSPORT_OPTIONS = redis_broker()
 else:
     CELERY_BROKER_URL = "filesystem://localhost"
     CELERY_BROKER_TRANSPORT_OPTIONS = folder_broker(VAR_DIR)
