@@ -28,7 +28,6 @@ _WHO: dict[str, str | Promise] = {
     Role.PRACTITIONER: gettext_lazy("by the practitioner"),
     Role.RECEPTION: gettext_lazy("by reception"),
     Role.ADMINISTRATOR: gettext_lazy("by the administration"),
-    Role.SYSTEM: gettext_lazy("automatically"),
 }
 
 
@@ -40,6 +39,10 @@ class Line:
     what: str
     who: str
     note: str = ""
+
+    @property
+    def deed(self) -> str:
+        return f"{self.what} {self.who}".strip()
 
 
 def line(event: AppointmentEvent, reader: User) -> Line:

@@ -98,15 +98,14 @@ def _tell_what_happened(request: HttpRequest, found: Appointment, wanted: Status
     found.refresh_from_db(fields=["status"])
     last = history.last_line(found, person(request))
     facts = {
-        "what": last.what if last else found.get_status_display(),
-        "who": last.who if last else "",
+        "deed": last.deed if last else found.get_status_display(),
         "when": local_datetime(last.at, found.zone) if last else "",
     }
     if found.status == wanted:
-        sentence = _("This was done already: %(what)s %(who)s, %(when)s.")
+        sentence = _("This was done already: %(deed)s, %(when)s.")
         messages.info(request, sentence % facts, extra_tags=agenda.anchor(found))
     else:
-        sentence = _("Nothing was changed. In the meantime: %(what)s %(who)s, %(when)s.")
+        sentence = _("Nothing was changed. In the meantime: %(deed)s, %(when)s.")
         messages.warning(request, sentence % facts, extra_tags=agenda.anchor(found))
 
 

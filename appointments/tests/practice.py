@@ -1,0 +1,71 @@
+"""A small practice for the tests of the agenda: one practitioner, open from nine to five."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from django.test import Client
+from django.utils.html import strip_tags
+
+from accounts.models import User
+from accounts.roles import Actor
+from accounts.tests.factories import PractitionerFactory, UserFactory
+from clinic.models import Organization
+from scheduling.models import Schedule, ServiceOffering
+from scheduling.tests.factories import ScheduleFactory, ServiceOfferingFactory, open_offering
+
+
+def browser(user: User | None = None, *, csrf: bool = False) -> Client:
+    """A browser in English, logged in as this person."""
+    Organization.current()  # the first look at an empty database makes it
+    client = Client(enforce_csrf_checks=csrf)
+    client.cookies["django_language"] = "en"
+    if user:
+        client.force_login(user)
+    return client
+
+
+def account_of(offering: ServiceOffering) -> User:
+    user = offering.practitioner.user
+    assert user is not None
+    return user
+
+
+def doctor_of(offering: ServiceOffering) -> Actor:
+    return Actor.practitioner(account_of(offering))
+
+
+def new_practice(**fields: Any) -> ServiceOffering:
+    """Half an hour a visit, every day from nine to five; the practitioner has a name."""
+    practitioner = PractitionerFactory.create(
+        user=UserFactory.create(name="Lucía Ferreyra"), last_name="Ferreyra"
+    )
+    fields.setdefault("schedule__practitioner", practitioner)
+    return open_offering(**fields)
+
+
+def second_place(offering: ServiceOffering, **fields: Any) -> ServiceOffering:
+    """The same practitioner and service at another location, without hours."""
+    schedule: Schedule = ScheduleFactory.create(practitioner=offering.practitioner, **fields)
+    return ServiceOfferingFactory.create(schedule=schedule, service=offering.service)
+
+
+def main_part(response: Any) -> str:
+    found = re.search(r"<main.*?</main>", response.content.decode(), re.DOTALL)
+    assert found, "a page without a main part"
+    return found[0]
+
+
+def words(response: Any) -> str:
+    """The text of the page's main part, on one line."""
+    blocks_apart = re.sub(r"(</(?:p|li|t[dhr]|h[1-6]|d[tdl]|div|a)>)", r"\1 ", main_part(response))
+    return " ".join(strip_tags(blocks_apart).split())
+
+
+def row_of(response: Any, reference: str) -> str:
+    """The row of one appointment in the day's list, as HTML."""
+    html = response.content.decode()
+    found = re.search(rf'<li [^>]*id="turno-{reference}".*?</li>', html, re.DOTALL)
+    assert found, f"no row for {reference}"
+    return found[0]

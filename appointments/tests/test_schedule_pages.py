@@ -1,0 +1,635 @@
+"""Working hours, time off and services, in the hands of the practitioner."""
+
+import datetime as dt
+import re
+from html import unescape
+
+import pytest
+from django.urls import reverse
+
+from accounts.tests.factories import (
+    PractitionerFactory,
+    ReceptionistFactory,
+    UserFactory,
+    administrator,
+    patient_user,
+)
+from appointments.models import Appointment
+from appointments.tests.factories import NOW, ZONE, at, book
+from appointments.tests.practice import (
+    account_of,
+    browser,
+    main_part,
+    new_practice,
+    second_place,
+    words,
+)
+from clinic.models import AuditEvent
+from clinic.tests.factories import ServiceFactory
+from scheduling.models import ServiceOffering, TimeOff, WorkingHours
+from scheduling.tests.factories import open_week
+
+pytestmark = pytest.mark.django_db
+
+DAYS, HOURS, WEEKLY = (
+    "/agenda/bloqueos/dias/",
+    "/agenda/bloqueos/horas/",
+    "/agenda/bloqueos/semanal/",
+)
+
+
+@pytest.fixture(autouse=True)
+def _this_morning(time_machine):
+    time_machine.move_to(NOW, tick=False)
+
+
+@pytest.fixture
+def offering():
+    return new_practice(schedule__location__slug="centro")
+
+
+@pytest.fixture
+def doctor(offering):
+    return browser(account_of(offering))
+
+
+def week(offering, **boxes):
+    """The form of the week as it stands, with these boxes changed."""
+    data = {"slot_step": str(offering.schedule.slot_step)}
+    for line in offering.schedule.hours.all():
+        data[f"d{line.weekday}_0_from"] = f"{line.start:%H:%M}"
+        data[f"d{line.weekday}_0_to"] = f"{line.end:%H:%M}"
+    return {**data, **boxes}
+
+
+def hours_of(schedule, weekday=0):
+    lines = schedule.hours.filter(weekday=weekday)
+    return [f"{line.start:%H:%M}–{line.end:%H:%M}" for line in lines]
+
+
+def sent_again(response):
+    """What the question carries in its hidden fields."""
+    inputs = re.findall(r'<input type="hidden" name="([^"]*)" value="([^"]*)"', main_part(response))
+    data: dict[str, list[str]] = {}
+    for name, value in inputs:
+        if name != "csrfmiddlewaretoken":
+            data.setdefault(name, []).append(unescape(value))
+    return data
+
+
+def status(visit):
+    return Appointment.objects.get(pk=visit.pk).status
+
+
+# --- working hours
+
+
+def test_hours_leads_to_the_first_location(doctor):
+    response = doctor.get("/agenda/horarios/")
+    assert (response.status_code, response.url) == (302, "/agenda/horarios/centro/")
+
+
+def test_the_week_is_shown_in_its_boxes(doctor, offering):
+    response = doctor.get("/agenda/horarios/centro/")
+    boxes = re.findall(r'name="d0_0_(?:from|to)" value="([^"]*)"', response.content.decode())
+    assert boxes == ["9:00", "17:00"]
+    assert "Monday" in words(response)
+
+
+def test_a_split_day_is_saved(doctor, offering):
+    data = week(offering, d0_0_to="13", d0_1_from="16.30", d0_1_to="2000", slot_step="20")
+    response = doctor.post("/agenda/horarios/centro/", data)
+    assert (response.status_code, response.url) == (302, "/agenda/horarios/centro/")
+    offering.schedule.refresh_from_db()
+    assert hours_of(offering.schedule) == ["09:00–13:00", "16:30–20:00"]
+    assert hours_of(offering.schedule, 1) == ["09:00–17:00"]
+    assert offering.schedule.slot_step == 20
+    assert AuditEvent.objects.filter(action="schedule.set_week").count() == 1
+    assert "The working hours are saved." in words(doctor.get(response.url))
+
+
+def test_empty_boxes_close_a_day(doctor, offering):
+    data = week(offering, d0_0_from="", d0_0_to="")
+    assert doctor.post("/agenda/horarios/centro/", data).status_code == 302
+    assert hours_of(offering.schedule) == []
+
+
+def test_until_midnight_is_written_as_zero(doctor, offering):
+    data = week(offering, d0_0_to="0:00")
+    assert doctor.post("/agenda/horarios/centro/", data).status_code == 302
+    assert hours_of(offering.schedule) == ["09:00–00:00"]
+
+
+@pytest.mark.parametrize(
+    ("boxes", "sentence"),
+    [
+        (
+            {"d0_1_from": "12", "d0_1_to": "18"},
+            "Monday: 9:00–17:00 and 12:00–18:00 overlap. Change one of them.",
+        ),
+        (
+            {"d0_0_from": "17", "d0_0_to": "9"},
+            "Monday: 17:00–9:00 ends before it begins. Midnight is written 0:00.",
+        ),
+        (
+            {"d0_0_to": "9:00"},
+            "Monday: 9:00–9:00 ends before it begins. Midnight is written 0:00.",
+        ),
+        ({"d0_0_to": ""}, "Monday: write when this shift ends, or empty it."),
+        ({"d0_0_from": ""}, "Monday: write when this shift begins, or empty it."),
+        ({"d0_0_to": "25:00"}, "Write the time as hour and minutes, for example 9:30."),
+        ({"d0_0_to": "x" * 10_000}, "Write the time as hour and minutes, for example 9:30."),
+        ({"d0_0_to": "9\x00"}, "Write the time as hour and minutes, for example 9:30."),
+        ({"d0_0_to": "16:58"}, "Use a time on the five-minute grid, for example 9:00 or 9:05."),
+        ({"slot_step": "7"}, "This option is no longer there. Choose another one."),
+        ({"slot_step": ""}, "Choose an option."),
+    ],
+)
+def test_a_week_that_cannot_be_is_refused_in_a_sentence(doctor, offering, boxes, sentence):
+    response = doctor.post("/agenda/horarios/centro/", week(offering, **boxes))
+    assert response.status_code == 422
+    assert sentence in words(response)
+    assert "<title>Error:" in response.content.decode()
+    assert hours_of(offering.schedule) == ["09:00–17:00"]
+
+
+def test_what_was_typed_stays_in_a_refused_week(doctor, offering):
+    data = week(offering, d0_0_to="25:00", d3_3_from="18:00", d3_3_to="19:00")
+    page = doctor.post("/agenda/horarios/centro/", data).content.decode()
+    assert re.search(r'name="d0_0_to" value="25:00"', page)
+    assert re.search(r'name="d3_3_from" value="18:00"', page)
+
+
+def test_shifts_that_touch_do_not_overlap(doctor, offering):
+    data = week(offering, d0_0_to="13:00", d0_1_from="13:00", d0_1_to="17:00")
+    assert doctor.post("/agenda/horarios/centro/", data).status_code == 302
+
+
+def test_monday_is_copied_without_saving(doctor, offering):
+    data = week(offering, d0_0_to="13:00", copy="1")
+    response = doctor.post("/agenda/horarios/centro/", data)
+    assert response.status_code == 200
+    page = response.content.decode()
+    boxes = re.findall(r'name="d(\d)_0_to" value="([^"]*)"', page)
+    assert boxes == [(str(n), "13:00") for n in range(5)] + [("5", "17:00"), ("6", "17:00")]
+    assert hours_of(offering.schedule) == ["09:00–17:00"]
+
+
+def test_hours_with_dates_and_nights_stay_as_they_are(doctor, offering):
+    summer = {"valid_from": dt.date(2027, 1, 1), "valid_until": dt.date(2027, 1, 31)}
+    WorkingHours.objects.create(
+        schedule=offering.schedule, weekday=0, start=dt.time(18), end=dt.time(20), **summer
+    )
+    WorkingHours.objects.create(
+        schedule=offering.schedule, weekday=5, start=dt.time(22), end=dt.time(2)
+    )
+    text = words(doctor.get("/agenda/horarios/centro/"))
+    assert "from Friday 1 January 2027, until Sunday 31 January 2027" in text
+    data = {"slot_step": "30", "d0_0_from": "9", "d0_0_to": "12"}
+    assert doctor.post("/agenda/horarios/centro/", data).status_code == 302
+    kept = offering.schedule.hours.get(weekday=0, start=dt.time(18))
+    assert (kept.valid_from, kept.valid_until) == tuple(summer.values())
+    assert hours_of(offering.schedule, 5) == ["22:00–02:00"]
+
+
+def test_more_than_four_shifts_have_room(doctor, offering):
+    offering.schedule.hours.all().delete()
+    for hour in range(8, 18, 2):
+        WorkingHours.objects.create(
+            schedule=offering.schedule, weekday=0, start=dt.time(hour), end=dt.time(hour + 1)
+        )
+    page = doctor.get("/agenda/horarios/centro/").content.decode()
+    assert 'name="d0_4_from" value="16:00"' in page
+
+
+def test_each_location_has_its_week(doctor, offering):
+    other = second_place(offering, location__slug="norte", location__name="Norte")
+    open_week(other.schedule)
+    response = doctor.get("/agenda/horarios/norte/")
+    assert 'href="/agenda/horarios/centro/"' in response.content.decode()
+    doctor.post("/agenda/horarios/norte/", {"slot_step": "30", "d0_0_from": "8", "d0_0_to": "9"})
+    assert hours_of(other.schedule) == ["08:00–09:00"]
+    assert hours_of(offering.schedule) == ["09:00–17:00"]
+
+
+@pytest.mark.parametrize("address", ["/agenda/horarios/", "/agenda/servicios/"])
+def test_without_a_location_the_page_says_who_gives_one(address):
+    user = UserFactory.create()
+    PractitionerFactory.create(user=user)
+    assert "You do not work at any location yet" in words(browser(user).get(address))
+
+
+def test_the_weeks_page_asks_as_often_for_thirty_lines(offering, django_assert_max_num_queries):
+    doctor = browser(account_of(offering))
+    with django_assert_max_num_queries(20) as few:
+        doctor.get("/agenda/horarios/centro/")
+    for weekday in range(7):
+        for hour in (17, 18, 19):
+            WorkingHours.objects.create(
+                schedule=offering.schedule,
+                weekday=weekday,
+                start=dt.time(hour),
+                end=dt.time(hour, 30),
+            )
+    with django_assert_max_num_queries(20) as many:
+        doctor.get("/agenda/horarios/centro/")
+    assert len(many) == len(few)
+
+
+# --- a change of hours that hits appointments
+
+
+def closing_tuesday(offering):
+    return week(offering, d1_0_from="", d1_0_to="")
+
+
+def test_hours_that_hit_appointments_ask_first(doctor, offering):
+    visit = book(offering=offering)
+    response = doctor.post("/agenda/horarios/centro/", closing_tuesday(offering))
+    assert response.status_code == 200
+    text = words(response)
+    assert "This change affects 1 appointment" in text
+    assert f"Tuesday 24 November 2026, 10:00 {visit.patient.full_name}" in text
+    assert hours_of(offering.schedule, 1) == ["09:00–17:00"]
+
+
+def test_kept_appointments_stay(doctor, offering):
+    visit = book(offering=offering)
+    asked = doctor.post("/agenda/horarios/centro/", closing_tuesday(offering))
+    response = doctor.post("/agenda/horarios/centro/", {**sent_again(asked), "hit": "keep"})
+    assert response.status_code == 302
+    assert hours_of(offering.schedule, 1) == []
+    assert status(visit) == "booked"
+
+
+def test_cancelled_appointments_carry_the_note(doctor, offering):
+    visit = book(offering=offering)
+    asked = doctor.post("/agenda/horarios/centro/", closing_tuesday(offering))
+    answer = {**sent_again(asked), "hit": "cancel", "note": "Ya no atiendo los martes"}
+    assert doctor.post("/agenda/horarios/centro/", answer).status_code == 302
+    visit = Appointment.objects.get(pk=visit.pk)
+    assert (visit.status, visit.cancellation_reason) == ("cancelled", "Ya no atiendo los martes")
+    assert visit.events.last().by == account_of(offering)
+
+
+@pytest.mark.parametrize(
+    ("answer", "sentence"),
+    [
+        ({}, "Choose what happens with these appointments."),
+        ({"hit": "burn"}, "This option is no longer there. Choose another one."),
+        ({"hit": "cancel"}, "Write the reason: the patients will read it."),
+        ({"hit": "cancel", "note": "x" * 301}, "Write at most 300 characters."),
+    ],
+)
+def test_the_question_wants_an_answer(doctor, offering, answer, sentence):
+    visit = book(offering=offering)
+    asked = doctor.post("/agenda/horarios/centro/", closing_tuesday(offering))
+    response = doctor.post("/agenda/horarios/centro/", {**sent_again(asked), **answer})
+    assert response.status_code == 422
+    assert sentence in words(response)
+    assert sent_again(response) == sent_again(asked)
+    assert status(visit) == "booked"
+    assert hours_of(offering.schedule, 1) == ["09:00–17:00"]
+
+
+def test_an_appointment_booked_meanwhile_is_asked_about_again(doctor, offering):
+    visit = book(offering=offering)
+    asked = doctor.post("/agenda/horarios/centro/", closing_tuesday(offering))
+    late = book(offering=offering, start=at(12))
+    answer = {"hit": "cancel", "note": "Congreso"}
+    again = doctor.post("/agenda/horarios/centro/", {**sent_again(asked), **answer})
+    assert again.status_code == 409
+    assert "The appointments affected have changed in the meantime." in words(again)
+    assert (status(visit), status(late)) == ("booked", "booked")
+    response = doctor.post("/agenda/horarios/centro/", {**sent_again(again), **answer})
+    assert response.status_code == 302
+    assert (status(visit), status(late)) == ("cancelled", "cancelled")
+
+
+def test_an_appointment_between_look_and_lock_is_asked_about(doctor, offering, monkeypatch):
+    """The page saw nothing, the verb under its lock does."""
+    book(offering=offering)
+    monkeypatch.setattr("appointments.views.schedule.hit_by_week", lambda *args: [])
+    response = doctor.post("/agenda/horarios/centro/", closing_tuesday(offering))
+    assert response.status_code == 409
+    assert "This change affects 1 appointment" in words(response)
+    assert hours_of(offering.schedule, 1) == ["09:00–17:00"]
+
+
+def test_back_to_the_form_keeps_what_was_typed(doctor, offering):
+    book(offering=offering)
+    asked = doctor.post("/agenda/horarios/centro/", closing_tuesday(offering))
+    response = doctor.post("/agenda/horarios/centro/", {**sent_again(asked), "edit": "1"})
+    assert response.status_code == 200
+    page = response.content.decode()
+    assert not re.search(r'name="d1_0_from" value="9', page)
+    assert re.search(r'name="d0_0_from" value="09:00"', page)
+
+
+# --- time off
+
+
+def test_a_vacation_in_two_fields(doctor, offering):
+    data = {"first_day": "7/12/2026", "last_day": "13/12/2026", "reason": "Vacaciones"}
+    assert doctor.post(DAYS, data).url == "/agenda/bloqueos/"
+    row = TimeOff.objects.get()
+    assert row.starts_at == dt.datetime(2026, 12, 7, tzinfo=ZONE)
+    assert row.ends_at == dt.datetime(2026, 12, 14, tzinfo=ZONE)
+    text = words(doctor.get("/agenda/bloqueos/"))
+    assert "Monday 7 December 2026 to Sunday 13 December 2026 Vacaciones" in text
+
+
+def test_one_whole_day(doctor):
+    doctor.post(DAYS, {"first_day": "2026-12-07"})
+    row = TimeOff.objects.get()
+    assert row.ends_at - row.starts_at == dt.timedelta(days=1)
+    text = words(doctor.get("/agenda/bloqueos/"))
+    assert "To come Monday 7 December 2026 Time off" in text
+
+
+def test_days_off_hold_on_every_clock(doctor, offering):
+    second_place(offering, location__time_zone="America/Santiago", location__slug="chile")
+    open_week(offering.practitioner.schedules.get(location__slug="chile"))
+    doctor.post(DAYS, {"first_day": "24/8/2027"})
+    row = TimeOff.objects.get()
+    assert row.ends_at - row.starts_at == dt.timedelta(hours=25)
+
+
+def test_some_hours_of_a_day(doctor, offering):
+    data = {"day": "24/11/2026", "start": "9", "end": "11:30", "reason": "Trámite"}
+    assert doctor.post(HOURS, data).status_code == 302
+    row = TimeOff.objects.get()
+    assert (row.starts_at, row.ends_at) == (at(9), at(11, 30))
+    assert "Tuesday 24 November 2026, 9:00– to 11:30" in words(doctor.get("/agenda/bloqueos/"))
+
+
+def test_hours_off_are_those_of_the_chosen_location(doctor, offering):
+    chile = second_place(offering, location__time_zone="America/Lima", location__slug="lima")
+    data = {"day": "24/11/2026", "start": "9", "end": "11", "location": "lima"}
+    doctor.post(HOURS, data)
+    row = TimeOff.objects.get()
+    assert row.location == chile.location
+    assert row.starts_at == dt.datetime(2026, 11, 24, 14, tzinfo=dt.UTC)
+
+
+def test_lunch_every_working_day_is_one_change(doctor, offering):
+    data = {"weekdays": ["0", "1", "2", "3", "4"], "start": "13", "end": "14", "reason": "Almuerzo"}
+    assert doctor.post(WEEKLY, data).status_code == 302
+    rows = TimeOff.objects.order_by("weekday")
+    assert [(r.weekday, r.start, r.end) for r in rows] == [
+        (day, dt.time(13), dt.time(14)) for day in range(5)
+    ]
+    assert "Monday, 13:00–14:00 Almuerzo" in words(doctor.get("/agenda/bloqueos/"))
+
+
+@pytest.mark.parametrize(
+    ("address", "data", "sentence"),
+    [
+        (DAYS, {}, "Write the first day."),
+        (DAYS, {"first_day": "30/2/2027"}, "There is no such day. Check the day and the month."),
+        (DAYS, {"first_day": "0000-00-00"}, "Write a year between 1900 and 2200."),
+        (DAYS, {"first_day": "9999-12-31"}, "Write a year between 1900 and 2200."),
+        (DAYS, {"first_day": "1/1/2199"}, "Write a day within the next three years."),
+        (DAYS, {"first_day": "1/11/2026"}, "This day is over. Write today or a later day."),
+        (
+            DAYS,
+            {"first_day": "8/12/2026", "last_day": "7/12/2026"},
+            "The last day cannot be before the first.",
+        ),
+        (DAYS, {"first_day": "8/12/2026", "reason": "x" * 121}, "Write at most 120 characters."),
+        (
+            HOURS,
+            {"day": "8/12/2026", "start": "11", "end": "9"},
+            "The end has to be later than the start.",
+        ),
+        (
+            HOURS,
+            {"day": "8/12/2026", "start": "0:00", "end": "0:00"},
+            "The end has to be later than the start.",
+        ),
+        (
+            HOURS,
+            {"day": "23/11/2026", "start": "6", "end": "7"},
+            "This time is over. Write a later one.",
+        ),
+        (HOURS, {"day": "8/12/2026", "start": "9"}, "Write until when."),
+        (
+            HOURS,
+            {"day": "8/12/2026", "start": "9:01", "end": "10"},
+            "Use a time on the five-minute grid, for example 9:00 or 9:05.",
+        ),
+        (WEEKLY, {"start": "13", "end": "14"}, "Choose at least one day."),
+        (
+            WEEKLY,
+            {"weekdays": "7", "start": "13", "end": "14"},
+            "This option is no longer there. Choose another one.",
+        ),
+        (
+            WEEKLY,
+            {"weekdays": "1", "start": "14", "end": "13"},
+            "The end has to be later than the start.",
+        ),
+    ],
+)
+def test_time_off_that_cannot_be_is_refused_in_a_sentence(doctor, address, data, sentence):
+    response = doctor.post(address, data)
+    assert response.status_code == 422
+    assert sentence in words(response)
+    assert not TimeOff.objects.exists()
+    for value in data.values():
+        assert str(value)[:20] in response.content.decode()
+
+
+def test_a_location_of_somebody_else_is_no_choice(doctor, offering):
+    second_place(offering)
+    elsewhere = new_practice().location
+    data = {"first_day": "8/12/2026", "location": elsewhere.slug}
+    assert doctor.post(DAYS, data).status_code == 422
+
+
+def test_time_off_that_hits_appointments_asks_first(doctor, offering):
+    visit = book(offering=offering)
+    data = {"first_day": "24/11/2026", "reason": "Congreso"}
+    asked = doctor.post(DAYS, data)
+    assert "This change affects 1 appointment" in words(asked)
+    assert not TimeOff.objects.exists()
+    answer = {**sent_again(asked), "hit": "cancel", "note": "Estoy en un congreso"}
+    assert doctor.post(DAYS, answer).status_code == 302
+    assert (status(visit), TimeOff.objects.get().reason) == ("cancelled", "Congreso")
+
+
+def test_an_appointment_at_two_lunches_is_asked_about_once(doctor, offering):
+    book(offering=offering, start=at(13))
+    data = {"weekdays": ["0", "1", "2"], "start": "13", "end": "14"}
+    assert "This change affects 1 appointment" in words(doctor.post(WEEKLY, data))
+
+
+def blocked(offering, **fields):
+    fields = fields or {"weekday": 0, "start": dt.time(13), "end": dt.time(14)}
+    return TimeOff.objects.create(practitioner=offering.practitioner, **fields)
+
+
+def test_time_off_is_removed_after_a_question(doctor, offering):
+    row = blocked(offering)
+    url = f"/agenda/bloqueos/{row.pk}/quitar/"
+    assert "Remove this time off" in words(doctor.get(url))
+    assert TimeOff.objects.exists()
+    assert doctor.post(url).url == "/agenda/bloqueos/"
+    assert not TimeOff.objects.exists()
+    assert doctor.post(url).status_code == 404
+
+
+def test_what_is_over_is_not_listed(doctor, offering):
+    blocked(offering, starts_at=at(9, days=-2), ends_at=at(10, days=-2), reason="Ayer")
+    blocked(offering, starts_at=at(9, days=-2), ends_at=at(10, days=2), reason="Ahora")
+    text = words(doctor.get("/agenda/bloqueos/"))
+    assert "Ahora" in text
+    assert "Ayer" not in text
+
+
+def test_the_list_asks_as_often_for_thirty_blocks(offering, django_assert_max_num_queries):
+    doctor = browser(account_of(offering))
+    blocked(offering, weekday=0, start=dt.time(1), end=dt.time(2), location=offering.location)
+    with django_assert_max_num_queries(20) as one:
+        doctor.get("/agenda/bloqueos/")
+    for hour in range(1, 15):
+        blocked(
+            offering,
+            weekday=1,
+            start=dt.time(hour),
+            end=dt.time(hour + 1),
+            location=offering.location,
+        )
+        blocked(offering, starts_at=at(9, days=hour), ends_at=at(10, days=hour))
+    with django_assert_max_num_queries(20) as many:
+        doctor.get("/agenda/bloqueos/")
+    assert len(many) == len(one)
+
+
+# --- services
+
+
+@pytest.fixture
+def ecg(offering):
+    """A service of the same specialty that is not offered yet."""
+    return ServiceFactory.create(
+        specialty=offering.service.specialty, slug="ecg", name="Electro", default_duration=20
+    )
+
+
+def test_the_services_of_my_specialties_at_each_location(doctor, offering, ecg):
+    strange = ServiceFactory.create(name="Vacunación")
+    text = words(doctor.get("/agenda/servicios/"))
+    assert f"{offering.service.name} {offering.service.specialty} 30 min · booked at once" in text
+    assert f"Electro {ecg.specialty} Not offered here Offer" in text
+    assert strange.name not in text
+
+
+def test_a_service_is_offered(doctor, offering, ecg):
+    page = doctor.get("/agenda/servicios/centro/ecg/")
+    assert "Empty: the usual length, 20 minutes." in words(page)
+    data = {"is_active": "on", "duration": "45", "is_online": "on", "confirmation": "manual"}
+    assert doctor.post("/agenda/servicios/centro/ecg/", data).url == "/agenda/servicios/"
+    made = ServiceOffering.objects.get(service=ecg)
+    assert (made.schedule, made.minutes) == (offering.schedule, 45)
+    assert (made.is_active, made.is_online, made.confirmation) == (True, True, "manual")
+    text = words(doctor.get("/agenda/servicios/"))
+    assert "“Electro” is saved." in text
+    assert "45 min · you confirm each request" in text
+
+
+def test_a_service_is_withdrawn_and_keeps_the_rest(doctor, offering):
+    offering.price = 100
+    offering.buffer_after = 10
+    offering.save()
+    url = f"/agenda/servicios/centro/{offering.service.slug}/"
+    doctor.post(url, {"duration": "", "confirmation": "automatic"})
+    offering.refresh_from_db()
+    assert (offering.is_active, offering.is_online, offering.duration) == (False, False, None)
+    assert (offering.price, offering.buffer_after) == (100, 10)
+
+
+@pytest.mark.parametrize(
+    ("duration", "sentence"),
+    [
+        ("7", "Use a multiple of 5 minutes."),
+        ("x", "Write the length in minutes, for example 30."),
+        ("9" * 5000, None),
+        ("-5", None),
+        ("0", None),
+        ("485", None),
+    ],
+)
+def test_a_length_that_cannot_be_is_refused(doctor, offering, ecg, duration, sentence):
+    data = {"is_active": "on", "duration": duration, "confirmation": "manual"}
+    response = doctor.post("/agenda/servicios/centro/ecg/", data)
+    assert response.status_code == 422
+    assert sentence is None or sentence in words(response)
+    assert not ServiceOffering.objects.filter(service=ecg).exists()
+
+
+def test_a_service_of_another_specialty_is_not_found(doctor):
+    strange = ServiceFactory.create()
+    assert doctor.get(f"/agenda/servicios/centro/{strange.slug}/").status_code == 404
+
+
+def test_services_ask_as_often_for_thirty(offering, django_assert_max_num_queries):
+    doctor = browser(account_of(offering))
+    with django_assert_max_num_queries(20) as one:
+        doctor.get("/agenda/servicios/")
+    for _n in range(29):
+        service = ServiceFactory.create(specialty=offering.service.specialty)
+        ServiceOffering.objects.create(schedule=offering.schedule, service=service)
+    with django_assert_max_num_queries(20) as many:
+        doctor.get("/agenda/servicios/")
+    assert len(many) == len(one)
+
+
+# --- who may
+
+
+def addresses(offering):
+    row = blocked(offering)
+    return [
+        "/agenda/horarios/",
+        "/agenda/bloqueos/",
+        DAYS,
+        HOURS,
+        WEEKLY,
+        "/agenda/servicios/",
+        "/agenda/horarios/centro/",
+        f"/agenda/bloqueos/{row.pk}/quitar/",
+        f"/agenda/servicios/centro/{offering.service.slug}/",
+    ]
+
+
+def test_another_practitioner_finds_nothing_of_mine(offering):
+    stranger = browser(account_of(new_practice()))
+    for url in addresses(offering)[6:]:
+        assert stranger.get(url).status_code == 404, url
+        assert stranger.post(url).status_code == 404, url
+    assert "13:00" not in words(stranger.get("/agenda/bloqueos/"))
+    assert TimeOff.objects.count() == 1
+
+
+@pytest.mark.parametrize("who", [patient_user, administrator, ReceptionistFactory.create])
+def test_other_roles_are_sent_away(offering, who):
+    found = who()
+    client = browser(getattr(found, "user", found))
+    for url in addresses(offering):
+        assert client.get(url).status_code == 403, url
+    for url in addresses(offering)[6:]:
+        assert client.post(url).status_code == 403, url
+
+
+def test_without_an_account_to_the_login(offering):
+    for url in addresses(offering):
+        response = browser().get(url)
+        assert response.status_code == 302, url
+        assert response.url == f"{reverse('account_login')}?next={url}"
+
+
+@pytest.mark.parametrize("url", ["/agenda/horarios/centro/", DAYS, WEEKLY])
+def test_changes_need_their_token(offering, url):
+    client = browser(account_of(offering), csrf=True)
+    assert client.post(url, {"first_day": "8/12/2026"}).status_code == 403
