@@ -15,7 +15,7 @@ from django.db.backends.base.features import BaseDatabaseFeatures
 from accounts.models import Practitioner
 from accounts.roles import Actor, Role, Source
 from accounts.tests.factories import PatientFactory, PractitionerFactory
-from appointments import imports, integrity
+from appointments import imports, integrity, locks
 from appointments.imports import ImportRefusedError, Row, Step, import_appointments
 from appointments.models import Appointment, AppointmentEvent, OccupancyCell
 from appointments.signals import appointment_changed
@@ -322,9 +322,14 @@ def test_practitioners_are_locked_before_anything_is_read(
 ) -> None:
     other = PractitionerFactory.create()
     order: list[Any] = []
-    monkeypatch.setattr(imports.locks, "hold", lambda **held: order.append(held["practitioners"]))
+    monkeypatch.setattr(locks, "hold", lambda **held: order.append(held["practitioners"]))
     look = imports._refuse_taken
-    monkeypatch.setattr(imports, "_refuse_taken", lambda d: (order.append("look"), look(d)))
+
+    def noted(drafts: Any) -> None:
+        order.append("look")
+        look(drafts)
+
+    monkeypatch.setattr(imports, "_refuse_taken", noted)
     load(row(offering, at(9)), row(offering, at(9), practitioner=other))
     assert order == [{offering.practitioner.pk, other.pk}, "look"]
 

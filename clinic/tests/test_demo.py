@@ -157,7 +157,8 @@ class Content(TestCase):
         assert any(p.schedules.count() == 2 for p in Practitioner.objects.all())
         assert TimeOff.objects.filter(weekday__isnull=False, reason="Almuerzo").exists()
         vacation = TimeOff.objects.get(reason="Vacaciones", starts_at__gt=timezone.now())
-        assert vacation.ends_at - vacation.starts_at == dt.timedelta(days=12)
+        assert vacation.starts_at is not None
+        assert vacation.ends_at == vacation.starts_at + dt.timedelta(days=12)
         assert set(DateOverride.objects.values_list("kind", flat=True)) == {"closed", "extra"}
 
     def test_holidays_of_two_years_and_a_day_of_ones_own(self) -> None:

@@ -18,7 +18,7 @@ from django.db import connection, models
 from accounts.roles import Actor
 from accounts.tests.factories import PatientAccessFactory, PatientFactory
 from appointments import integrity as of_appointments
-from appointments import services
+from appointments import locks, services
 from appointments.integrity import Breach
 from appointments.models import Appointment, AppointmentEvent, OccupancyCell
 from appointments.tests.factories import NOW, at, book, desk
@@ -244,7 +244,7 @@ def test_what_was_mended_meanwhile_is_no_breach(
     def mended(**held: Any) -> None:
         raw(Appointment, appointment.pk, local_date=at(10, days=2).date())
 
-    monkeypatch.setattr(of_appointments.locks, "hold", mended)
+    monkeypatch.setattr(locks, "hold", mended)
     assert found() == []
 
 
