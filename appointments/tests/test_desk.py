@@ -122,7 +122,7 @@ def test_nobody_else_comes_in(offering):
     assert browser(account_of(offering)).get("/recepcion/").status_code == 403
     assert browser(patient_user()).get("/recepcion/").status_code == 403
     response = browser().get("/recepcion/")
-    assert response.url == f"{reverse('account_login')}?next=/recepcion/"
+    assert response["Location"] == f"{reverse('account_login')}?next=/recepcion/"
 
 
 def test_the_desk_only_reads(desk):
