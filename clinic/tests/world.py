@@ -1,0 +1,176 @@
+"""A small clinic with one of everybody, and an example of every address.
+
+The tests of the doors run over all addresses of the site. An address that takes
+arguments and has no example here fails them: nobody has thought about it yet.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import uuid
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from django.urls import URLPattern, URLResolver, get_resolver, reverse
+
+from accounts.models import User
+from accounts.roles import Role
+from accounts.tests.factories import (
+    PatientAccessFactory,
+    ReceptionistFactory,
+    UserFactory,
+    administrator,
+    patient_user,
+)
+from appointments.models import Appointment
+from appointments.tests.factories import NOW, at, book
+from scheduling.models import TimeOff
+from scheduling.tests.factories import open_offering
+
+Kwargs = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    name: str
+    arguments: frozenset[str]
+
+
+def addresses() -> list[Address]:
+    """Every address of the site except the admin's, by its name."""
+    return [a for a in _walk(get_resolver(), ()) if not a.name.startswith("admin:")]
+
+
+def admin_names() -> list[str]:
+    """The admin's addresses that take no argument."""
+    found = {a.name for a in _walk(get_resolver(), ()) if not a.arguments}
+    return sorted(name for name in found if name.startswith("admin:") and name != "admin:")
+
+
+def _walk(resolver: URLResolver, namespaces: tuple[str, ...]) -> Iterator[Address]:
+    for pattern in resolver.url_patterns:
+        if isinstance(pattern, URLResolver):
+            inner = (*namespaces, pattern.namespace) if pattern.namespace else namespaces
+            yield from _walk(pattern, inner)
+        elif isinstance(pattern, URLPattern):
+            arguments = {*pattern.pattern.converters, *_groups(pattern)}
+            yield Address(":".join((*namespaces, pattern.name or "")), frozenset(arguments))
+
+
+def _groups(pattern: URLPattern) -> set[str]:
+    return set(pattern.pattern.regex.groupindex)
+
+
+class World:
+    """Two of each, so that there is always a stranger."""
+
+    def __init__(self) -> None:
+        self.appointment = self._visit()
+        self.foreign = self._visit()
+        self.users: dict[Role | None, User | None] = {
+            None: None,
+            Role.PATIENT: self._patient_of(self.appointment),
+            Role.PRACTITIONER: self.appointment.practitioner.user,
+            Role.RECEPTION: self._receptionist(),
+            Role.ADMINISTRATOR: administrator(),
+        }
+        self.nobody = UserFactory.create()
+        self.child = PatientAccessFactory.create(
+            user=self.users[Role.PATIENT], relation="child"
+        ).patient
+        self.time_off = self._vacation(self.appointment)
+        self.foreign_time_off = self._vacation(self.foreign)
+
+    @staticmethod
+    def _visit() -> Appointment:
+        user = patient_user()
+        return book(
+            offering=open_offering(),
+            patient=user.patient_accesses.get().patient,
+            start=at(10, days=3),
+        )
+
+    @staticmethod
+    def _patient_of(appointment: Appointment) -> User:
+        return appointment.patient.accesses.get().user
+
+    def _receptionist(self) -> User:
+        return ReceptionistFactory.create(locations=[self.appointment.location]).user
+
+    @staticmethod
+    def _vacation(appointment: Appointment) -> TimeOff:
+        return TimeOff.objects.create(
+            practitioner=appointment.practitioner,
+            starts_at=at(0, days=30),
+            ends_at=at(0, days=40),
+        )
+
+    def kwargs(self, name: str, *, whose: str = "own") -> Kwargs:
+        """Arguments of an address: one's own object, a stranger's, or one that is missing."""
+        if name in self.objects:
+            own, foreign, missing = self.objects[name]
+            return {"own": own, "foreign": foreign, "missing": missing}[whose]
+        return self.plain.get(name, {})
+
+    @property
+    def plain(self) -> dict[str, Kwargs]:
+        """Addresses whose argument is nobody's property."""
+        return {
+            "appointments:practitioner": {"slug": self.appointment.practitioner.slug},
+            "appointments:agenda_week": {"monday": dt.date(2026, 11, 23)},
+            "appointments:agenda_day": {"day": NOW.date()},
+            "account_reset_password_from_key": {"uidb36": "1", "key": "set-password"},
+            "accounts:invitation": {"token": "x"},
+            "notifications:demo_message": {"name": "nothing"},
+        }
+
+    @property
+    def objects(self) -> dict[str, tuple[Kwargs, Kwargs, Kwargs]]:
+        """Addresses of somebody's object: own, a stranger's, missing."""
+        visit = (
+            {"public_id": self.appointment.public_id},
+            {"public_id": self.foreign.public_id},
+            {"public_id": uuid.UUID(int=1)},
+        )
+        confirm = tuple({**one, "verb": "confirmar"} for one in visit)
+        patient = (
+            {"public_id": self.appointment.patient.public_id},
+            {"public_id": self.foreign.patient.public_id},
+            {"public_id": uuid.UUID(int=1)},
+        )
+        family = ({"public_id": self.child.public_id}, patient[1], patient[2])
+        place = (
+            {"location": self.appointment.location.slug},
+            {"location": self.foreign.location.slug},
+            {"location": "missing"},
+        )
+        services = (self.appointment.service, self.foreign.service)
+        offering = tuple(
+            {**where, "service": slug}
+            for where, slug in zip(
+                place, (services[0].slug, services[1].slug, "missing"), strict=True
+            )
+        )
+        block = (
+            {"pk": self.time_off.pk},
+            {"pk": self.foreign_time_off.pk},
+            {"pk": 999_999},
+        )
+        return {
+            "appointments:detail": visit,
+            "appointments:cancel": visit,
+            "appointments:calendar": visit,
+            "appointments:agenda_appointment": visit,
+            "appointments:agenda_cancel": visit,
+            "appointments:agenda_action": confirm,  # type: ignore[dict-item]
+            "appointments:patient_history": patient,
+            "appointments:hours_at": place,
+            "appointments:time_off_remove": block,
+            "appointments:service_edit": offering,  # type: ignore[dict-item]
+            "accounts:family_edit": family,
+            "accounts:family_end": family,
+        }
+
+    def url(self, name: str, *, whose: str = "own") -> str:
+        return reverse(name, kwargs=self.kwargs(name, whose=whose))
