@@ -47,4 +47,23 @@ def server_error(request: HttpRequest) -> HttpResponse:
 
 
 def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
-    return render(request, "403_csrf.html", status=403)
+    """The page was open too long: offer what was typed again, behind a fresh token.
+
+    Secrets are never written back into a page, nor anything of the doors themselves.
+    """
+    fields = [] if request.path.startswith(_SECRET_PATHS) else _typed(request)
+    return render(request, "403_csrf.html", {"fields": fields}, status=403)
+
+
+_SECRET_PATHS = ("/cuenta/", "/admin/", "/idioma/")
+
+
+def _typed(request: HttpRequest) -> list[tuple[str, str]]:
+    """What a form said, as long as it is of a size that a person types."""
+    pairs = [
+        (name, value)
+        for name, values in request.POST.lists()
+        for value in values
+        if name != "csrfmiddlewaretoken" and "password" not in name
+    ]
+    return pairs if len(pairs) <= 200 else []
