@@ -78,7 +78,7 @@ STAFF = (
             Desk(
                 "parque",
                 20,
-                ("135 08:00-18:00", "6 09:00-13:00"),
+                ("135 08:00-18:00", "6 09:00-14:00"),
                 (
                     Offer("consulta-clinica", price=32000, weight=6),
                     Offer("chequeo-anual", price=48000, asked_for=True, weight=2),

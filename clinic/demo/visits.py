@@ -15,7 +15,7 @@ from clinic.demo.book import Book, Desk, Treated, Visit, span_at
 from clinic.demo.days import FUTURE_DAYS, PAST_DAYS
 from clinic.demo.histories import FATES
 from clinic.demo.places import SERVICES
-from clinic.demo.staff import FULL, Offer
+from clinic.demo.staff import DOCTOR, FULL, Offer
 from clinic.demo.wishes import WISHES, Wish
 from scheduling.intervals import Interval, to_instant
 from scheduling.models import ServiceOffering
@@ -137,6 +137,8 @@ def _share(desk: Desk, days: int) -> float:
     past, near = desk.doctor.load
     if desk.doctor.slug == FULL and 0 <= days <= FULL_DAYS:
         return 1
+    if desk.doctor.slug == DOCTOR and days == 0:
+        return 0.85
     if days < -7:
         return past
     return min(near, 0.6) * (1 - max(0, days - 5) / (FUTURE_DAYS + 10))

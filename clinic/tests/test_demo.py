@@ -15,7 +15,6 @@ from allauth.account.models import EmailAddress
 from django.core.management import CommandError, call_command
 from django.db import transaction
 from django.test import TestCase
-from django.utils import timezone
 
 from accounts.models import Patient, PatientAccess, Practitioner, Relation, User
 from accounts.roles import Role
@@ -35,10 +34,10 @@ from scheduling.models import DateOverride, ServiceOffering, TimeOff, WorkingHou
 ZONE = ZoneInfo("America/Argentina/Buenos_Aires")
 
 
-class DemoCase(TestCase):
+class AtAnyHour:
     """The demo as it is loaded at ``now``, and what holds at any hour of any day."""
 
-    now = dt.datetime(2026, 10, 28, 10, 30, tzinfo=ZONE)
+    now: dt.datetime
 
     @classmethod
     def setUpTestData(cls) -> None:
@@ -107,11 +106,11 @@ class DemoCase(TestCase):
         )
 
 
-class SundayNight(DemoCase):
+class SundayNight(AtAnyHour, TestCase):
     now = dt.datetime(2027, 1, 10, 23, 50, tzinfo=ZONE)
 
 
-class HolidayBeforeDawn(DemoCase):
+class HolidayBeforeDawn(AtAnyHour, TestCase):
     now = dt.datetime(2026, 12, 8, 4, 0, tzinfo=ZONE)
 
     def test_the_clinic_is_open_all_the_same(self) -> None:
@@ -119,12 +118,10 @@ class HolidayBeforeDawn(DemoCase):
         assert Closure.objects.filter(name__contains="Navidad").exists()
 
 
-class Content(TestCase):
-    """What is in it; at the hour at which the tests run."""
+class WednesdayMorning(AtAnyHour, TestCase):
+    """And what is in it."""
 
-    @classmethod
-    def setUpTestData(cls) -> None:
-        load()
+    now = dt.datetime(2026, 10, 28, 10, 30, tzinfo=ZONE)
 
     def test_the_place(self) -> None:
         organization = Organization.current()
@@ -156,13 +153,13 @@ class Content(TestCase):
         assert max(times.values()) == 2, "split shifts"
         assert any(p.schedules.count() == 2 for p in Practitioner.objects.all())
         assert TimeOff.objects.filter(weekday__isnull=False, reason="Almuerzo").exists()
-        vacation = TimeOff.objects.get(reason="Vacaciones", starts_at__gt=timezone.now())
+        vacation = TimeOff.objects.get(reason="Vacaciones", starts_at__gt=self.now)
         assert vacation.starts_at is not None
         assert vacation.ends_at == vacation.starts_at + dt.timedelta(days=12)
         assert set(DateOverride.objects.values_list("kind", flat=True)) == {"closed", "extra"}
 
     def test_holidays_of_two_years_and_a_day_of_ones_own(self) -> None:
-        today = timezone.localdate()
+        today = self.today
         for year in (today.year, today.year + 1):
             assert Closure.objects.filter(first_day__year=year, location=None).count() >= 14
         own = Closure.objects.exclude(location=None).get()
@@ -174,7 +171,7 @@ class Content(TestCase):
         assert all(p.document_number and p.birth_date for p in patients)
         assert len({p.full_name for p in patients}) == 150
         assert all(p.phone.is_valid() for p in patients if p.phone)
-        today = timezone.localdate()
+        today = self.today
         children = [p for p in patients if (p.age_on(today) or 0) < 16]
         assert len(children) >= 30
         for child in children:
@@ -198,7 +195,7 @@ class Content(TestCase):
         }
 
     def test_three_months_back_and_six_weeks_ahead(self) -> None:
-        today = timezone.localdate()
+        today = self.today
         first = Appointment.objects.earliest("start").local_date
         last = Appointment.objects.latest("start").local_date
         assert 87 <= (today - first).days <= 91
@@ -228,10 +225,10 @@ class Content(TestCase):
         relations = PatientAccess.objects.filter(user=user).values_list("relation", flat=True)
         assert Counter(relations) == {Relation.SELF: 1, Relation.CHILD: 2}
         theirs = Appointment.objects.of_patients_of(user)
-        upcoming = theirs.upcoming(timezone.now())
+        upcoming = theirs.upcoming(self.now)
         assert upcoming.count() >= 5
         assert upcoming.values("patient").distinct().count() == 3
-        assert theirs.filter(end__lt=timezone.now()).count() >= 8
+        assert theirs.filter(end__lt=self.now).count() >= 8
         assert Notification.objects.filter(user=user, kind=Kind.REMINDER).count() >= 4
 
 
@@ -268,7 +265,8 @@ def run(*args: str) -> str:
 
 
 @pytest.fixture
-def loads() -> Iterator[mock.Mock]:
+def loads(settings: Any) -> Iterator[mock.Mock]:
+    settings.EMBEDDED = True
     with mock.patch("clinic.management.commands.load_demo.load", return_value=[1, 2]) as loads:
         yield loads
 
