@@ -204,7 +204,7 @@ class PatientAccess(models.Model):
 
 class PractitionerQuerySet(SearchableQuerySet):
     def lock(self, pk: int) -> Practitioner:
-        """Whoever holds this row decides about the practitioner's time. See docs/decisions."""
+        """Whoever holds this row decides about the practitioner's time. See docs/decisions/0002."""
         return self.select_for_update().get(pk=pk)
 
 
