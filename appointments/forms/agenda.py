@@ -14,12 +14,12 @@ class StaffCancelForm(forms.Form):
     """``version`` is the state of the appointment that was on the screen."""
 
     reason = forms.CharField(
-        label=_("Why is it cancelled?"),
+        label=_("Reason for cancelling"),
         max_length=300,
         widget=forms.Textarea(attrs={"rows": 3}),
-        help_text=_("The patient reads this in the notice."),
+        help_text=_("The patient reads it in the notice."),
         error_messages={
-            "required": _("Write the reason: the patient will read it."),
+            "required": _("Write why: the patient reads it in the notice."),
             "max_length": _("Write at most 300 characters."),
         },
     )
@@ -30,7 +30,7 @@ class HitsForm(forms.Form):
     """What becomes of the appointments that a change of time hits."""
 
     hit = forms.ChoiceField(
-        label=_("What happens with these appointments?"),
+        label=_("Appointments affected"),
         widget=forms.RadioSelect,
         choices=[
             (Hit.KEEP, _("They stay as they are")),
@@ -50,7 +50,7 @@ class HitsForm(forms.Form):
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean() or {}
         if cleaned.get("hit") == Hit.CANCEL and "note" in cleaned and not cleaned["note"]:
-            self.add_error("note", _("Write the reason: the patients will read it."))
+            self.add_error("note", _("Write why: the patients read it in the notice."))
         return cleaned
 
     @property

@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 from django import forms
 from django.utils import timezone
 from django.utils.dates import WEEKDAYS
+from django.utils.text import capfirst
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
@@ -230,7 +231,9 @@ class OfferingForm(forms.ModelForm):
             "minutes": self.instance.service.default_duration
         }
         field.error_messages["invalid"] = _("Write the length in minutes, for example 30.")
-        self.fields["confirmation"].choices = ServiceOffering.Confirmation.choices  # type: ignore[attr-defined]
+        self.fields["confirmation"].choices = [  # type: ignore[attr-defined]
+            (value, capfirst(label)) for value, label in ServiceOffering.Confirmation.choices
+        ]
 
 
 def whole_days(starts_at: dt.datetime, ends_at: dt.datetime, zone: ZoneInfo) -> bool:

@@ -115,24 +115,20 @@ class WeekForm(forms.Form):
             start, end = self.cleaned_data.get(first), self.cleaned_data.get(last)
             if (start is None) != (end is None):
                 missing = first if start is None else last
-                self.add_error(missing, _half_sentence(weekday, start))
+                self.add_error(missing, _half_sentence(start))
             elif start is not None and end is not None:
                 span = (_minutes(start), _minutes(end) or 24 * 60)
                 if span[1] <= span[0]:
-                    self.add_error(last, _reversed_sentence(weekday, start, end))
+                    self.add_error(last, _reversed_sentence(start, end))
                 shifts.append((*span, first))
-        self._refuse_overlaps(weekday, sorted(shifts))
+        self._refuse_overlaps(sorted(shifts))
 
-    def _refuse_overlaps(self, weekday: int, shifts: list[tuple[int, int, str]]) -> None:
+    def _refuse_overlaps(self, shifts: list[tuple[int, int, str]]) -> None:
         for earlier, later in pairwise(shifts):
             if later[0] < earlier[1]:
-                params = {
-                    "day": WEEKDAYS[weekday],
-                    "one": _span(earlier[0], earlier[1]),
-                    "other": _span(later[0], later[1]),
-                }
-                sentence = gettext("%(day)s: %(one)s and %(other)s overlap. Change one of them.")
-                self.add_error(later[2], sentence % params)
+                sentence = gettext("%(one)s and %(other)s overlap. Change one of them.")
+                spans = {"one": _span(*earlier[:2]), "other": _span(*later[:2])}
+                self.add_error(later[2], sentence % spans)
 
     @property
     def days(self) -> Iterator[DayRow]:
@@ -189,14 +185,13 @@ def _span(start: int, end: int) -> str:
     return f"{start // 60}:{start % 60:02}–{end // 60 % 24}:{end % 60:02}"
 
 
-def _half_sentence(weekday: int, start: dt.time | None) -> str:
+def _half_sentence(start: dt.time | None) -> str:
     if start is None:
-        sentence = gettext("%(day)s: write when this shift begins, or empty it.")
-    else:
-        sentence = gettext("%(day)s: write when this shift ends, or empty it.")
-    return sentence % {"day": WEEKDAYS[weekday]}
+        return gettext("Write when this shift begins, or empty it.")
+    return gettext("Write when this shift ends, or empty it.")
 
 
-def _reversed_sentence(weekday: int, start: dt.time, end: dt.time) -> str:
-    sentence = gettext("%(day)s: %(span)s ends before it begins. Midnight is written 0:00.")
-    return sentence % {"day": WEEKDAYS[weekday], "span": _span(_minutes(start), _minutes(end))}
+def _reversed_sentence(start: dt.time, end: dt.time) -> str:
+    span = _span(_minutes(start), _minutes(end))
+    sentence = gettext("%(span)s ends before it begins. Midnight is written 0:00.")
+    return sentence % {"span": span}

@@ -345,7 +345,7 @@ def cancel_url(visit):
 def test_cancel_asks_first(doctor, visit):
     response = doctor.get(cancel_url(visit))
     assert response.status_code == 200
-    assert "Why is it cancelled?" in words(response)
+    assert "Reason for cancelling" in words(response)
     assert status(visit) == "pending"
 
 

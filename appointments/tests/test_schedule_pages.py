@@ -125,18 +125,18 @@ def test_until_midnight_is_written_as_zero(doctor, offering):
     [
         (
             {"d0_1_from": "12", "d0_1_to": "18"},
-            "Monday: 9:00–17:00 and 12:00–18:00 overlap. Change one of them.",
+            "9:00–17:00 and 12:00–18:00 overlap. Change one of them.",
         ),
         (
             {"d0_0_from": "17", "d0_0_to": "9"},
-            "Monday: 17:00–9:00 ends before it begins. Midnight is written 0:00.",
+            "17:00–9:00 ends before it begins. Midnight is written 0:00.",
         ),
         (
             {"d0_0_to": "9:00"},
-            "Monday: 9:00–9:00 ends before it begins. Midnight is written 0:00.",
+            "9:00–9:00 ends before it begins. Midnight is written 0:00.",
         ),
-        ({"d0_0_to": ""}, "Monday: write when this shift ends, or empty it."),
-        ({"d0_0_from": ""}, "Monday: write when this shift begins, or empty it."),
+        ({"d0_0_to": ""}, "Write when this shift ends, or empty it."),
+        ({"d0_0_from": ""}, "Write when this shift begins, or empty it."),
         ({"d0_0_to": "25:00"}, "Write the time as hour and minutes, for example 9:30."),
         ({"d0_0_to": "x" * 10_000}, "Write the time as hour and minutes, for example 9:30."),
         ({"d0_0_to": "9\x00"}, "Write the time as hour and minutes, for example 9:30."),
@@ -277,7 +277,7 @@ def test_cancelled_appointments_carry_the_note(doctor, offering):
     [
         ({}, "Choose what happens with these appointments."),
         ({"hit": "burn"}, "This option is no longer there. Choose another one."),
-        ({"hit": "cancel"}, "Write the reason: the patients will read it."),
+        ({"hit": "cancel"}, "Write why: the patients read it in the notice."),
         ({"hit": "cancel", "note": "x" * 301}, "Write at most 300 characters."),
     ],
 )
