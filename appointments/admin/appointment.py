@@ -73,7 +73,6 @@ class AppointmentAdmin(RefusingAdmin):
         ("practitioner", admin.RelatedOnlyFieldListFilter),
         ("service", admin.RelatedOnlyFieldListFilter),
     ]
-    list_select_related = ["patient", "practitioner", "service", "location"]
     date_hierarchy = "local_date"
     ordering = ["-start", "-pk"]
     search_fields = ["patient__search_text", "practitioner__search_text"]
@@ -122,7 +121,7 @@ class AppointmentAdmin(RefusingAdmin):
     ]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Appointment]:
-        return super().get_queryset(request).select_related("location")
+        return super().get_queryset(request).with_parts()  # type: ignore[attr-defined]
 
     def matches(self, word: str) -> Q:
         return super().matches(word) | Q(reference=word.upper())

@@ -122,7 +122,9 @@ class ClinicAdmin(OpenToAdministrators, admin.ModelAdmin):
     ) -> HttpResponse:
         """The same form again, with everything typed and this sentence; nothing is written."""
         request.refusal = sentence  # type: ignore[attr-defined]
-        return super().changeform_view(request, object_id, form_url, extra_context)
+        response = super().changeform_view(request, object_id, form_url, extra_context)
+        response.status_code = 422
+        return response
 
     def get_form(
         self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any
