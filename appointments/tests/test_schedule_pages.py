@@ -175,6 +175,13 @@ def test_monday_is_copied_without_saving(doctor, offering):
     assert hours_of(offering.schedule) == ["09:00–17:00"]
 
 
+def test_the_enter_key_saves_and_does_not_copy(doctor):
+    """Enter presses the first button of a form."""
+    page = main_part(doctor.get("/agenda/horarios/centro/"))
+    buttons = re.findall(r'<button [^>]*type="submit" name="(\w+)"', page)
+    assert buttons == ["save", "copy"]
+
+
 def test_hours_with_dates_and_nights_stay_as_they_are(doctor, offering):
     summer = {"valid_from": dt.date(2027, 1, 1), "valid_until": dt.date(2027, 1, 31)}
     WorkingHours.objects.create(
