@@ -233,6 +233,11 @@ CELERY_BEAT_SCHEDULE = {
         "schedule": 20.0,
         "options": {"expires": 60},
     },
+    "owe-missing-reminders": {
+        "task": "notifications.tasks.owe_missing_reminders",
+        "schedule": 3600.0,
+        "options": {"expires": 3600},
+    },
     "expire-unanswered-requests": {
         "task": "appointments.tasks.expire_requests",
         "schedule": 300.0,

@@ -7,6 +7,7 @@ from typing import Self
 
 from django.db import models
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 
 from accounts.models import User
 from appointments.models import Appointment
@@ -98,7 +99,7 @@ class Notification(models.Model):
     user = models.ForeignKey(
         User, models.PROTECT, null=True, blank=True, related_name="+", verbose_name=_("account")
     )
-    to = models.EmailField(_("to"))
+    to = models.EmailField(pgettext_lazy("recipient", "to"))
     language = models.CharField(_("language"), max_length=5, default="es")
     due_at = models.DateTimeField(_("due"))
     #: Afterwards nobody is helped by it, and it is not sent any more.

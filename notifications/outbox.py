@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator
 from functools import partial
 
 from django.db import transaction
+from django.db.models import Exists, OuterRef
 from django.utils import timezone
 
 from accounts.models import User
@@ -58,13 +59,31 @@ def owe_for(appointment: Appointment, event: AppointmentEvent) -> None:
 def owe_reminders(appointments: Iterable[Appointment], *, now: dt.datetime) -> None:
     """Only the reminders, for appointments that people were told of in another way."""
     hours = Organization.current().reminder_hours
-    rows = [
-        row
-        for appointment in appointments
-        for recipient in recipients_for(appointment.patient)
-        for row in _reminder(appointment, recipient, hours, now)
-    ]
+    known: dict[int, list[Recipient]] = {}
+    rows: list[Notification] = []
+    for appointment in appointments:
+        patient = appointment.patient
+        if patient.pk not in known:
+            known[patient.pk] = recipients_for(patient)
+        for recipient in known[patient.pk]:
+            rows.extend(_reminder(appointment, recipient, hours, now))
     Notification.objects.bulk_create(rows, batch_size=500, ignore_conflicts=True)
+
+
+def owe_missing_reminders(*, now: dt.datetime) -> int:
+    """Reminders for those who could not be written to when it was booked, and now can.
+
+    The number of appointments that had none. A reminder that was withdrawn stays so: its
+    key is taken.
+    """
+    ahead = dt.timedelta(hours=Organization.current().reminder_hours)
+    theirs = Notification.objects.filter(
+        appointment=OuterRef("pk"), sequence=OuterRef("sequence"), kind=Kind.REMINDER
+    )
+    upcoming = Appointment.objects.filter(status=Status.BOOKED, start__gt=now + ahead)
+    without = list(upcoming.filter(~Exists(theirs)).select_related("patient").order_by("start"))
+    owe_reminders(without, now=now)
+    return len(without)
 
 
 def owe_account_mail(

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from celery import shared_task
+from django.utils import timezone
 
-from notifications import delivery
+from notifications import delivery, outbox
 
 
 @shared_task
@@ -17,3 +18,9 @@ def deliver(ids: list[int]) -> int:
 def sweep() -> int:
     """Send everything that is due: what no wake-up call reached, and reminders."""
     return delivery.deliver_due()
+
+
+@shared_task
+def owe_missing_reminders() -> int:
+    """For patients whose account or address came after their appointment."""
+    return outbox.owe_missing_reminders(now=timezone.now())

@@ -12,7 +12,7 @@ from django.db import OperationalError, connection
 from accounts.models import PatientAccess
 from appointments import services
 from appointments.tests.factories import NOW, desk
-from notifications import delivery, faults
+from notifications import delivery, faults, letters
 from notifications.models import Kind, Notification, State
 from notifications.tests.factories import SOON, account_mail, booked, family, pending
 
@@ -101,7 +101,7 @@ class TestSending:
         [message] = mail.outbox
         assert (message.to, message.subject) == (["ana@example.org"], "Su código")
         assert message.body == "El código es ABC-123."
-        assert message.alternatives[0][0] == "<p>El código es ABC-123.</p>"
+        assert message.message().get_payload()[1].get_payload() == "<p>El código es ABC-123.</p>"
 
 
 @pytest.mark.django_db
@@ -199,14 +199,14 @@ class TestFailing:
     def test_one_bad_row_delays_nobody(self, picky, monkeypatch):
         bad, broken, good = (pending() for _n in range(3))
         picky[bad.to] = smtplib.SMTPServerDisconnected("gone")
-        whole = delivery.letter_for
+        whole = letters.letter_for
 
         def letter_for(row, now):
             if row.pk == broken.pk:
                 raise UnicodeEncodeError("ascii", "canary", 0, 1, "no")
             return whole(row, now)
 
-        monkeypatch.setattr(delivery, "letter_for", letter_for)
+        monkeypatch.setattr("notifications.delivery.letter_for", letter_for)
         assert delivery.deliver_due(now=NOW) == 1
         states = [state_of(row) for row in (bad, broken, good)]
         assert states == [State.PENDING, State.PENDING, State.SENT]
@@ -238,7 +238,7 @@ class TestFailing:
         def gone(row, now):
             raise OperationalError(2006, "Server has gone away")
 
-        monkeypatch.setattr(delivery, "letter_for", gone)
+        monkeypatch.setattr("notifications.delivery.letter_for", gone)
         with pytest.raises(OperationalError):
             delivery.deliver_due(now=NOW)
         assert state_of(row) == State.SENDING, "until the lease ends"
@@ -256,7 +256,7 @@ class TestLease:
         """Killed after the mail server said yes: it leaves twice, recognisably."""
         row = pending()
         claimed = delivery.claim(row.pk, now=NOW)
-        first = delivery.letter_for(claimed, NOW).message
+        first = letters.letter_for(claimed, NOW).message
         assert delivery.deliver_due(now=NOW + delivery.LEASE) == 1
         [second] = mail.outbox
         assert second.extra_headers["Message-ID"] == first.extra_headers["Message-ID"]
@@ -283,7 +283,8 @@ class TestLease:
 def test_of_many_workers_one_gets_the_row():
     rows = [pending() for _n in range(10)]
     workers = 6
-    start, got = threading.Barrier(workers), []
+    start = threading.Barrier(workers)
+    got: list[int] = []
 
     def work():
         try:

@@ -261,6 +261,31 @@ def test_reminders_alone_for_those_who_were_told_elsewhere():
     assert [kind for kind, _to, _due in told(appointment)] == [Kind.REMINDER]
 
 
+class TestMissingReminders:
+    def test_who_left_an_address_later_is_reminded(self):
+        patient = PatientFactory.create()
+        appointment = book(patient=patient, start=at(10, days=3))
+        Notification.objects.all().delete()
+        assert outbox.owe_missing_reminders(now=NOW) == 1
+        assert told(appointment) == []
+        patient.email = "abuela@example.org"
+        patient.save()
+        outbox.owe_missing_reminders(now=NOW)
+        due = appointment.start - DAY
+        assert told(appointment) == [(Kind.REMINDER, "abuela@example.org", due)]
+        assert outbox.owe_missing_reminders(now=NOW) == 0
+
+    def test_not_for_requests_nor_for_what_is_near(self):
+        booked(asks=True)
+        booked(start=at(16, days=0))
+        assert outbox.owe_missing_reminders(now=NOW) == 0
+
+    def test_what_was_withdrawn_stays_so(self):
+        booked()
+        Notification.objects.filter(kind=Kind.REMINDER).update(state=State.VOID)
+        assert outbox.owe_missing_reminders(now=NOW) == 0
+
+
 def test_a_mail_about_an_account_is_due_at_once_and_ends():
     user = UserFactory.create(email="ana@example.org")
     before = timezone.now()
@@ -292,7 +317,7 @@ def test_a_mail_about_an_account_is_good_for_a_day_unless_it_says_so():
 def test_workers_are_woken_with_ids_and_only_after_the_commit(
     monkeypatch, django_capture_on_commit_callbacks
 ):
-    calls = []
+    calls: list[list[int]] = []
     monkeypatch.setattr(outbox, "wake", calls.append)
     with django_capture_on_commit_callbacks(execute=True):
         booked()

@@ -40,7 +40,7 @@ def tasks_seen(monkeypatch):
         def apply_async(**options):
             calls.append(json.dumps(options))
 
-    monkeypatch.setattr(wake.tasks, "deliver", Deliver)
+    monkeypatch.setattr("notifications.tasks.deliver", Deliver)
     monkeypatch.setattr(wake, "breaker", wake.Breaker())
     return calls
 

@@ -24,7 +24,7 @@ def broker(monkeypatch):
 
     broker = Broker()
     broker.calls = []
-    monkeypatch.setattr(module.tasks, "deliver", broker)
+    monkeypatch.setattr("notifications.tasks.deliver", broker)
     monkeypatch.setattr(module, "breaker", Breaker())
     return broker
 
@@ -51,7 +51,7 @@ def test_no_failure_comes_out_and_one_line_is_logged(broker, caplog, error):
 
 def test_one_tries_again_after_the_pause_and_is_heard(broker, caplog, monkeypatch):
     clock = [1000.0]
-    monkeypatch.setattr(module.time, "monotonic", lambda: clock[0])
+    monkeypatch.setattr("notifications.wake.time.monotonic", lambda: clock[0])
     broker.fails = OperationalError("down")
     wake([1])
     clock[0] += module.PAUSE - 0.1
