@@ -77,7 +77,7 @@ class UserAdmin(ClinicAdmin):
             )
         )
 
-    @column(_("is"))
+    @column(_("roles"))
     def roles_in_words(self, user: Any) -> str:
         facts = [
             (user.is_staff, _("administrator")),

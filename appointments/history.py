@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from django.utils.functional import Promise
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
+from django.utils.translation import gettext_lazy, pgettext_lazy
 
 from accounts.models import User
 from accounts.roles import Role
@@ -18,9 +18,9 @@ _WHAT: dict[str, str | Promise] = {
     Verb.BOOK: gettext_lazy("Booked"),
     Verb.CONFIRM: gettext_lazy("Confirmed"),
     Verb.CANCEL: gettext_lazy("Cancelled"),
-    Verb.ARRIVE: gettext_lazy("Arrived"),
+    Verb.ARRIVE: pgettext_lazy("deed", "Arrived"),
     Verb.FULFIL: gettext_lazy("Seen"),
-    Verb.NO_SHOW: gettext_lazy("Did not come"),
+    Verb.NO_SHOW: pgettext_lazy("deed", "Did not come"),
     Verb.EXPIRE: gettext_lazy("Cancelled, because nobody answered the request in time"),
 }
 _WHO: dict[str, str | Promise] = {

@@ -10,6 +10,7 @@ from django.db import models
 from django.db.models import F, Q
 from django.utils.dates import WEEKDAYS
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 
 from accounts.models import Practitioner
 from clinic.fields import on_the_grid, time_on_the_grid
@@ -89,7 +90,7 @@ class WorkingHours(models.Model):
 
     class Meta:
         verbose_name = _("working hours")
-        verbose_name_plural = _("working hours")
+        verbose_name_plural = pgettext_lazy("several", "working hours")
         ordering = ["schedule", "weekday", "start"]
         constraints = [
             models.CheckConstraint(condition=Q(weekday__lte=6), name="working_hours_weekday"),
@@ -188,7 +189,7 @@ class TimeOff(models.Model):
 
     class Meta:
         verbose_name = _("time off")
-        verbose_name_plural = _("time off")
+        verbose_name_plural = pgettext_lazy("several", "time off")
         ordering = ["practitioner", "weekday", "start", "starts_at"]
         indexes = [models.Index(fields=["practitioner", "ends_at"])]
         constraints = [

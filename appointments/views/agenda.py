@@ -14,7 +14,7 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, render
 from django.urls import reverse
 from django.utils import timezone
-from django.utils.translation import gettext_lazy
+from django.utils.translation import gettext_lazy, pgettext_lazy
 
 from accounts.doors import person
 from accounts.models import Patient, Practitioner
@@ -35,11 +35,11 @@ ONE_DAY, ONE_WEEK = dt.timedelta(days=1), dt.timedelta(weeks=1)
 TABS: list[tuple[str, Any, frozenset[Status]]] = [
     ("", gettext_lazy("All"), frozenset(Status)),
     ("por-confirmar", gettext_lazy("To confirm"), frozenset({Status.PENDING})),
-    ("confirmados", gettext_lazy("Confirmed"), frozenset({Status.BOOKED})),
+    ("confirmados", pgettext_lazy("several", "Confirmed"), frozenset({Status.BOOKED})),
     ("en-sala", gettext_lazy("In the waiting room"), frozenset({Status.ARRIVED})),
-    ("atendidos", gettext_lazy("Seen"), frozenset({Status.FULFILLED})),
-    ("no-asistieron", gettext_lazy("Did not come"), frozenset({Status.NOSHOW})),
-    ("cancelados", gettext_lazy("Cancelled"), frozenset({Status.CANCELLED})),
+    ("atendidos", pgettext_lazy("several", "Seen"), frozenset({Status.FULFILLED})),
+    ("no-asistieron", pgettext_lazy("several", "Did not come"), frozenset({Status.NOSHOW})),
+    ("cancelados", pgettext_lazy("several", "Cancelled"), frozenset({Status.CANCELLED})),
 ]
 
 
