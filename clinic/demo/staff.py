@@ -50,7 +50,7 @@ class Doctor:
     #: Weeks from now, length in days, reason.
     away: tuple[tuple[int, int, str], ...] = ()
     #: Share of the time that is booked: in the past, and in the days around today.
-    load: tuple[float, float] = (0.08, 0.22)
+    load: tuple[float, float] = (0.05, 0.2)
 
 
 def hours(lines: tuple[str, ...] | str) -> Iterator[tuple[int, dt.time, dt.time]]:
@@ -96,7 +96,7 @@ STAFF = (
             ),
         ),
         weekly_off=(("135 13:00-14:00", "Almuerzo"), ("5 12:20-13:00", "Ateneo clínico")),
-        load=(0.16, 0.62),
+        load=(0.1, 0.6),
     ),
     Doctor(
         slug="martin-olmedo",
@@ -128,7 +128,7 @@ STAFF = (
         desks=(
             Desk("belgrano", 30, ("24 08:30-12:30",), (Offer("consulta-clinica", minutes=30),)),
         ),
-        load=(0.05, 0.15),
+        load=(0.04, 0.13),
     ),
     Doctor(
         slug="paula-quiroga",
@@ -171,7 +171,7 @@ STAFF = (
                 (Offer("consulta-pediatrica", weight=5), Offer("control-nino-sano")),
             ),
         ),
-        load=(0.05, 0.15),
+        load=(0.04, 0.13),
     ),
     Doctor(
         slug="carolina-iturbe",
@@ -287,7 +287,7 @@ STAFF = (
                 ),
             ),
         ),
-        load=(0.2, 1.0),
+        load=(0.12, 1.0),
     ),
     Doctor(
         slug="gonzalo-etchart",
@@ -334,7 +334,7 @@ STAFF = (
             ),
         ),
         weekly_off=(("12345 12:00-13:00", "Almuerzo"),),
-        load=(0.1, 0.3),
+        load=(0.06, 0.22),
     ),
     Doctor(
         slug="mariela-ocampo",
@@ -354,7 +354,7 @@ STAFF = (
             ),
         ),
         away=((-5, 7, "Vacaciones"),),
-        load=(0.1, 0.3),
+        load=(0.06, 0.22),
     ),
     Doctor(
         slug="julieta-caride",

@@ -141,7 +141,7 @@ def _share(desk: Desk, days: int) -> float:
         return 0.85
     if days < -7:
         return past
-    return min(near, 0.6) * (1 - max(0, days - 5) / (FUTURE_DAYS + 10))
+    return min(near, 0.6) * (1 - max(0, days - 4) / FUTURE_DAYS)
 
 
 def _visit(
