@@ -7,12 +7,14 @@ from collections.abc import Iterable
 from typing import Any, ClassVar, Self
 
 from django.contrib.auth.models import AbstractBaseUser, BaseUserManager, PermissionsMixin
+from django.core.validators import MaxValueValidator
 from django.db import models
 from django.utils.functional import cached_property
 from django.utils.translation import gettext_lazy as _
 from phonenumber_field.modelfields import PhoneNumberField
 
 from accounts.roles import Role
+from clinic.fields import on_the_grid
 from clinic.models import (
     Location,
     SearchableModel,
@@ -228,6 +230,13 @@ class Practitioner(Person):
         Specialty, related_name="practitioners", verbose_name=_("specialties")
     )
     biography = models.TextField(_("about"), blank=True, max_length=2000)
+    travel_minutes = models.PositiveSmallIntegerField(
+        _("travel between locations (minutes)"),
+        null=True,
+        blank=True,
+        validators=[MaxValueValidator(240), on_the_grid],
+        help_text=_("Empty: as the clinic."),
+    )
 
     objects = PractitionerQuerySet.as_manager()  # type: ignore[misc]
 

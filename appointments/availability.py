@@ -1,15 +1,18 @@
 """Free time: the rules of the schedules minus the appointments.
 
-One function, ``free_slots``, decides what is shown; ``check`` asks the same
-arithmetic about a single start and says why not.
+One arithmetic (``scheduling.slots``) serves three questions: what is shown (``free_time``,
+fed by the busy days kept beside the appointments), whether one start may be booked now
+(``check``, fed by the appointments themselves, under the lock), and why not.
 """
 
 from __future__ import annotations
 
 import datetime as dt
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 
+from appointments import busy_days
 from appointments.exceptions import (
     OfferingWithdrawn,
     SlotClosed,
@@ -21,27 +24,72 @@ from appointments.exceptions import (
 from appointments.models import Appointment
 from clinic.fields import CELL_MINUTES
 from clinic.models import Organization
-from scheduling.intervals import Interval, merge, overlaps, to_instant, to_minute
-from scheduling.models import ServiceOffering
-from scheduling.selectors import OpenTime, booking_rules, open_time
-from scheduling.slots import Slot, starts
+from scheduling.intervals import Interval, to_instant, to_minute
+from scheduling.models import Schedule, ServiceOffering
+from scheduling.selectors import OpenTime, booking_rules, open_time, travel_rule
+from scheduling.slots import Mask, Ruler, Slot, bits, choose, places, widen
 
 _DAY = dt.timedelta(days=1)
 
 
-def busy_time(
-    practitioners: Iterable[int], start: dt.datetime, end: dt.datetime
-) -> dict[int, list[Interval]]:
-    """What each practitioner's appointments occupy around [start, end), buffers included."""
-    busy: dict[int, list[Interval]] = defaultdict(list)
-    rows = (
-        Appointment.objects.occupying()
-        .filter(practitioner__in=set(practitioners), start__gte=start - _DAY, start__lt=end + _DAY)
-        .values_list("practitioner_id", "start", "end", "buffer_before", "buffer_after")
-    )
-    for practitioner, begins, ends, before, after in rows:
-        busy[practitioner].append((to_minute(begins) - before, to_minute(ends) + after))
-    return busy
+@dataclass(frozen=True, slots=True)
+class FreeTime:
+    """The free starts of one offering in a window, as bits on a ruler."""
+
+    offering: ServiceOffering
+    ruler: Ruler
+    starts: Mask
+
+    @property
+    def first(self) -> Slot | None:
+        return next(self.slots(), None)
+
+    def slots(self) -> Iterator[Slot]:
+        """Earliest first, one by one: whoever needs only some stops asking."""
+        length = dt.timedelta(minutes=self.offering.minutes)
+        for bit in bits(self.starts):
+            at = to_instant(self.ruler.minute(bit))
+            yield Slot(at, at + length, self.offering.pk)
+
+    def between(self, start: int, end: int) -> FreeTime:
+        """Only what starts in these minutes [start, end)."""
+        kept = self.starts & self.ruler.from_(start) & self.ruler.before(end)
+        return FreeTime(self.offering, self.ruler, kept)
+
+
+def free_time(
+    offerings: Sequence[ServiceOffering],
+    *,
+    start: dt.datetime,
+    end: dt.datetime,
+    now: dt.datetime,
+    organization: Organization | None = None,
+) -> list[FreeTime]:
+    """What a patient can book of each offering, starting in [start, end).
+
+    ``offerings`` come ``with_parts()``. A constant number of queries whatever
+    their number and the length of the window.
+    """
+    if not offerings or start >= end:
+        return []
+    organization = organization or Organization.current()
+    ruler = Ruler.of_days(to_minute(start), to_minute(end))
+    schedules = {o.schedule_id: o.schedule for o in offerings}
+    opened = open_time(list(schedules.values()), start, end)
+    by_place = busy_days.read((s.practitioner_id for s in schedules.values()), ruler)
+    lines = {
+        pk: _Line.of(schedule, opened[pk], by_place[schedule.practitioner_id], ruler, organization)
+        for pk, schedule in schedules.items()
+    }
+    return [
+        FreeTime(
+            offering,
+            ruler,
+            lines[offering.schedule_id].starts(offering, offering.schedule.slot_step)
+            & _window(offering, ruler, start, end, now, organization),
+        )
+        for offering in offerings
+    ]
 
 
 def free_slots(
@@ -52,48 +100,80 @@ def free_slots(
     now: dt.datetime,
     organization: Organization | None = None,
 ) -> list[Slot]:
-    """Every slot a patient can book that starts in [start, end), earliest first.
-
-    ``offerings`` come ``with_parts()``. A constant number of queries whatever
-    their number and the length of the window.
-    """
-    if not offerings or start >= end:
-        return []
-    organization = organization or Organization.current()
-    schedules = list({o.schedule_id: o.schedule for o in offerings}.values())
-    opened = open_time(schedules, start, end)
-    busy = busy_time((s.practitioner_id for s in schedules), start, end)
-    found: list[Slot] = []
-    for offering in offerings:
-        rules = booking_rules(offering, organization)
-        first = max(to_minute(start), _ceil_minute(now + rules.min_notice))
-        last = min(to_minute(end), to_minute(now + rules.horizon))
-        length = dt.timedelta(minutes=offering.minutes)
-        for minute in _starts(offering, opened, busy, offering.schedule.slot_step):
-            if first <= minute < last:
-                at = to_instant(minute)
-                found.append(Slot(at, at + length, offering.pk))
-    return sorted(found)
+    """Every slot of ``free_time``, earliest first."""
+    found = free_time(offerings, start=start, end=end, now=now, organization=organization)
+    return sorted(slot for free in found for slot in free.slots())
 
 
-def _starts(
+@dataclass(frozen=True, slots=True)
+class _Line:
+    """One schedule on a ruler: its shifts, what of them is open, and what is taken."""
+
+    ruler: Ruler
+    shifts: Sequence[Interval]
+    open_: Mask
+    busy: Mask
+
+    @classmethod
+    def of(
+        cls,
+        schedule: Schedule,
+        time: OpenTime,
+        busy: dict[int, Mask],
+        ruler: Ruler,
+        organization: Organization,
+    ) -> _Line:
+        """``busy`` by location: elsewhere takes the time to travel on both sides too."""
+        taken = 0
+        for location, mask in busy.items():
+            away = location != schedule.location_id
+            cells = travel_rule(schedule, organization).value // CELL_MINUTES if away else 0
+            taken |= widen(mask, cells)
+        open_ = ruler.inside(time.shifts) & ~ruler.touched(time.closed)
+        return cls(ruler, time.shifts, open_, taken)
+
+    def starts(self, offering: ServiceOffering, step: int) -> Mask:
+        possible = places(open_=self.open_, busy=self.busy, need=offering.need, ruler=self.ruler)
+        return choose(possible, self.ruler.grid(self.shifts, step))
+
+
+def _window(
     offering: ServiceOffering,
-    opened: dict[int, OpenTime],
-    busy: dict[int, list[Interval]],
-    step: int,
-) -> list[int]:
-    time = opened[offering.schedule_id]
-    return starts(
-        shifts=time.shifts,
-        closed=time.closed,
-        busy=busy[offering.practitioner.pk],
-        need=offering.need,
-        step=step,
+    ruler: Ruler,
+    start: dt.datetime,
+    end: dt.datetime,
+    now: dt.datetime,
+    organization: Organization,
+) -> Mask:
+    """The starts that were asked for, as far as notice and horizon allow them."""
+    rules = booking_rules(offering, organization)
+    first = max(to_minute(start), -(-int((now + rules.min_notice).timestamp()) // 60))
+    last = min(to_minute(end), to_minute(now + rules.horizon))
+    return ruler.from_(first) & ruler.before(last)
+
+
+def busy_time(
+    practitioners: Iterable[int], start: dt.datetime, end: dt.datetime
+) -> dict[int, list[Interval]]:
+    """What each practitioner's appointments occupy around [start, end), buffers included."""
+    busy: dict[int, list[Interval]] = defaultdict(list)
+    for practitioner, _location, interval in _appointments(practitioners, start, end):
+        busy[practitioner].append(interval)
+    return busy
+
+
+def _appointments(
+    practitioners: Iterable[int], start: dt.datetime, end: dt.datetime
+) -> Iterator[tuple[int, int, Interval]]:
+    rows = (
+        Appointment.objects.occupying()
+        .filter(practitioner__in=set(practitioners), start__gte=start - _DAY, start__lt=end + _DAY)
+        .values_list(
+            "practitioner_id", "location_id", "start", "end", "buffer_before", "buffer_after"
+        )
     )
-
-
-def _ceil_minute(instant: dt.datetime) -> int:
-    return -(-int(instant.timestamp()) // 60)
+    for practitioner, location, begins, ends, before, after in rows:
+        yield practitioner, location, (to_minute(begins) - before, to_minute(ends) + after)
 
 
 def check(offering: ServiceOffering, *, start: dt.datetime, now: dt.datetime, online: bool) -> Slot:
@@ -106,30 +186,38 @@ def check(offering: ServiceOffering, *, start: dt.datetime, now: dt.datetime, on
     fresh = door.with_parts().filter(pk=offering.pk).first()
     if fresh is None:
         raise OfferingWithdrawn
+    organization = Organization.current()
     end = start + dt.timedelta(minutes=fresh.minutes)
-    _check_notice(fresh, start=start, now=now, online=online)
-    opened = open_time([fresh.schedule], start, end)
-    busy = busy_time([fresh.practitioner.pk], start, end)
-    step = fresh.schedule.slot_step if online else CELL_MINUTES
+    _check_notice(fresh, organization, start=start, now=now, online=online)
     minute = to_minute(start)
+    ruler = Ruler.of_days(minute, to_minute(end))
+    busy: dict[int, Mask] = defaultdict(int)
+    for _practitioner, location, interval in _appointments([fresh.practitioner.pk], start, end):
+        busy[location] |= ruler.touched([interval])
+    opened = open_time([fresh.schedule], start, end)[fresh.schedule_id]
+    line = _Line.of(fresh.schedule, opened, busy, ruler, organization)
+    step = fresh.schedule.slot_step if online else CELL_MINUTES
     aligned = start.second == start.microsecond == 0 and minute % CELL_MINUTES == 0
-    if aligned and minute in _starts(fresh, opened, busy, step):
+    if aligned and line.starts(fresh, step) & ruler.from_(minute) & ruler.before(minute + 1):
         return Slot(start, end, fresh.pk)
     need = fresh.need
     wanted = (minute - need.before, minute + need.duration + need.after)
-    if any(overlaps(wanted, taken) for taken in merge(busy[fresh.practitioner.pk])):
-        raise SlotTaken
-    raise SlotClosed
+    raise SlotTaken if ruler.touched([wanted]) & line.busy else SlotClosed
 
 
 def _check_notice(
-    offering: ServiceOffering, *, start: dt.datetime, now: dt.datetime, online: bool
+    offering: ServiceOffering,
+    organization: Organization,
+    *,
+    start: dt.datetime,
+    now: dt.datetime,
+    online: bool,
 ) -> None:
     if start <= now:
         raise SlotPast
     if not online:
         return
-    rules = booking_rules(offering, Organization.current())
+    rules = booking_rules(offering, organization)
     if start < now + rules.min_notice:
         raise SlotTooSoon
     if start >= now + rules.horizon:

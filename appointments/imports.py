@@ -17,7 +17,7 @@ from django.utils import timezone
 
 from accounts.models import Patient, Practitioner
 from accounts.roles import Actor
-from appointments import locks
+from appointments import busy_days, locks
 from appointments.models import Appointment, AppointmentEvent, OccupancyCell
 from appointments.occupancy import CellKey, wanted
 from appointments.signals import appointment_changed
@@ -261,7 +261,7 @@ def _held(takers: dict[CellKey, int]) -> Iterator[tuple[CellKey, str]]:
 
 
 def _write(drafts: Sequence[_Draft]) -> None:
-    """Rows, then cells in sorted order, then events."""
+    """Rows, then cells in sorted order, then events and busy days."""
     appointments = [draft.appointment for draft in drafts]
     # Appointment.objects closes bulk_create, because cells and events would be left out.
     # This module writes both, so it takes Django's own, on purpose and nowhere else.
@@ -277,6 +277,8 @@ def _write(drafts: Sequence[_Draft]) -> None:
     )
     events = [event for draft in drafts for event in draft.events]
     AppointmentEvent.objects.bulk_create(events, batch_size=CHUNK)
+    days = {day for a in appointments for _p, _l, day in busy_days.keys_of(a)}
+    busy_days.rebuild((a.practitioner_id for a in appointments), min(days), max(days))
     _backdate(appointments)
 
 

@@ -18,8 +18,8 @@ from typing import Any
 from django.db import models, transaction
 
 from accounts.models import Patient, Practitioner
-from appointments import locks
-from appointments.models import Appointment, AppointmentEvent, OccupancyCell, Resource
+from appointments import busy_days, locks
+from appointments.models import Appointment, AppointmentEvent, BusyDay, OccupancyCell, Resource
 from appointments.occupancy import CellKey, wanted
 from appointments.store import plain
 from appointments.transitions import MOVES, Status, Verb
@@ -60,6 +60,26 @@ def chunks(rows: models.QuerySet[Any], size: int = CHUNK) -> Iterator[Sequence[A
     while chunk := list(rows.filter(pk__gt=last).order_by("pk")[:size]):
         yield chunk
         last = chunk[-1].pk
+
+
+# --- what is kept for the search ------------------------------------------------------
+
+
+def busy(counts: Counter[str]) -> Iterator[Breach]:
+    """The busy days say what the appointments say; ``rebuild_busy_days`` mends them."""
+    for practitioner in Practitioner.objects.order_by("pk").values_list("pk", flat=True):
+        with transaction.atomic():
+            locks.hold(practitioners=[practitioner])
+            kept = {
+                (row.practitioner_id, row.location_id, row.day): int.from_bytes(row.cells, "little")
+                for row in BusyDay.objects.filter(practitioner=practitioner)
+            }
+            due = busy_days.expected([practitioner], 0, 50_000)
+        counts["busy days"] += len(kept)
+        for key in sorted(kept.keys() | due.keys()):
+            if kept.get(key, 0) != due.get(key, 0):
+                of = f"practitioner {key[0]}, location {key[1]}, day {key[2]}"
+                yield Breach("busy days", of, "not what the appointments occupy")
 
 
 # --- no overlap -------------------------------------------------------------------

@@ -207,6 +207,32 @@ class OccupancyCell(models.Model):
         return f"{self.get_resource_display()} {self.resource_id} @{self.cell}"
 
 
+class BusyDay(models.Model):
+    """What a practitioner's appointments at one location occupy of one UTC day.
+
+    Kept beside the appointments so that a search reads one row for a day instead of
+    each appointment. It helps to find and never decides: the guard does.
+    """
+
+    practitioner = models.ForeignKey(Practitioner, models.CASCADE, related_name="+")
+    location = models.ForeignKey(Location, models.CASCADE, related_name="+")
+    day = models.PositiveIntegerField(help_text="Days since 1970, UTC.")
+    #: 288 bits, one for each five minutes, the first in the lowest bit of the first byte.
+    cells = models.BinaryField(max_length=36)
+
+    class Meta:
+        verbose_name = _("busy day")
+        verbose_name_plural = _("busy days")
+        constraints = [
+            models.UniqueConstraint(
+                fields=["practitioner", "day", "location"], name="one_map_per_day_and_location"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.practitioner_id} @{self.day}"
+
+
 class AppointmentEvent(AppendOnlyModel):
     """One change of one appointment: who, what, before, after, when, from where."""
 

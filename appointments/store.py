@@ -1,6 +1,6 @@
 """The one door through which appointments are written.
 
-Row, cells, event and signal go together or not at all. Only
+Row, cells, busy days, event and signal go together or not at all. Only
 ``appointments.services`` and ``appointments.imports`` call this.
 """
 
@@ -13,7 +13,7 @@ from typing import Any
 from django.db import models, transaction
 
 from accounts.roles import Actor
-from appointments import occupancy
+from appointments import busy_days, occupancy
 from appointments.models import Appointment, AppointmentEvent
 from appointments.signals import appointment_changed
 from appointments.transitions import Verb
@@ -49,6 +49,7 @@ def insert(appointment: Appointment, *, by: Actor, now: dt.datetime) -> Appointm
     appointment.local_date = appointment.start.astimezone(appointment.zone).date()
     models.Model.save(appointment, force_insert=True)
     occupancy.sync(appointment, fresh=True)
+    busy_days.refresh(busy_days.keys_of(appointment))
     after = {name: plain(getattr(appointment, name)) for name in TRACKED}
     return _tell(appointment, Verb.BOOK, by, now, before={}, after=after)
 
@@ -59,11 +60,13 @@ def change(
 ) -> AppointmentEvent:
     """Write these values and what follows from them; saves only what changed."""
     before = {name: plain(getattr(appointment, name)) for name in values}
+    days = busy_days.keys_of(appointment)
     for name, value in values.items():
         setattr(appointment, name, value)
     appointment.sequence += 1
     models.Model.save(appointment, update_fields=[*values, "sequence"])
     occupancy.sync(appointment)
+    busy_days.refresh(days | busy_days.keys_of(appointment))
     after = {name: plain(getattr(appointment, name)) for name in values}
     return _tell(appointment, verb, by, now, before=before, after=after)
 

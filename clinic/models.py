@@ -133,6 +133,12 @@ class Organization(models.Model):
         validators=[MinValueValidator(1), MaxValueValidator(24 * 30)],
         help_text=_("A request that nobody confirmed is cancelled after this time."),
     )
+    travel_minutes = models.PositiveSmallIntegerField(
+        _("travel between locations (minutes)"),
+        default=30,
+        validators=[MaxValueValidator(240), on_the_grid],
+        help_text=_("What stays free between two appointments at different locations."),
+    )
     reminder_hours = models.PositiveIntegerField(
         _("reminder (hours before)"),
         default=24,

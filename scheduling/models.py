@@ -284,6 +284,20 @@ class ServiceOffering(models.Model):
         _("booking"), max_length=10, choices=Confirmation, default=Confirmation.AUTOMATIC
     )
     is_online = models.BooleanField(_("patients can book it online"), default=True)
+    min_notice_minutes = models.PositiveIntegerField(
+        _("minimum notice (minutes)"),
+        null=True,
+        blank=True,
+        validators=[MaxValueValidator(60 * 24 * 90)],
+        help_text=_("Empty: as the schedule."),
+    )
+    horizon_days = models.PositiveIntegerField(
+        _("horizon (days)"),
+        null=True,
+        blank=True,
+        validators=[MinValueValidator(1), MaxValueValidator(730)],
+        help_text=_("Empty: as the schedule."),
+    )
     cancel_notice_hours = models.PositiveIntegerField(
         _("notice for cancelling (hours)"),
         null=True,

@@ -8,7 +8,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, TypeVar
 
+from django.db import models
 from django.db.models import Q
+from django.utils.translation import gettext_lazy as _
 
 from clinic.models import Closure, Organization
 from scheduling.intervals import Interval, clip, merge, subtract, to_instant, to_minute
@@ -164,27 +166,76 @@ def _time_off_intervals(
     return [shift_on(day, row.start, row.end, zone) for day in days if day.weekday() == row.weekday]
 
 
+class Origin(models.TextChoices):
+    """Where the value of a rule comes from: the nearest place that sets it."""
+
+    OFFERING = "offering", _("this service")
+    SCHEDULE = "schedule", _("the schedule")
+    PRACTITIONER = "practitioner", _("the practitioner")
+    CLINIC = "clinic", _("the clinic")
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """A number that holds, and who says so."""
+
+    value: int
+    origin: Origin
+
+
 @dataclass(frozen=True, slots=True)
 class BookingRules:
     """The rules that hold for one offering, each from the nearest place that sets it."""
 
-    min_notice: dt.timedelta
-    horizon: dt.timedelta
-    cancel_notice: dt.timedelta
+    #: Minutes.
+    min_notice_rule: Rule
+    #: Days.
+    horizon_rule: Rule
+    #: Hours.
+    cancel_notice_rule: Rule
+    #: Minutes between two appointments at different locations.
+    travel_rule: Rule
+
+    @property
+    def min_notice(self) -> dt.timedelta:
+        return dt.timedelta(minutes=self.min_notice_rule.value)
+
+    @property
+    def horizon(self) -> dt.timedelta:
+        return dt.timedelta(days=self.horizon_rule.value)
+
+    @property
+    def cancel_notice(self) -> dt.timedelta:
+        return dt.timedelta(hours=self.cancel_notice_rule.value)
 
 
 def booking_rules(offering: ServiceOffering, organization: Organization) -> BookingRules:
     schedule = offering.schedule
     return BookingRules(
-        min_notice=dt.timedelta(
-            minutes=_first(schedule.min_notice_minutes, organization.min_notice_minutes)
+        min_notice_rule=_nearest(
+            organization.min_notice_minutes,
+            (offering.min_notice_minutes, Origin.OFFERING),
+            (schedule.min_notice_minutes, Origin.SCHEDULE),
         ),
-        horizon=dt.timedelta(days=_first(schedule.horizon_days, organization.horizon_days)),
-        cancel_notice=dt.timedelta(
-            hours=_first(offering.cancel_notice_hours, organization.cancel_notice_hours)
+        horizon_rule=_nearest(
+            organization.horizon_days,
+            (offering.horizon_days, Origin.OFFERING),
+            (schedule.horizon_days, Origin.SCHEDULE),
         ),
+        cancel_notice_rule=_nearest(
+            organization.cancel_notice_hours, (offering.cancel_notice_hours, Origin.OFFERING)
+        ),
+        travel_rule=travel_rule(schedule, organization),
     )
 
 
-def _first(own: int | None, fallback: int) -> int:
-    return fallback if own is None else own
+def travel_rule(schedule: Schedule, organization: Organization) -> Rule:
+    own = schedule.practitioner.travel_minutes
+    return _nearest(organization.travel_minutes, (own, Origin.PRACTITIONER))
+
+
+def _nearest(fallback: int, *places: tuple[int | None, Origin]) -> Rule:
+    for value, origin in places:
+        if value is not None:
+            return Rule(value, origin)
+    return Rule(fallback, Origin.CLINIC)

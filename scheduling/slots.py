@@ -1,13 +1,21 @@
-"""The arithmetic of free time. Pure: busy time and ``now`` are handed in."""
+"""The arithmetic of free time. Pure: busy time is handed in.
+
+A stretch of time is one integer: bit n is its n-th five-minute cell. Weeks of
+free time are then found with a few shifts and ANDs, whatever lies in them.
+"""
 
 from __future__ import annotations
 
-from bisect import bisect_left, bisect_right
-from collections.abc import Iterable, Sequence
+import functools
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
+from clinic.fields import CELL_MINUTES
 from scheduling.intervals import Interval, merge
+
+Mask = int
+DAY_CELLS = 24 * 60 // CELL_MINUTES
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +36,141 @@ class Slot:
     offering_id: int
 
 
+@dataclass(frozen=True, slots=True)
+class Ruler:
+    """Says which bit is which time: bit 0 is the cell ``first`` (counted since 1970)."""
+
+    first: int
+    cells: int
+
+    @classmethod
+    def of_days(cls, start: int, end: int) -> Ruler:
+        """Whole UTC days around the minutes [start, end), and one more on each side.
+
+        The margin holds what begins before or ends after: shifts, visits, buffers.
+        """
+        day = DAY_CELLS * CELL_MINUTES
+        first, last = start // day - 1, -(-end // day) + 1
+        return cls(first * DAY_CELLS, (last - first) * DAY_CELLS)
+
+    @property
+    def full(self) -> Mask:
+        return (1 << self.cells) - 1
+
+    def touched(self, intervals: Iterable[Interval]) -> Mask:
+        """The cells that the intervals touch: for closed and busy time."""
+        mask = 0
+        for start, end in intervals:
+            mask |= self._span(start // CELL_MINUTES, -(-end // CELL_MINUTES))
+        return mask
+
+    def inside(self, intervals: Iterable[Interval]) -> Mask:
+        """The cells that lie wholly inside the intervals: for open time."""
+        mask = 0
+        for start, end in intervals:
+            mask |= self._span(-(-start // CELL_MINUTES), end // CELL_MINUTES)
+        return mask
+
+    def grid(self, shifts: Iterable[Interval], step: int) -> Mask:
+        """Of each shift, its beginning and every ``step`` minutes after it."""
+        mask, apart = 0, step // CELL_MINUTES
+        for start, end in shifts:
+            low = -(-start // CELL_MINUTES)
+            teeth = -(-(end // CELL_MINUTES - low) // apart)
+            mask |= self._place(_comb(max(teeth, 0), apart), low)
+        return mask
+
+    def minute(self, bit: int) -> int:
+        """The minute since 1970 at which the cell of this bit begins."""
+        return (self.first + bit) * CELL_MINUTES
+
+    def bit(self, minute: int) -> int:
+        """The first bit that does not begin before this minute."""
+        return -(-minute // CELL_MINUTES) - self.first
+
+    def from_(self, minute: int) -> Mask:
+        """Every cell that begins at this minute or later."""
+        return self.full & ~((1 << max(self.bit(minute), 0)) - 1)
+
+    def before(self, minute: int) -> Mask:
+        """Every cell that begins before this minute."""
+        return self.full & ((1 << max(self.bit(minute), 0)) - 1)
+
+    def _span(self, low: int, high: int) -> Mask:
+        return self._place((1 << max(high - low, 0)) - 1, low)
+
+    def _place(self, pattern: Mask, cell: int) -> Mask:
+        shift = cell - self.first
+        moved = pattern << shift if shift >= 0 else pattern >> -shift
+        return moved & self.full
+
+
+@functools.lru_cache(maxsize=1024)
+def _comb(teeth: int, apart: int) -> Mask:
+    """``teeth`` bits, each ``apart`` from the next."""
+    return sum(1 << (tooth * apart) for tooth in range(teeth))
+
+
+def runs(free: Mask, cells: int) -> Mask:
+    """The bits from which so many free cells follow one another."""
+    have = 1
+    while have < cells:
+        more = min(have, cells - have)
+        free &= free >> more
+        have += more
+    return free
+
+
+def widen(mask: Mask, cells: int) -> Mask:
+    """The mask with so many cells more on both sides of each of its runs."""
+    have = 0
+    while have < cells:
+        more = min(max(have, 1), cells - have)
+        mask |= mask << more | mask >> more
+        have += more
+    return mask
+
+
+def places(*, open_: Mask, busy: Mask, need: Need, ruler: Ruler) -> Mask:
+    """Every cell at which a visit could start, on the grid or not.
+
+    The visit lies in open time; with its buffers it lies outside busy time,
+    which carries its own buffers already.
+    """
+    before, visit, after = (m // CELL_MINUTES for m in (need.before, need.duration, need.after))
+    around = runs(ruler.full & ~busy, before + visit + after) << before
+    return runs(open_, visit) & around
+
+
+def choose(possible: Mask, grid: Mask) -> Mask:
+    """Of the possible starts those on the grid; of a place without one, its first cell.
+
+    So that times look tidy and no place that is long enough is lost.
+    """
+    chosen = possible & grid
+    first = possible & ~(possible << 1)
+    rest = possible & ~grid
+    # Adding the first bit of a run carries through it. Where the carry lands beyond the
+    # place instead of on a bit of the grid, the place has no grid start.
+    landed = (rest + (first & rest)) & ~rest & ~possible
+    while landed:
+        end = landed & -landed
+        landed ^= end
+        chosen |= 1 << ((first & (end - 1)).bit_length() - 1)
+    return chosen
+
+
+def bits(mask: Mask) -> Iterator[int]:
+    """The numbers of the bits that are set, ascending."""
+    # Byte by byte: taking the lowest bit off a long integer again and again copies it each time.
+    for index, whole in enumerate(mask.to_bytes((mask.bit_length() + 7) // 8, "little")):
+        byte = whole
+        while byte:
+            low = byte & -byte
+            yield index * 8 + low.bit_length() - 1
+            byte ^= low
+
+
 def starts(
     *,
     shifts: Iterable[Interval],
@@ -36,59 +179,11 @@ def starts(
     need: Need,
     step: int,
 ) -> list[int]:
-    """Every minute at which a visit can start, ascending.
-
-    The visit lies inside one shift and outside closed time. With its buffers it
-    lies outside busy time, which carries its own buffers already. Starts stand
-    on the shift's grid (its beginning plus multiples of ``step``); a free place
-    that is long enough but misses the grid is offered from its first minute, so
-    that no place is lost.
-    """
-    shut, taken = merge(closed), merge(busy)
-    found: set[int] = set()
-    for shift in merge(shifts):
-        found.update(_in_shift(shift, shut, taken, need, step))
-    return sorted(found)
-
-
-def _in_shift(
-    shift: Interval, closed: Sequence[Interval], busy: Sequence[Interval], need: Need, step: int
-) -> Iterable[int]:
-    for first, last in _places(shift, closed, busy, need):
-        on_grid = shift[0] + -(-(first - shift[0]) // step) * step
-        if on_grid <= last:
-            yield from range(on_grid, last + 1, step)
-        else:
-            yield first
-
-
-def _places(
-    shift: Interval, closed: Sequence[Interval], busy: Sequence[Interval], need: Need
-) -> Iterable[Interval]:
-    """The ranges [first, last] of starts at which nothing is in the way."""
-    # A start s is blocked by closed [a, b) when a - duration < s < b,
-    # and by busy [a, b) when a - duration - after < s < b + before.
-    blocked = merge(
-        [(a - need.duration + 1, b) for a, b in _near(closed, shift, need)]
-        + [
-            (a - need.duration - need.after + 1, b + need.before)
-            for a, b in _near(busy, shift, need)
-        ]
-    )
-    at, last = shift[0], shift[1] - need.duration
-    for block_start, block_end in blocked:
-        if block_start > last:
-            break
-        if at < block_start:
-            yield at, block_start - 1
-        at = max(at, block_end)
-    if at <= last:
-        yield at, last
-
-
-def _near(intervals: Sequence[Interval], shift: Interval, need: Need) -> Sequence[Interval]:
-    """Those of the merged intervals that can touch the shift."""
-    margin = need.duration + need.before + need.after
-    low = bisect_right(intervals, shift[0] - margin, key=lambda i: i[1])
-    high = bisect_left(intervals, shift[1] + margin, key=lambda i: i[0])
-    return intervals[low:high]
+    """Every minute at which a visit can start, ascending: all of the above in one go."""
+    merged = merge(shifts)
+    if not merged:
+        return []
+    ruler = Ruler.of_days(merged[0][0], merged[-1][1])
+    open_ = ruler.inside(merged) & ~ruler.touched(closed)
+    possible = places(open_=open_, busy=ruler.touched(busy), need=need, ruler=ruler)
+    return [ruler.minute(bit) for bit in bits(choose(possible, ruler.grid(merged, step)))]

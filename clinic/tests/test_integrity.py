@@ -311,7 +311,7 @@ def run() -> str:
 
 def test_the_command_counts_what_it_looked_at(appointment: Appointment) -> None:
     said = run()
-    assert said.startswith("Every promise holds. Looked at 1 appointments, 12 cells, 1 events, ")
+    assert said.startswith("Every promise holds. Looked at 1 appointments, 1 busy days, 12 cells, ")
     assert "1 patients, 1 practitioners" in said
 
 

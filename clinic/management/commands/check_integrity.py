@@ -18,7 +18,9 @@ class Command(BaseCommand):
         counts: Counter[str] = Counter()
         found = 0
         for breach in chain(
-            of_appointments.breaches(counts), of_messages.breaches(counts, now=timezone.now())
+            of_appointments.breaches(counts),
+            of_appointments.busy(counts),
+            of_messages.breaches(counts, now=timezone.now()),
         ):
             found += 1
             self.stdout.write(str(breach))

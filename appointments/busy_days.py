@@ -1,0 +1,87 @@
+"""Keeps ``BusyDay`` true to the appointments, in the transaction that changes them."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable
+
+from appointments.models import Appointment, BusyDay
+from clinic.fields import CELL_MINUTES
+from scheduling.intervals import to_instant, to_minute
+from scheduling.slots import DAY_CELLS, Mask, Ruler
+
+DAY_MINUTES = DAY_CELLS * CELL_MINUTES
+_BYTES = DAY_CELLS // 8
+#: Practitioner, location, UTC day since 1970.
+Key = tuple[int, int, int]
+
+
+def keys_of(appointment: Appointment) -> set[Key]:
+    """The days that this appointment can occupy something of."""
+    start, end = appointment.occupied
+    days = range(start // DAY_MINUTES, -(-end // DAY_MINUTES))
+    return {(appointment.practitioner_id, appointment.location_id, day) for day in days}
+
+
+def refresh(keys: Iterable[Key]) -> None:
+    """Write these days anew from the appointments. Under the practitioners' locks."""
+    for practitioner, location, day in sorted(keys):
+        live = expected([practitioner], day, day)
+        cells = _pack(live.get((practitioner, location, day), 0))
+        row = {"practitioner_id": practitioner, "location_id": location, "day": day}
+        if not BusyDay.objects.filter(**row).update(cells=cells):
+            BusyDay.objects.create(**row, cells=cells)
+
+
+def _ruler(day: int) -> Ruler:
+    return Ruler(day * DAY_CELLS, DAY_CELLS)
+
+
+def _pack(mask: Mask) -> bytes:
+    return mask.to_bytes(_BYTES, "little")
+
+
+def rebuild(practitioners: Iterable[int], first: int, last: int) -> int:
+    """Write all days of these practitioners from first to last anew; how many are busy.
+
+    Under the practitioners' locks, as ``refresh``.
+    """
+    wanted = sorted(set(practitioners))
+    BusyDay.objects.filter(practitioner__in=wanted, day__range=(first, last)).delete()
+    rows = [
+        BusyDay(practitioner_id=practitioner, location_id=location, day=day, cells=_pack(mask))
+        for (practitioner, location, day), mask in sorted(expected(wanted, first, last).items())
+    ]
+    BusyDay.objects.bulk_create(rows, batch_size=1000)
+    return len(rows)
+
+
+def expected(practitioners: Iterable[int], first: int, last: int) -> dict[Key, Mask]:
+    """What the days should say, from the appointments; days without any are left out."""
+    rows = Appointment.objects.occupying().filter(
+        practitioner__in=practitioners,
+        start__gte=to_instant((first - 1) * DAY_MINUTES),
+        start__lt=to_instant((last + 2) * DAY_MINUTES),
+    )
+    days: dict[Key, Mask] = defaultdict(int)
+    for practitioner, location, start, end, before, after in rows.values_list(
+        "practitioner_id", "location_id", "start", "end", "buffer_before", "buffer_after"
+    ):
+        span = (to_minute(start) - before, to_minute(end) + after)
+        for day in range(span[0] // DAY_MINUTES, -(-span[1] // DAY_MINUTES)):
+            if first <= day <= last:
+                days[practitioner, location, day] |= _ruler(day).touched([span])
+    return days
+
+
+def read(practitioners: Iterable[int], ruler: Ruler) -> dict[int, dict[int, Mask]]:
+    """Busy time on the ruler by practitioner and location. The ruler stands on whole days."""
+    first = ruler.first // DAY_CELLS
+    rows = BusyDay.objects.filter(
+        practitioner__in=set(practitioners), day__range=(first, first + ruler.cells // DAY_CELLS)
+    ).values_list("practitioner_id", "location_id", "day", "cells")
+    busy: dict[int, dict[int, Mask]] = defaultdict(lambda: defaultdict(int))
+    for practitioner, location, day, cells in rows:
+        mask = int.from_bytes(cells, "little") << (day - first) * DAY_CELLS
+        busy[practitioner][location] |= mask & ruler.full
+    return busy
