@@ -339,3 +339,7 @@ def test_the_manager_stays_closed(offering: ServiceOffering) -> None:
     with pytest.raises(TypeError, match="written by the verbs"):
         Appointment.objects.bulk_create([made])
     assert isinstance(Practitioner.objects, models.Manager)
+
+
+def test_nothing_to_import_is_no_error() -> None:
+    assert load() == []
