@@ -94,6 +94,8 @@ def import_appointments(
     would bury the one that the newcomer is looking for); reminders are then the caller's.
     """
     batch = list(rows)
+    if not batch:
+        return []
     now = now or timezone.now()
     drafts = _drafts(batch, now)
     try:
