@@ -1,25 +1,19 @@
-"""What a visitor looks for, and what the clinic can offer: reads for the public pages."""
+"""What a visitor looks for, and which offerings answer it."""
 
 from __future__ import annotations
 
 import datetime as dt
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable
+from dataclasses import dataclass
 
 from django.db.models import Count
 
 from accounts.models import Patient, Practitioner
-from appointments.availability import free_slots
 from appointments.models import Appointment
+from appointments.timetable import OfferedSlot, first_slots
 from clinic.models import Location, Organization, Service, Specialty
-from scheduling.intervals import to_instant
 from scheduling.models import ServiceOffering, ServiceOfferingQuerySet
-from scheduling.slots import Slot
-from scheduling.wallclock import day_bounds, local_day
-
-#: How many days one page of times shows.
-WINDOW_DAYS = 7
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,42 +26,6 @@ class Wish:
     name: str = ""
     location: Location | None = None
     first: dt.date | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class OfferedSlot:
-    """A free slot with the offering it belongs to: what a link needs."""
-
-    slot: Slot
-    offering: ServiceOffering
-
-    @property
-    def start(self) -> dt.datetime:
-        return self.slot.start
-
-    @property
-    def day(self) -> dt.date:
-        return local_day(self.slot.start, self.offering.location.zone)
-
-
-@dataclass(slots=True)
-class Day:
-    date: dt.date
-    slots: list[OfferedSlot] = field(default_factory=list)
-
-
-@dataclass(slots=True)
-class PractitionerTimes:
-    """One practitioner's free times in the window, by day."""
-
-    practitioner: Practitioner
-    days: list[Day]
-    #: The first free slot after the window, when the window has none.
-    later: OfferedSlot | None = None
-
-    @property
-    def first(self) -> OfferedSlot | None:
-        return self.days[0].slots[0] if self.days else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,148 +79,6 @@ def offerings_for(wish: Wish, *, any_service: bool = False) -> ServiceOfferingQu
     if wish.location:
         found = found.filter(schedule__location=wish.location)
     return found
-
-
-def times(
-    offerings: Sequence[ServiceOffering],
-    *,
-    first: dt.date,
-    now: dt.datetime,
-    organization: Organization,
-) -> list[PractitionerTimes]:
-    """Free times of a window of days by practitioner, the earliest first.
-
-    Those without any in the window follow, with their first later slot.
-    """
-    start, end = _window(offerings, first, WINDOW_DAYS)
-    found = _by_practitioner(
-        offerings, free_slots(offerings, start=start, end=end, now=now, organization=organization)
-    )
-    with_times = {p.practitioner.pk for p in found}
-    others = [o for o in offerings if o.practitioner.pk not in with_times]
-    return [*found, *_later(others, end, now, organization)]
-
-
-def _window(
-    offerings: Iterable[ServiceOffering], first: dt.date, days: int
-) -> tuple[dt.datetime, dt.datetime]:
-    """From the earliest midnight to the latest, over the zones of the locations."""
-    zones = {o.location.zone for o in offerings}
-    last = first + dt.timedelta(days=days - 1)
-    if not zones:
-        zero = dt.datetime.combine(first, dt.time.min, tzinfo=dt.UTC)
-        return zero, zero
-    return (
-        to_instant(min(day_bounds(first, zone)[0] for zone in zones)),
-        to_instant(max(day_bounds(last, zone)[1] for zone in zones)),
-    )
-
-
-def _by_practitioner(
-    offerings: Sequence[ServiceOffering], slots: Iterable[Slot]
-) -> list[PractitionerTimes]:
-    by_id = {o.pk: o for o in offerings}
-    days: dict[int, dict[dt.date, Day]] = defaultdict(dict)
-    people: dict[int, Practitioner] = {}
-    for slot in slots:
-        offered = OfferedSlot(slot, by_id[slot.offering_id])
-        practitioner = offered.offering.practitioner
-        people[practitioner.pk] = practitioner
-        day = days[practitioner.pk].setdefault(offered.day, Day(offered.day))
-        day.slots.append(offered)
-    # Slots come earliest first, so practitioners do too.
-    return [PractitionerTimes(people[pk], list(days[pk].values())) for pk in people]
-
-
-def _later(
-    offerings: Sequence[ServiceOffering],
-    after: dt.datetime,
-    now: dt.datetime,
-    organization: Organization,
-) -> list[PractitionerTimes]:
-    if not offerings:
-        return []
-    firsts = first_slots(offerings, start=after, now=now, organization=organization)
-    nobody: dict[int, PractitionerTimes] = {}
-    for offering in offerings:
-        pk = offering.practitioner.pk
-        slot = firsts.get(pk)
-        nobody.setdefault(pk, PractitionerTimes(offering.practitioner, [], slot))
-    return sorted(
-        nobody.values(),
-        key=lambda p: (p.later is None, p.later.start if p.later else now, str(p.practitioner)),
-    )
-
-
-def first_slots(
-    offerings: Sequence[ServiceOffering],
-    *,
-    start: dt.datetime,
-    now: dt.datetime,
-    organization: Organization,
-) -> dict[int, OfferedSlot]:
-    """Each practitioner's first free slot from ``start`` on, by practitioner id.
-
-    Looks two weeks ahead first and at the whole horizon only for those who
-    have nothing there.
-    """
-    by_id = {o.pk: o for o in offerings}
-    firsts: dict[int, OfferedSlot] = {}
-    near = max(start, now) + dt.timedelta(days=14)
-    far = now + dt.timedelta(days=_horizon(offerings, organization))
-    for begin, end in ((start, near), (near, far)):
-        missing = [o for o in offerings if o.practitioner.pk not in firsts]
-        for slot in free_slots(missing, start=begin, end=end, now=now, organization=organization):
-            offered = OfferedSlot(slot, by_id[slot.offering_id])
-            firsts.setdefault(offered.offering.practitioner.pk, offered)
-    return firsts
-
-
-def _horizon(offerings: Iterable[ServiceOffering], organization: Organization) -> int:
-    own = [o.schedule.horizon_days or 0 for o in offerings]
-    return max([organization.horizon_days, *own])
-
-
-def nearest(
-    offering: ServiceOffering,
-    *,
-    around: dt.datetime,
-    now: dt.datetime,
-    same: int = 3,
-    others: int = 2,
-) -> tuple[list[OfferedSlot], list[OfferedSlot]]:
-    """What else there is near a time that is gone: with the same practitioner, and with others."""
-    organization = Organization.current()
-    candidates = list(
-        ServiceOffering.objects.online().with_parts().filter(service=offering.service)
-    )
-    around = max(around, now)
-    slots = free_slots(
-        candidates,
-        start=max(now, around - dt.timedelta(days=3)),
-        end=around + dt.timedelta(days=21),
-        now=now,
-        organization=organization,
-    )
-    by_id = {o.pk: o for o in candidates}
-    ranked = sorted(slots, key=lambda s: (abs(s.start - around), s.start, s.offering_id))
-    offered = [OfferedSlot(s, by_id[s.offering_id]) for s in ranked if s.start != around]
-    here = [o for o in offered if o.offering.practitioner == offering.practitioner]
-    there = [OfferedSlot(s, by_id[s.offering_id]) for s in ranked]
-    there = [o for o in there if o.offering.practitioner != offering.practitioner]
-    return sorted(here[:same], key=_when), sorted(_one_each(there)[:others], key=_when)
-
-
-def _when(offered: OfferedSlot) -> tuple[dt.datetime, int]:
-    return offered.start, offered.offering.pk
-
-
-def _one_each(offered: Iterable[OfferedSlot]) -> list[OfferedSlot]:
-    """The first of each practitioner."""
-    firsts: dict[int, OfferedSlot] = {}
-    for one in offered:
-        firsts.setdefault(one.offering.practitioner.pk, one)
-    return list(firsts.values())
 
 
 def book_again(

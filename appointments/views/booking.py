@@ -15,10 +15,10 @@ from django.utils import timezone
 from accounts.doors import person
 from accounts.models import Patient
 from accounts.roles import Actor
-from appointments import availability, search, services
+from appointments import availability, services, timetable
 from appointments.exceptions import PatientBusy, Refusal, SameDay
 from appointments.forms.booking import BookingForm
-from appointments.search import OfferedSlot
+from appointments.timetable import OfferedSlot
 from appointments.views.public import book_url, long_time
 from clinic.models import Organization
 from scheduling.models import ServiceOffering
@@ -128,7 +128,7 @@ def _refused(
     request: HttpRequest, offered: OfferedSlot, form: BookingForm, refusal: Refusal
 ) -> HttpResponse:
     """Say why, keep what was typed, and offer what is near."""
-    same, others = search.nearest(offered.offering, around=offered.start, now=timezone.now())
+    same, others = timetable.nearest(offered.offering, around=offered.start, now=timezone.now())
     data = form.data if form.is_bound else form.initial
     context = {
         "offered": offered,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import itertools
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlencode
@@ -17,10 +18,11 @@ from django.utils.translation import gettext as _
 
 from accounts.models import Patient, Practitioner
 from accounts.roles import Role
-from appointments import search
+from appointments import search, timetable
 from appointments.forms.search import SearchForm
 from appointments.models import Appointment
-from appointments.search import OfferedSlot, PractitionerTimes, Wish
+from appointments.search import Wish
+from appointments.timetable import OfferedSlot, PractitionerTimes
 from clinic.models import Organization, Service, Specialty
 from clinic.templatetags.clinic_times import local_date, local_day, local_time
 from scheduling.models import ServiceOffering
@@ -107,7 +109,7 @@ def _results(request: HttpRequest, wish: Wish) -> dict[str, Any]:
     now = timezone.now()
     today = min(now.astimezone(o.location.zone).date() for o in offerings)
     first = max(wish.first or today, today)
-    found = search.times(offerings, first=first, now=now, organization=organization)
+    found = timetable.times(offerings, first=first, now=now, organization=organization)
     alone = found[0] if len(found) == 1 else None
     return {
         "service": service,
@@ -155,12 +157,12 @@ def _alone(
     today: dt.date,
 ) -> dict[str, Any]:
     """Seven days of one practitioner, and the ways to other weeks."""
-    week = dt.timedelta(days=search.WINDOW_DAYS)
+    week = dt.timedelta(days=timetable.WINDOW_DAYS)
     several = len({o.location.pk for o in offerings}) > 1
     later = one.later
     return {
         "practitioner": one.practitioner,
-        "days": [_day(day.date, day.slots, several=several) for day in one.days],
+        "days": [_day(day.date, day.slots, several=several) for day in one.days()],
         "next_week": "?" + _query(request, since=(first + week).isoformat()),
         "previous_week": (
             "?" + _query(request, since=max(first - week, today).isoformat())
@@ -192,19 +194,19 @@ def small_page(page: str | None) -> str | None:
 
 
 def _card(request: HttpRequest, person: PractitionerTimes) -> dict[str, Any]:
-    days = [
-        {"heading": local_day(day.date), "times": [time_link(o) for o in day.slots[:CARD_TIMES]]}
-        for day in person.days[:CARD_DAYS]
-    ]
+    days = list(itertools.islice(person.days(most_times=CARD_TIMES), CARD_DAYS))
     later = person.later
-    places = {str(o.offering.location) for day in person.days for o in day.slots}
+    places = {str(free.offering.location) for free in person.free}
     if later:
         places.add(str(later.offering.location))
     since = later.day.isoformat() if later else request.GET.get("since", "")[:10]
     return {
         "practitioner": person.practitioner,
         "places": " · ".join(sorted(places)),
-        "days": days,
+        "days": [
+            {"heading": local_day(day.date), "times": [time_link(o) for o in day.slots]}
+            for day in days
+        ],
         "later": later and {"url": book_url(later), "text": long_time(later)},
         "all_url": "?" + _query(request, who=person.practitioner.slug, since=since),
     }
@@ -240,7 +242,9 @@ def _with_first_time(people: list[Practitioner]) -> list[dict[str, Any]]:
         ServiceOffering.objects.online().with_parts().filter(schedule__practitioner__in=people)
     )
     now = timezone.now()
-    firsts = search.first_slots(offerings, start=now, now=now, organization=Organization.current())
+    firsts = timetable.first_slots(
+        offerings, start=now, now=now, organization=Organization.current()
+    )
     places: dict[int, set[str]] = {}
     for offering in offerings:
         places.setdefault(offering.practitioner.pk, set()).add(str(offering.location))
@@ -256,6 +260,11 @@ def _with_first_time(people: list[Practitioner]) -> list[dict[str, Any]]:
     ]
 
 
+def _first_slots(offerings: list[ServiceOffering]) -> dict[int, OfferedSlot]:
+    now, organization = timezone.now(), Organization.current()
+    return timetable.first_slots(offerings, start=now, now=now, organization=organization)
+
+
 def practitioner(request: HttpRequest, slug: str) -> HttpResponse:
     """One practitioner: who they are and what can be booked with them."""
     person = get_object_or_404(
@@ -268,7 +277,9 @@ def practitioner(request: HttpRequest, slug: str) -> HttpResponse:
         .order_by("service__search_text", "schedule__location__search_text")
     )
     now = timezone.now()
-    firsts = search.first_slots(offerings, start=now, now=now, organization=Organization.current())
+    firsts = timetable.first_slots(
+        offerings, start=now, now=now, organization=Organization.current()
+    )
     services: dict[int, dict[str, Any]] = {}
     for offering in offerings:
         row = services.setdefault(
