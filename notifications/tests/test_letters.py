@@ -210,7 +210,7 @@ def test_without_an_account_there_is_no_link_to_a_login():
     book(patient=patient, start=at(10, days=3))
     assert "http" not in text_of(Kind.BOOKED)
     assert "<a " not in html_of(Kind.BOOKED)
-    assert "call +54 11 4865-0000" in text_of(Kind.BOOKED)
+    assert "al +54 11 4865-0000" in text_of(Kind.BOOKED)
 
 
 class TestCancelled:
