@@ -130,7 +130,7 @@ class _Line:
             cells = travel_rule(schedule, organization).value // CELL_MINUTES if away else 0
             taken |= widen(mask, cells)
         open_ = ruler.inside(time.shifts) & ~ruler.touched(time.closed)
-        return cls(ruler, time.shifts, open_, taken)
+        return cls(ruler, time.by_day, open_, taken)
 
     def starts(self, offering: ServiceOffering, step: int) -> Mask:
         possible = places(open_=self.open_, busy=self.busy, need=offering.need, ruler=self.ruler)

@@ -13,10 +13,11 @@ from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
 from clinic.models import Closure, Organization
-from scheduling.intervals import Interval, clip, merge, subtract, to_instant, to_minute
+from scheduling.intervals import Interval, clip, merge, overlaps, subtract, to_instant, to_minute
 from scheduling.models import DateOverride, Schedule, ServiceOffering, TimeOff, WorkingHours
 from scheduling.wallclock import day_bounds, each_day, instant_of, shift_on
 
+_DAY = dt.timedelta(days=1)
 BlockKind = Literal["closure", "time_off"]
 
 
@@ -42,7 +43,10 @@ class Block:
 class OpenTime:
     """What the rules of one schedule say about a window, before any appointment."""
 
+    #: Merged: what touches is one stretch.
     shifts: list[Interval] = field(default_factory=list)
+    #: The shifts of each date by itself: with each of them the grid begins anew.
+    by_day: list[Interval] = field(default_factory=list)
     blocks: list[Block] = field(default_factory=list)
 
     @property
@@ -57,11 +61,12 @@ class OpenTime:
 def open_time(
     schedules: Sequence[Schedule], start: dt.datetime, end: dt.datetime
 ) -> dict[int, OpenTime]:
-    """The shifts and blocks of each schedule (by id) in [start, end).
+    """The shifts and blocks of each schedule (by id) around [start, end).
 
     Four queries whatever the number of schedules. ``schedules`` come with
     their location (``select_related``). Shifts that reach over the window are
-    cut at its ends only by day: the caller filters starts.
+    not cut, and blocks reach a day further on both sides: a visit that begins
+    in the window can end beyond it. The caller filters starts.
     """
     by_id = {schedule.pk: OpenTime() for schedule in schedules}
     if not by_id or start >= end:
@@ -70,35 +75,36 @@ def open_time(
     overrides = _by_schedule(
         DateOverride.objects.filter(
             schedule__in=by_id,
-            date__range=(start.date() - dt.timedelta(days=2), end.date() + dt.timedelta(days=1)),
+            date__range=(start.date() - 2 * _DAY, end.date() + _DAY),
         )
     )
     closures = list(
         Closure.objects.filter(
             Q(location=None) | Q(location__in={s.location_id for s in schedules}),
-            first_day__lte=end.date() + dt.timedelta(days=1),
-            last_day__gte=start.date() - dt.timedelta(days=1),
+            first_day__lte=end.date() + 2 * _DAY,
+            last_day__gte=start.date() - 2 * _DAY,
         )
     )
     time_off: dict[int, list[TimeOff]] = defaultdict(list)
     for row in TimeOff.objects.filter(
         practitioner__in={s.practitioner_id for s in schedules}
-    ).touching(start, end):
+    ).touching(start - _DAY, end + _DAY):
         time_off[row.practitioner_id].append(row)
     window = (to_minute(start), to_minute(end))
+    wider = (to_minute(start - _DAY), to_minute(end + _DAY))
     for schedule in schedules:
         zone = schedule.location.zone
         # The day before too: a shift may end after midnight.
-        days = each_day(
-            start.astimezone(zone).date() - dt.timedelta(days=1), end.astimezone(zone).date()
-        )
+        days = each_day(start.astimezone(zone).date() - _DAY, end.astimezone(zone).date())
         open_ = by_id[schedule.pk]
         for day in days:
-            open_.shifts += _shifts_on(day, schedule, hours[schedule.pk], overrides[schedule.pk])
-        open_.shifts = [s for s in merge(open_.shifts) if s[0] < window[1] and s[1] > window[0]]
+            shifts = _shifts_on(day, schedule, hours[schedule.pk], overrides[schedule.pk])
+            open_.by_day += merge(shifts)
+        open_.shifts = [s for s in merge(open_.by_day) if overlaps(s, window)]
+        around = [days[0] - _DAY, *days, days[-1] + _DAY]
         open_.blocks = [
-            *_closure_blocks(closures, schedule, window),
-            *_time_off_blocks(time_off[schedule.practitioner_id], schedule, days, window),
+            *_closure_blocks(closures, schedule, wider),
+            *_time_off_blocks(time_off[schedule.practitioner_id], schedule, around, wider),
         ]
     return by_id
 
