@@ -171,9 +171,10 @@ class PractitionerAdmin(ClinicAdmin):
     def get_queryset(self, request: HttpRequest) -> QuerySet[Practitioner]:
         return super().get_queryset(request).prefetch_related("specialties")
 
-    def get_fields(self, request: HttpRequest, obj: Practitioner | None = None) -> list[str]:
+    def get_fields(self, request: HttpRequest, obj: Practitioner | None = None) -> Any:
         """Who has an account already needs no second one."""
-        return [f for f in self.fields if f != "invite" or obj is None or obj.user_id is None]
+        has_account = obj is not None and obj.user_id is not None
+        return [name for name in self.fields or () if name != "invite" or not has_account]
 
     @column(_("specialties"))
     def specialties_in_words(self, practitioner: Practitioner) -> str:
@@ -182,12 +183,12 @@ class PractitionerAdmin(ClinicAdmin):
     def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:
         super().save_related(request, form, formsets, change)
         if email := form.cleaned_data.get("invite"):
-            by = Actor.administrator(request.user)
+            by = Actor.administrator(request.user)  # type: ignore[arg-type]
             services.invite_practitioner(practitioner=form.instance, email=email, by=by)
 
     @admin.action(description=_("Send the invitation again"))
     def send_invitation(self, request: HttpRequest, queryset: QuerySet[Practitioner]) -> None:
-        by = Actor.administrator(request.user)
+        by = Actor.administrator(request.user)  # type: ignore[arg-type]
         for practitioner in queryset.select_related("user"):
             sentence, level = self._invite(practitioner, by)
             self.message_user(request, sentence, level)
@@ -208,10 +209,10 @@ class ReceptionistForm(forms.ModelForm):
     """A new one is invited; of one that exists, the places change."""
 
     email = forms.EmailField(
-        label=_("e-mail"),
+        label=_("E-mail"),
         help_text=_("They get a mail with a link to choose a password."),
     )
-    name = forms.CharField(label=_("name"), max_length=160)
+    name = forms.CharField(label=_("Name"), max_length=160)
 
 
 @admin.register(Receptionist)
@@ -224,7 +225,7 @@ class ReceptionistAdmin(ClinicAdmin):
     autocomplete_fields = ["locations"]
     refusals = (AccountRefusal,)
 
-    def get_fields(self, request: HttpRequest, obj: Receptionist | None = None) -> list[str]:
+    def get_fields(self, request: HttpRequest, obj: Receptionist | None = None) -> Any:
         return ["user", "locations", "is_active"] if obj else ["email", "name", "locations"]
 
     def get_readonly_fields(
@@ -256,6 +257,10 @@ class ReceptionistAdmin(ClinicAdmin):
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Receptionist]:
         return super().get_queryset(request).prefetch_related("locations")
+
+    def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:
+        if change:
+            super().save_related(request, form, formsets, change)
 
     @column(_("name"), ordering="user__name")
     def name(self, receptionist: Receptionist) -> str:

@@ -24,7 +24,7 @@ Obstacles = dict[int, frozenset[Obstacle]]
 
 def upcoming(now: dt.datetime | None = None) -> AppointmentQuerySet:
     """What a change can hit, with everything that ``obstacles`` looks at."""
-    rows = Appointment.objects.upcoming(now or timezone.now())  # type: ignore[attr-defined]
+    rows = Appointment.objects.upcoming(now or timezone.now())
     return rows.with_parts().select_related("service__specialty")
 
 

@@ -13,6 +13,7 @@ from django.core.exceptions import PermissionDenied
 from django.db.models import Count, Min
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
+from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.functional import Promise, SimpleLazyObject
@@ -69,10 +70,10 @@ class ClinicAdminSite(AdminSite):
 
     # --- one door
     def has_permission(self, request: HttpRequest) -> bool:
-        roles = getattr(request.user, "roles", frozenset())
+        roles: frozenset[Role] = getattr(request.user, "roles", frozenset())
         return Role.ADMINISTRATOR in roles
 
-    def login(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:  # type: ignore[override]
+    def login(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
         """Not a second login: the clinic's own counts the tries."""
         target = request.GET.get("next", "")
         if not url_has_allowed_host_and_scheme(target, {request.get_host()}):
@@ -114,7 +115,7 @@ class ClinicAdminSite(AdminSite):
 
     def index(
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None
-    ) -> HttpResponse:  # type: ignore[override]
+    ) -> TemplateResponse:
         now = timezone.now()
         context = {
             "title": _("Today"),

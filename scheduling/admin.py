@@ -60,9 +60,10 @@ class ServiceOfferingInline(Inline):
 
 
 class ScheduleInline(Inline):
-    """On a practitioner's page: where they work; the hours are on the schedule's own page."""
+    """On a practitioner's page: where they work. What changes is changed on the schedule's own."""
 
     model = Schedule
+    can_change = False
     fields = ["location", "slot_step", "is_active"]
     show_change_link = True
 

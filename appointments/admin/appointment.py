@@ -33,7 +33,7 @@ class EventInline(Inline):
     can_add = False
     can_change = False
     fields = ["when", "verb", "by", "role", "source", "what"]
-    readonly_fields = fields
+    readonly_fields = ["when", "verb", "by", "role", "source", "what"]
     verbose_name_plural = _("what happened")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[AppointmentEvent]:
@@ -56,15 +56,7 @@ class AppointmentAdmin(RefusingAdmin):
     can_change = False
     reads_are_logged = True
     change_form_template = "admin/appointments/appointment_change_form.html"
-    list_display = [
-        "reference",
-        "when",
-        "patient",
-        "practitioner",
-        "service",
-        "location",
-        "state",
-    ]
+    list_display = ["when", "patient", "practitioner", "service", "location", "state"]
     list_filter = [
         DayFilter,
         "status",

@@ -9,11 +9,12 @@ from django import forms
 from django.contrib import admin
 from django.contrib.admin import widgets
 from django.core.exceptions import ValidationError
+from django.utils.text import capfirst
 from django.utils.translation import gettext_lazy as _
 
 from accounts.models import Patient, Practitioner
 from appointments.models import Appointment
-from clinic.admin.base import joined
+from clinic.admin.base import Choice, joined
 from clinic.fields import time_on_the_grid
 from clinic.models import Location, Service
 from scheduling.intervals import to_instant
@@ -26,8 +27,8 @@ def _choose(name: str, queryset: Any, **options: Any) -> forms.ModelChoiceField:
     field = Appointment._meta.get_field(name)
     return forms.ModelChoiceField(
         queryset=queryset,
-        label=field.verbose_name,  # type: ignore[union-attr]
-        widget=widgets.AutocompleteSelect(field, admin.site),
+        label=capfirst(field.verbose_name),  # type: ignore[union-attr]
+        widget=Choice(field, admin.site),
         **options,
     )
 
@@ -39,20 +40,20 @@ class BookingForm(forms.ModelForm):
     practitioner = _choose("practitioner", Practitioner.objects.active())
     service = _choose("service", Service.objects.active())
     location = forms.ModelChoiceField(
-        label=_("location"),
+        label=_("Location"),
         queryset=Location.objects.active(),
         required=False,
         help_text=_("Needed if the practitioner gives this service at several locations."),
     )
-    day = forms.DateField(label=_("day"), widget=widgets.AdminDateWidget)
+    day = forms.DateField(label=_("Day"), widget=widgets.AdminDateWidget)
     time = forms.TimeField(
-        label=_("time"),
-        widget=widgets.AdminTimeWidget,
+        label=_("Time"),
+        widget=widgets.AdminTimeWidget(format="%H:%M"),
         validators=[time_on_the_grid],
         help_text=_("On the clock of the location."),
     )
     reason = forms.CharField(
-        label=_("reason for the visit (optional)"), max_length=500, required=False
+        label=_("Reason for the visit (optional)"), max_length=500, required=False
     )
     #: The same form twice is one appointment.
     request_key = forms.UUIDField(widget=forms.HiddenInput, required=False, initial=uuid.uuid4)

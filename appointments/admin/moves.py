@@ -149,7 +149,7 @@ def _carry_out(
             sentence = _("Many people are saving at this moment. Try again.")
             model_admin.message_user(request, f"{row}: {sentence}", messages.WARNING)
     if done:
-        sentence = ngettext(
+        counted = ngettext(
             "%(count)s appointment changed.", "%(count)s appointments changed.", done
         )
-        model_admin.message_user(request, sentence % {"count": done}, messages.SUCCESS)
+        model_admin.message_user(request, counted % {"count": done}, messages.SUCCESS)

@@ -84,7 +84,7 @@ class PractitionerAdmin(AskingAdmin, PractitionerPages):
     inlines = [ScheduleInline]
     readonly_fields = ["appointments"]
 
-    def get_fields(self, request: HttpRequest, obj: Practitioner | None = None) -> list[str]:
+    def get_fields(self, request: HttpRequest, obj: Practitioner | None = None) -> Any:
         return [*super().get_fields(request, obj), "appointments"]
 
     @column(_("appointments"))
@@ -129,7 +129,7 @@ class TimeOffAdmin(AskingAdmin, TimeOffPages):
 
 
 def _link_to_appointments(field: str, person: Patient | Practitioner) -> SafeString | str:
-    if person.pk is None:
+    if person._state.adding:
         return "–"
     count: int = _of(field, person).count()
     url = reverse("admin:appointments_appointment_changelist")

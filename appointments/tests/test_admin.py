@@ -52,6 +52,7 @@ def boss() -> User:
 @pytest.fixture
 def client(client: Client, boss: User) -> Client:
     client.force_login(boss)
+    client.cookies["django_language"] = "en"
     return client
 
 

@@ -34,6 +34,7 @@ def _monday() -> Any:
 @pytest.fixture
 def client(client: Client) -> Client:
     client.force_login(administrator())
+    client.cookies["django_language"] = "en"
     return client
 
 
@@ -320,8 +321,8 @@ def test_time_off_is_typed_on_the_clock_of_the_place(client: Client) -> None:
     location.time_zone = "America/Mexico_City"
     location.save()
     data = weekly(appointment) | {"weekday": "", "start": "", "end": ""}
-    data |= {"starts_at_0": "1/12/2026", "starts_at_1": "09:00:00"}
-    data |= {"ends_at_0": "1/12/2026", "ends_at_1": "10:00:00"}
+    data |= {"starts_at_0": "2026-12-01", "starts_at_1": "09:00:00"}
+    data |= {"ends_at_0": "2026-12-01", "ends_at_1": "10:00:00"}
     assert client.post("/admin/scheduling/timeoff/add/", data).status_code == 302
     row = TimeOff.objects.get()
     assert row.starts_at == dt.datetime(2026, 12, 1, 15, tzinfo=dt.UTC)

@@ -10,15 +10,24 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from functools import reduce
 from operator import or_
-from typing import Any
+from typing import Any, ClassVar
 
 from django import forms
 from django.contrib import admin
+from django.contrib.admin.widgets import (
+    AdminSplitDateTime,
+    AdminTimeWidget,
+    AutocompleteSelect,
+    AutocompleteSelectMultiple,
+)
 from django.core.exceptions import FieldDoesNotExist, ValidationError
 from django.db import IntegrityError, models
+from django.forms.formsets import DELETION_FIELD_NAME
+from django.forms.models import BaseInlineFormSet
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.utils.functional import Promise
+from django.utils.text import capfirst
 from django.utils.translation import gettext_lazy as _
 
 from clinic import audit
@@ -58,19 +67,92 @@ class OpenToAdministrators:
         return self.can_remove and is_administrator(request)
 
 
-class Inline(OpenToAdministrators, admin.TabularInline):
+_LONGEST_ID = 18
+
+#: Hours as people write them: nobody means seconds.
+_HOURS: dict[type[models.Field], dict[str, Any]] = {
+    models.TimeField: {"widget": AdminTimeWidget(format="%H:%M")}
+}
+
+
+def _ids(values: Sequence[str]) -> list[str]:
+    return [v for v in values if str(v).isdecimal() and len(str(v)) <= _LONGEST_ID]
+
+
+class Choice(AutocompleteSelect):
+    """Asks the database for nothing that cannot be the id of a row."""
+
+    def optgroups(self, name: str, value: Sequence[str], attr: Any = None) -> Any:
+        return super().optgroups(name, _ids(value), attr)
+
+
+class _Choices(AutocompleteSelectMultiple):
+    def optgroups(self, name: str, value: Sequence[str], attr: Any = None) -> Any:
+        return super().optgroups(name, _ids(value), attr)
+
+
+class ChosenByTyping:
+    """People and services: too many for a list, so they are looked up while one types."""
+
+    def formfield_for_foreignkey(
+        self, db_field: Any, request: HttpRequest | None, **kwargs: Any
+    ) -> Any:
+        if db_field.name in self.autocomplete_fields:  # type: ignore[attr-defined]
+            kwargs["widget"] = Choice(db_field, self.admin_site)  # type: ignore[attr-defined]
+        return super().formfield_for_foreignkey(db_field, request, **kwargs)  # type: ignore[misc]
+
+    def formfield_for_manytomany(
+        self, db_field: Any, request: HttpRequest | None, **kwargs: Any
+    ) -> Any:
+        if db_field.name in self.autocomplete_fields:  # type: ignore[attr-defined]
+            kwargs["widget"] = _Choices(db_field, self.admin_site)  # type: ignore[attr-defined]
+        return super().formfield_for_manytomany(db_field, request, **kwargs)  # type: ignore[misc]
+
+
+def _name_parts(field: forms.Field | None) -> None:
+    """A date and a time side by side: each box says what it is."""
+    if field is not None and isinstance(field.widget, AdminSplitDateTime):
+        for widget, part in zip(field.widget.widgets, (_("date"), _("time")), strict=True):
+            widget.attrs["aria-label"] = f"{capfirst(str(field.label))}: {part}"
+
+
+class Rows(BaseInlineFormSet):
+    """Rows whose box for removing says so: its column has a heading, the box had no name."""
+
+    def add_fields(self, form: Any, index: int | None) -> None:
+        super().add_fields(form, index)
+        if DELETION_FIELD_NAME in form.fields:
+            form.fields[DELETION_FIELD_NAME].widget.attrs["aria-label"] = _("Remove")
+
+
+class Inline(OpenToAdministrators, ChosenByTyping, admin.TabularInline):
+    template = "admin/inline_rows.html"
+    formset = Rows
     extra = 0
+    formfield_overrides = _HOURS
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.can_delete = self.can_remove
 
+    def formfield_for_dbfield(
+        self, db_field: models.Field, request: HttpRequest, **kwargs: Any
+    ) -> Any:
+        """The heading of the column names the box in it, also for whoever cannot see it."""
+        field = super().formfield_for_dbfield(db_field, request, **kwargs)
+        if field is not None:
+            widget: Any = getattr(field.widget, "widget", field.widget)
+            widget.attrs["aria-label"] = capfirst(str(field.label))
+        _name_parts(field)
+        return field
 
-class ClinicAdmin(OpenToAdministrators, admin.ModelAdmin):
+
+class ClinicAdmin(OpenToAdministrators, ChosenByTyping, admin.ModelAdmin):
     list_per_page = 50
+    formfield_overrides = _HOURS
     show_full_result_count = False
     #: Normalised columns: each word of a search occurs in one of them. See ``matches``.
-    search_fields: Sequence[str] = ["search_text"]
+    search_fields: ClassVar[list[str] | tuple[str, ...]] = ["search_text"]
     #: Whether opening the page of a row leaves a line in the audit.
     reads_are_logged = False
     #: What the verbs that a form calls may answer instead: a sentence for above the form.
@@ -92,6 +174,13 @@ class ClinicAdmin(OpenToAdministrators, admin.ModelAdmin):
         return queryset, any("__" in path for path in self.search_fields)
 
     # --- saving
+    def formfield_for_dbfield(
+        self, db_field: models.Field, request: HttpRequest, **kwargs: Any
+    ) -> Any:
+        field = super().formfield_for_dbfield(db_field, request, **kwargs)
+        _name_parts(field)
+        return field
+
     def changeform_view(
         self,
         request: HttpRequest,
@@ -169,7 +258,7 @@ def _refusing(form: type[forms.ModelForm], refusal: str | Promise) -> type[forms
     class Refusing(form):  # type: ignore[misc, valid-type]
         def clean(self) -> Any:
             super().clean()
-            raise ValidationError(refusal)
+            raise ValidationError(str(refusal))
 
     return Refusing
 
@@ -197,7 +286,7 @@ def _has_field(model: type[models.Model], name: str) -> bool:
     return True
 
 
-def column(text: str | Promise, **options: Any) -> Callable[[Callable], Callable]:
+def column(text: Any, **options: Any) -> Callable[[Callable], Callable]:
     """A column of a list: its heading, and by what it is sorted (``ordering``)."""
     return admin.display(description=text, **options)
 
