@@ -1,9 +1,34 @@
 """Addresses of the agenda, of the practitioner's time, and of the desk's day."""
 
-from django.urls import path
+from collections.abc import Callable
+
+from django.http import HttpResponse
+from django.urls import URLPattern, path
 
 from appointments import converters  # noqa: F401  (registers <day:…> and <week:…>)
 from appointments.views import agenda, desk, schedule, time_off, visit
+
+#: The pages of a practice, which stand twice: see ``views.practice``.
+PRACTICE: list[tuple[str, Callable[..., HttpResponse], str]] = [
+    ("horarios/", schedule.hours, "hours"),
+    ("horarios/<slug:location>/", schedule.hours_at, "hours_at"),
+    ("bloqueos/", time_off.time_off, "time_off"),
+    ("bloqueos/dias/", time_off.add_days, "time_off_add"),
+    ("bloqueos/horas/", time_off.add_hours, "time_off_add_hours"),
+    ("bloqueos/semanal/", time_off.add_weekly, "time_off_add_weekly"),
+    ("bloqueos/<int:pk>/quitar/", time_off.remove, "time_off_remove"),
+    ("servicios/", schedule.services, "services"),
+    ("servicios/<slug:location>/<slug:service>/", schedule.service_edit, "service_edit"),
+]
+
+
+def practice_paths() -> list[URLPattern]:
+    """One's own under /agenda/, a practitioner's of the desk under /recepcion/."""
+    own = [path(f"agenda/{route}", view, name=name) for route, view, name in PRACTICE]
+    theirs = "recepcion/profesionales/<slug:practitioner>"
+    desk = [path(f"{theirs}/{route}", view, name=f"desk_{name}") for route, view, name in PRACTICE]
+    return [*own, *desk]
+
 
 urlpatterns = [
     path("agenda/", agenda.today, name="agenda"),
@@ -13,19 +38,8 @@ urlpatterns = [
     path("agenda/turnos/<uuid:public_id>/cancelar/", visit.cancel, name="agenda_cancel"),
     path("agenda/turnos/<uuid:public_id>/<slug:verb>/", visit.act, name="agenda_action"),
     path("agenda/pacientes/<uuid:public_id>/", agenda.patient_history, name="patient_history"),
-    path("agenda/horarios/", schedule.hours, name="hours"),
-    path("agenda/horarios/<slug:location>/", schedule.hours_at, name="hours_at"),
-    path("agenda/bloqueos/", time_off.time_off, name="time_off"),
-    path("agenda/bloqueos/dias/", time_off.add_days, name="time_off_add"),
-    path("agenda/bloqueos/horas/", time_off.add_hours, name="time_off_add_hours"),
-    path("agenda/bloqueos/semanal/", time_off.add_weekly, name="time_off_add_weekly"),
-    path("agenda/bloqueos/<int:pk>/quitar/", time_off.remove, name="time_off_remove"),
-    path("agenda/servicios/", schedule.services, name="services"),
-    path(
-        "agenda/servicios/<slug:location>/<slug:service>/",
-        schedule.service_edit,
-        name="service_edit",
-    ),
     path("agenda/<day:day>/", agenda.day, name="agenda_day"),
     path("recepcion/", desk.desk, name="desk"),
+    path("recepcion/profesionales/", desk.practitioners, name="desk_practitioners"),
+    *practice_paths(),
 ]

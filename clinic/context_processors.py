@@ -28,7 +28,10 @@ PRACTITIONER = [
     (_("Time off"), "appointments:time_off"),
     (_("Services"), "appointments:services"),
 ]
-RECEPTION = [(_("Appointments of the day"), "appointments:desk")]
+RECEPTION = [
+    (_("Appointments of the day"), "appointments:desk"),
+    (_("Schedules"), "appointments:desk_practitioners"),
+]
 ADMINISTRATOR = [(_("Administration"), "admin:index")]
 SIGNED_OUT = [(_("Log in"), "account_login"), (_("Create account"), "account_signup")]
 SIGNED_IN = [(_("My details"), "accounts:profile"), (_("Log out"), "account_logout")]

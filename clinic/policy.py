@@ -50,6 +50,28 @@ PATIENT, PRACTITIONER, RECEPTION, ADMINISTRATOR = (
     Role.ADMINISTRATOR,
 )
 
+#: The pages of a practice: the practitioner's own, and at the desk on their behalf.
+PRACTICE_PAGES = {
+    "hours": GET,
+    "hours_at": BOTH,
+    "time_off": GET,
+    "time_off_add": BOTH,
+    "time_off_add_hours": BOTH,
+    "time_off_add_weekly": BOTH,
+    "time_off_remove": BOTH,
+    "services": GET,
+    "service_edit": BOTH,
+}
+
+
+def _practice_rows() -> dict[str, Row]:
+    rows = {}
+    for name, methods in PRACTICE_PAGES.items():
+        rows[f"appointments:{name}"] = only(PRACTITIONER, methods=methods)
+        rows[f"appointments:desk_{name}"] = only(RECEPTION, ADMINISTRATOR, methods=methods)
+    return rows
+
+
 POLICY: dict[str, Row] = {
     # --- for everybody
     "home": public(),
@@ -78,17 +100,10 @@ POLICY: dict[str, Row] = {
     "appointments:agenda_action": only(PRACTITIONER, methods=POST),
     "appointments:agenda_cancel": only(PRACTITIONER, methods=BOTH),
     "appointments:patient_history": only(PRACTITIONER),
-    "appointments:hours": only(PRACTITIONER),
-    "appointments:hours_at": only(PRACTITIONER, methods=BOTH),
-    "appointments:time_off": only(PRACTITIONER),
-    "appointments:time_off_add": only(PRACTITIONER, methods=BOTH),
-    "appointments:time_off_add_hours": only(PRACTITIONER, methods=BOTH),
-    "appointments:time_off_add_weekly": only(PRACTITIONER, methods=BOTH),
-    "appointments:time_off_remove": only(PRACTITIONER, methods=BOTH),
-    "appointments:services": only(PRACTITIONER),
-    "appointments:service_edit": only(PRACTITIONER, methods=BOTH),
+    **_practice_rows(),
     # --- appointments: the desk
     "appointments:desk": only(RECEPTION, ADMINISTRATOR),
+    "appointments:desk_practitioners": only(RECEPTION, ADMINISTRATOR),
     # --- the way in: allauth's pages, each by name
     "account_login": public(BOTH),
     "account_logout": public(BOTH),

@@ -38,18 +38,27 @@ class BlockForm(forms.Form):
         error_messages={"max_length": _("Write at most 120 characters.")},
     )
 
-    def __init__(self, *args: Any, schedules: Sequence[Schedule], **kwargs: Any) -> None:
+    def __init__(
+        self, *args: Any, schedules: Sequence[Schedule], everywhere: bool = True, **kwargs: Any
+    ) -> None:
+        """``everywhere``: whether it may hold at all locations, or at one of these only."""
         super().__init__(*args, **kwargs)
         self.places: dict[str, Location] = {s.location.slug: s.location for s in schedules}
+        self.everywhere = everywhere
         if len(self.places) < 2:
             del self.fields["location"]
             return
-        choices = [("", _("Everywhere")), *((k, v.name) for k, v in self.places.items())]
+        choices = [(k, v.name) for k, v in self.places.items()]
+        if everywhere:
+            choices.insert(0, ("", str(_("Everywhere"))))
         self.fields["location"].choices = choices  # type: ignore[attr-defined]
+        self.fields["location"].required = not everywhere
 
     @property
     def place(self) -> Location | None:
         """The chosen location; None means everywhere."""
+        if not self.everywhere and len(self.places) == 1:
+            return next(iter(self.places.values()))
         return self.places.get(self.cleaned_data.get("location", ""))
 
     @property
@@ -216,7 +225,7 @@ class OfferingForm(forms.ModelForm):
         model = ServiceOffering
         fields = ["is_active", "duration", "is_online", "confirmation"]
         labels = {
-            "is_active": _("I give this service here"),
+            "is_active": _("Offered here"),
             "confirmation": _("When a patient books it online"),
         }
         widgets = {"confirmation": forms.RadioSelect}

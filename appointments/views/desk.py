@@ -6,24 +6,29 @@ import datetime as dt
 from collections.abc import Sequence
 from typing import Any
 
+from django.core.paginator import Paginator
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.utils import timezone
 
 from accounts.doors import person
-from accounts.models import User
-from accounts.roles import Role
+from accounts.models import Practitioner
 from appointments.converters import in_reach
 from appointments.models import Appointment
 from appointments.transitions import Status
+from appointments.views.doors import places_of
+from appointments.views.practice import PAGES
+from appointments.views.public import small_page
 from clinic.models import Location
+from scheduling.models import Schedule
 
+PAGE = 50
 ONE_DAY = dt.timedelta(days=1)
 
 
 def desk(request: HttpRequest) -> HttpResponse:
     """Every appointment of a day at the locations of this desk, in the order of the clock."""
-    places = _places(person(request))
+    places = places_of(person(request))
     today = _today(places)
     day = _chosen_day(request.GET.get("dia", ""), today)
     # Never the reason: the column is not even read.
@@ -46,11 +51,16 @@ def desk(request: HttpRequest) -> HttpResponse:
     return render(request, "appointments/desk.html", context)
 
 
-def _places(user: User) -> list[Location]:
-    """All locations for an administrator, else those of the desk."""
-    if Role.ADMINISTRATOR in user.roles:
-        return list(Location.objects.filter(is_active=True))
-    return list(Location.objects.filter(receptionists__user=user, is_active=True))
+def practitioners(request: HttpRequest) -> HttpResponse:
+    """Whose schedules this desk may change."""
+    text = request.GET.get("q", "")[:100]
+    here = Schedule.objects.active().filter(location__in=places_of(person(request)))
+    found = Practitioner.objects.active().filter(schedules__in=here).distinct()
+    rows = found.search(text).prefetch_related("specialties").order_by("search_text", "pk")
+    page = Paginator(rows, PAGE).get_page(small_page(request.GET.get("page")))
+    pages = [(f"appointments:desk_{name}", label) for name, label in PAGES]
+    context = {"page": page, "q": text, "pages": pages}
+    return render(request, "appointments/desk_practitioners.html", context)
 
 
 def _today(places: Sequence[Location]) -> dt.date:

@@ -1,18 +1,17 @@
-"""What of the practice belongs to the practitioner who asks. Not theirs answers 404."""
+"""What belongs to the person who asks: their practice, their desk. Not theirs answers 404."""
 
 from __future__ import annotations
 
 import uuid
-from collections.abc import Sequence
 
 from django.http import HttpRequest
 from django.shortcuts import get_object_or_404
 
 from accounts.doors import person
-from accounts.models import Practitioner
-from accounts.roles import Actor
+from accounts.models import Practitioner, User
+from accounts.roles import Actor, Role
 from appointments.models import Appointment
-from scheduling.models import Schedule
+from clinic.models import Location
 
 
 def own_practice(request: HttpRequest) -> Practitioner:
@@ -30,6 +29,8 @@ def own_appointment(request: HttpRequest, public_id: uuid.UUID) -> Appointment:
     return found
 
 
-def own_schedules(practitioner: Practitioner) -> Sequence[Schedule]:
-    """Where they work, the first location first."""
-    return list(practitioner.schedules.active().select_related("location").order_by("pk"))
+def places_of(user: User) -> list[Location]:
+    """All locations for an administrator, else those of the desk."""
+    if Role.ADMINISTRATOR in user.roles:
+        return list(Location.objects.filter(is_active=True))
+    return list(Location.objects.filter(receptionists__user=user, is_active=True))

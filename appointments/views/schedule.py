@@ -7,9 +7,8 @@ from typing import Any
 
 from django.contrib import messages
 from django.db.models import Q
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
-from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
@@ -17,35 +16,43 @@ from accounts.models import Practitioner
 from appointments.blocking import change_week, hit_by_week
 from appointments.forms.schedule import OfferingForm
 from appointments.forms.week import WeekForm, copy_monday
-from appointments.views.doors import as_practitioner, own_practice, own_schedules
 from appointments.views.hits import settle
+from appointments.views.practice import Practice, practice_of
 from clinic.models import Service
 from scheduling.models import Schedule, ServiceOffering
 from scheduling.services import set_offering
 
 
-def hours(request: HttpRequest) -> HttpResponse:
+def hours(request: HttpRequest, practitioner: str = "") -> HttpResponse:
     """To the first location's week."""
-    schedules = own_schedules(own_practice(request))
-    if not schedules:
-        return render(request, "appointments/schedule_nowhere.html", {"title": _("Working hours")})
-    return redirect("appointments:hours_at", location=schedules[0].location.slug)
+    practice = practice_of(request, practitioner)
+    if not practice.schedules:
+        return nowhere(request, practice, "hours")
+    return redirect(practice.url("hours_at", practice.schedules[0].location.slug))
 
 
-def hours_at(request: HttpRequest, location: str) -> HttpResponse:
+def nowhere(request: HttpRequest, practice: Practice, page: str) -> HttpResponse:
+    """Without a location there is nothing to set."""
+    tabs = practice.tabs(page)
+    title = next(tab["label"] for tab in tabs if tab["current"])
+    context = {"practice": practice, "page_tabs": tabs, "title": title}
+    return render(request, "appointments/schedule_nowhere.html", context)
+
+
+def hours_at(request: HttpRequest, location: str, practitioner: str = "") -> HttpResponse:
     """The week at one location: read it, change it, save it."""
-    schedules = own_schedules(own_practice(request))
-    schedule = _at(schedules, location)
+    practice = practice_of(request, practitioner)
+    schedule = practice.at(location)
     if request.method != "POST":
-        return _week_page(request, schedules, schedule, WeekForm(schedule=schedule))
+        return _week_page(request, practice, schedule, WeekForm(schedule=schedule))
     if "copy" in request.POST:
         copied = WeekForm(copy_monday(request.POST), schedule=schedule)
-        return _week_page(request, schedules, schedule, copied, copied=True)
+        return _week_page(request, practice, schedule, copied, copied=True)
     form = WeekForm(request.POST, schedule=schedule)
     if not form.is_valid():
-        return _week_page(request, schedules, schedule, form, status=422)
+        return _week_page(request, practice, schedule, form, status=422)
     if "edit" in request.POST:
-        return _week_page(request, schedules, schedule, form)
+        return _week_page(request, practice, schedule, form)
     question = settle(
         request,
         hits=hit_by_week(schedule, form.hours, timezone.now()),
@@ -54,25 +61,18 @@ def hours_at(request: HttpRequest, location: str) -> HttpResponse:
             schedule=schedule,
             hours=form.hours,
             slot_step=form.cleaned_data["slot_step"],
-            by=as_practitioner(request),
+            by=practice.by,
         ),
     )
     if question:
         return question
     messages.success(request, _("The working hours are saved."))
-    return redirect("appointments:hours_at", location=location)
-
-
-def _at(schedules: Any, location: str) -> Schedule:
-    found = next((s for s in schedules if s.location.slug == location), None)
-    if found is None:
-        raise Http404
-    return found
+    return redirect(practice.url("hours_at", location))
 
 
 def _week_page(
     request: HttpRequest,
-    schedules: Any,
+    practice: Practice,
     schedule: Schedule,
     form: WeekForm,
     *,
@@ -81,41 +81,43 @@ def _week_page(
 ) -> HttpResponse:
     tabs = [
         {
-            "url": reverse("appointments:hours_at", args=[s.location.slug]),
+            "url": practice.url("hours_at", s.location.slug),
             "label": s.location.name,
             "current": s == schedule,
             "count": None,
         }
-        for s in schedules
+        for s in practice.schedules
     ]
     context = {
+        "practice": practice,
+        "page_tabs": practice.tabs("hours"),
         "form": form,
         "schedule": schedule,
         "tabs": tabs if len(tabs) > 1 else [],
-        "shows_zone": len({s.location.time_zone for s in schedules}) > 1,
+        "shows_zone": len({s.location.time_zone for s in practice.schedules}) > 1,
         "copied": copied,
     }
     return render(request, "appointments/schedule_hours.html", context, status=status)
 
 
-def services(request: HttpRequest) -> HttpResponse:
+def services(request: HttpRequest, practitioner: str = "") -> HttpResponse:
     """The services of their specialties at each location, and how they give them."""
-    practitioner = own_practice(request)
-    schedules = own_schedules(practitioner)
-    if not schedules:
-        return render(request, "appointments/schedule_nowhere.html", {"title": _("Services")})
-    catalogue = list(_catalogue(practitioner).select_related("specialty"))
+    practice = practice_of(request, practitioner)
+    if not practice.schedules:
+        return nowhere(request, practice, "services")
+    catalogue = list(_catalogue(practice.practitioner).select_related("specialty"))
     given = {
         (offering.schedule_id, offering.service_id): offering
-        for offering in ServiceOffering.objects.filter(schedule__in=schedules).select_related(
-            "service"
-        )
+        for offering in ServiceOffering.objects.filter(
+            schedule__in=practice.schedules
+        ).select_related("service")
     }
     places = [
         (schedule, [(service, given.get((schedule.pk, service.pk))) for service in catalogue])
-        for schedule in schedules
+        for schedule in practice.schedules
     ]
-    return render(request, "appointments/schedule_services.html", {"places": places})
+    context = {"practice": practice, "page_tabs": practice.tabs("services"), "places": places}
+    return render(request, "appointments/schedule_services.html", context)
 
 
 def _catalogue(practitioner: Practitioner) -> Any:
@@ -125,20 +127,22 @@ def _catalogue(practitioner: Practitioner) -> Any:
     return Service.objects.active().filter(own | already).distinct().order_by("search_text", "pk")
 
 
-def service_edit(request: HttpRequest, location: str, service: str) -> HttpResponse:
+def service_edit(
+    request: HttpRequest, location: str, service: str, practitioner: str = ""
+) -> HttpResponse:
     """One service at one location, new or changed."""
-    practitioner = own_practice(request)
-    schedule = _at(own_schedules(practitioner), location)
-    chosen = get_object_or_404(_catalogue(practitioner), slug=service)
+    practice = practice_of(request, practitioner)
+    schedule = practice.at(location)
+    chosen = get_object_or_404(_catalogue(practice.practitioner), slug=service)
     offering = schedule.offerings.filter(service=chosen).first() or ServiceOffering(
         schedule=schedule, service=chosen
     )
     form = OfferingForm(request.POST if request.method == "POST" else None, instance=offering)
-    context = {"form": form, "schedule": schedule, "service": chosen}
+    context = {"practice": practice, "form": form, "schedule": schedule, "service": chosen}
     if request.method != "POST":
         return render(request, "appointments/schedule_service.html", context)
     if not form.is_valid():
         return render(request, "appointments/schedule_service.html", context, status=422)
-    set_offering(offering=form.save(commit=False), by=as_practitioner(request))
+    set_offering(offering=form.save(commit=False), by=practice.by)
     messages.success(request, _("“%(service)s” is saved.") % {"service": chosen.name})
-    return redirect("appointments:services")
+    return redirect(practice.url("services"))

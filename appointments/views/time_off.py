@@ -8,9 +8,8 @@ from functools import partial
 from typing import Any
 
 from django.contrib import messages
-from django.http import HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
-from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
@@ -24,8 +23,8 @@ from appointments.forms.schedule import (
     WeeklyOffForm,
     whole_days,
 )
-from appointments.views.doors import as_practitioner, own_practice, own_schedules
 from appointments.views.hits import settle
+from appointments.views.practice import Practice, practice_of
 from scheduling.models import TimeOff
 from scheduling.services import remove_time_off
 
@@ -44,6 +43,8 @@ class Line:
     row: TimeOff
     zone: Any
     whole_days: bool
+    #: Not what holds at other places than those of this desk too.
+    may_remove: bool
 
     @property
     def first_day(self) -> dt.date | None:
@@ -57,79 +58,89 @@ class Line:
         return (self.row.ends_at - dt.timedelta(microseconds=1)).astimezone(self.zone).date()
 
 
-def time_off(request: HttpRequest) -> HttpResponse:
-    practitioner = own_practice(request)
-    zone = home_zone(practitioner)
-    rows = list(practitioner.time_off.select_related("location"))
+def time_off(request: HttpRequest, practitioner: str = "") -> HttpResponse:
+    practice = practice_of(request, practitioner)
+    zone = home_zone(practice.practitioner)
+    rows = list(practice.time_off().select_related("location"))
     once = [r for r in rows if r.ends_at and r.ends_at > timezone.now()]
     context = {
-        "weekly": [_line(r, zone) for r in rows if r.is_weekly],
-        "once": [_line(r, zone) for r in sorted(once, key=lambda r: (r.starts_at, r.pk))],
+        "practice": practice,
+        "page_tabs": practice.tabs("time_off"),
+        "weekly": [_line(r, zone, practice) for r in rows if r.is_weekly],
+        "once": [_line(r, zone, practice) for r in sorted(once, key=lambda r: (r.starts_at, r.pk))],
     }
     return render(request, "appointments/schedule_time_off.html", context)
 
 
-def _line(row: TimeOff, zone: Any) -> Line:
+def _line(row: TimeOff, zone: Any, practice: Practice) -> Line:
     zone = row.location.zone if row.location else zone
     whole = bool(row.starts_at and row.ends_at and whole_days(row.starts_at, row.ends_at, zone))
-    return Line(row, zone, whole)
+    return Line(row, zone, whole, may_remove=practice.is_whole or row.location is not None)
 
 
-def add_days(request: HttpRequest) -> HttpResponse:
-    return _add(request, "time_off_add", DaysOffForm)
+def add_days(request: HttpRequest, practitioner: str = "") -> HttpResponse:
+    return _add(request, practitioner, "time_off_add", DaysOffForm)
 
 
-def add_hours(request: HttpRequest) -> HttpResponse:
-    return _add(request, "time_off_add_hours", HoursOffForm)
+def add_hours(request: HttpRequest, practitioner: str = "") -> HttpResponse:
+    return _add(request, practitioner, "time_off_add_hours", HoursOffForm)
 
 
-def add_weekly(request: HttpRequest) -> HttpResponse:
-    return _add(request, "time_off_add_weekly", WeeklyOffForm)
+def add_weekly(request: HttpRequest, practitioner: str = "") -> HttpResponse:
+    return _add(request, practitioner, "time_off_add_weekly", WeeklyOffForm)
 
 
-def _add(request: HttpRequest, kind: str, form_class: type[BlockForm]) -> HttpResponse:
+def _add(
+    request: HttpRequest, practitioner: str, kind: str, form_class: type[BlockForm]
+) -> HttpResponse:
     """Block time; what it hits is asked about first."""
-    practitioner = own_practice(request)
-    schedules = own_schedules(practitioner)
+    practice = practice_of(request, practitioner)
     if request.method != "POST":
-        return _form_page(request, kind, form_class(schedules=schedules))
-    form = form_class(request.POST, schedules=schedules)
+        return _form_page(request, practice, kind, form_class(**_choices(practice)))
+    form = form_class(request.POST, **_choices(practice))
     if not form.is_valid():
-        return _form_page(request, kind, form, status=422)
+        return _form_page(request, practice, kind, form, status=422)
     if "edit" in request.POST:
-        return _form_page(request, kind, form)
+        return _form_page(request, practice, kind, form)
     blocks = form.blocks()
     question = settle(
         request,
-        hits=hit_by_blocks(practitioner, blocks, timezone.now()),
+        hits=hit_by_blocks(practice.practitioner, blocks, timezone.now()),
         change=partial(
-            block_time, practitioner=practitioner, blocks=blocks, by=as_practitioner(request)
+            block_time, practitioner=practice.practitioner, blocks=blocks, by=practice.by
         ),
     )
     if question:
         return question
     messages.success(request, _("The time off is saved."))
-    return redirect("appointments:time_off")
+    return redirect(practice.url("time_off"))
+
+
+def _choices(practice: Practice) -> dict[str, Any]:
+    return {"schedules": practice.schedules, "everywhere": practice.is_whole}
 
 
 def _form_page(
-    request: HttpRequest, kind: str, form: BlockForm, *, status: int = 200
+    request: HttpRequest, practice: Practice, kind: str, form: BlockForm, *, status: int = 200
 ) -> HttpResponse:
     tabs = [
-        {"url": reverse(f"appointments:{name}"), "label": label, "current": name == kind}
+        {"url": practice.url(name), "label": label, "current": name == kind}
         for name, label, _form in KINDS
     ]
-    context = {"form": form, "tabs": tabs}
+    context = {"form": form, "tabs": tabs, "practice": practice}
     return render(request, "appointments/schedule_time_off_form.html", context, status=status)
 
 
-def remove(request: HttpRequest, pk: int) -> HttpResponse:
+def remove(request: HttpRequest, pk: int, practitioner: str = "") -> HttpResponse:
     """A page that asks once, then the time is open again."""
-    practitioner = own_practice(request)
-    row = get_object_or_404(practitioner.time_off.select_related("location"), pk=pk)
+    practice = practice_of(request, practitioner)
+    row = get_object_or_404(practice.time_off().select_related("location"), pk=pk)
+    line = _line(row, home_zone(practice.practitioner), practice)
+    if not line.may_remove:
+        raise Http404
     if request.method == "POST":
-        remove_time_off(time_off=row, by=as_practitioner(request))
+        remove_time_off(time_off=row, by=practice.by)
         messages.success(request, _("The time off is removed. This time can be booked again."))
-        return redirect("appointments:time_off")
-    context = {"line": _line(row, home_zone(practitioner))}
+        return redirect(practice.url("time_off"))
+    context = {"line": line, "practice": practice}
     return render(request, "appointments/schedule_time_off_remove.html", context)

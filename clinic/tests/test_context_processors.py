@@ -51,8 +51,8 @@ def test_a_visitor_may_search_and_come_in():
     [
         ([Role.PATIENT], PATIENT_LINKS),
         ([Role.PRACTITIONER], AGENDA_LINKS),
-        ([Role.RECEPTION], ["Appointments of the day"]),
-        ([Role.ADMINISTRATOR], ["Appointments of the day", "Administration"]),
+        ([Role.RECEPTION], ["Appointments of the day", "Schedules"]),
+        ([Role.ADMINISTRATOR], ["Appointments of the day", "Schedules", "Administration"]),
         ([Role.PRACTITIONER, Role.PATIENT], AGENDA_LINKS + PATIENT_LINKS),
         ([], PATIENT_LINKS),
     ],

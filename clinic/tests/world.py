@@ -25,6 +25,7 @@ from accounts.tests.factories import (
 )
 from appointments.models import Appointment
 from appointments.tests.factories import NOW, at, book
+from clinic.policy import PRACTICE_PAGES
 from scheduling.models import TimeOff
 from scheduling.tests.factories import open_offering
 
@@ -81,6 +82,8 @@ class World:
         ).patient
         self.time_off = self._vacation(self.appointment)
         self.foreign_time_off = self._vacation(self.foreign)
+        #: A second one: what the practitioner has removed the desk cannot remove again.
+        self.removed_at_the_desk = self._vacation(self.appointment)
 
     @staticmethod
     def _visit() -> Appointment:
@@ -158,6 +161,7 @@ class World:
             {"pk": 999_999},
         )
         return {
+            **self._practices(place, block, offering),
             "appointments:detail": visit,
             "appointments:cancel": visit,
             "appointments:calendar": visit,
@@ -165,12 +169,26 @@ class World:
             "appointments:agenda_cancel": visit,
             "appointments:agenda_action": confirm,  # type: ignore[dict-item]
             "appointments:patient_history": patient,
-            "appointments:hours_at": place,
-            "appointments:time_off_remove": block,
-            "appointments:service_edit": offering,  # type: ignore[dict-item]
             "accounts:family_edit": family,
             "accounts:family_end": family,
         }
+
+    def _practices(self, place: Any, block: Any, offering: Any) -> dict[str, Any]:
+        """The pages of a practice: one's own, and the same ones at the desk."""
+        whose = (
+            {"practitioner": self.appointment.practitioner.slug},
+            {"practitioner": self.foreign.practitioner.slug},
+            {"practitioner": "missing"},
+        )
+        inside = {"hours_at": place, "time_off_remove": block, "service_edit": offering}
+        found: dict[str, Any] = {f"appointments:{name}": rows for name, rows in inside.items()}
+        inside["time_off_remove"] = ({"pk": self.removed_at_the_desk.pk}, *block[1:])
+        for name in PRACTICE_PAGES:
+            rows = inside.get(name, ({}, {}, {}))
+            found[f"appointments:desk_{name}"] = tuple(
+                {**one, **row} for one, row in zip(whose, rows, strict=True)
+            )
+        return found
 
     def url(self, name: str, *, whose: str = "own") -> str:
         return reverse(name, kwargs=self.kwargs(name, whose=whose))
