@@ -94,6 +94,15 @@ class TooLateToCancel(Refusal):
     sentence = _("It is too late to cancel here. Call the clinic.")
 
 
+class TooLateToMove(TooLateToCancel):
+    sentence = _("It is too late to change the time here. Call the clinic.")
+
+
+class SameTime(Refusal):
+    code = "same_time"
+    sentence = _("The appointment has this time already. Choose another one.")
+
+
 class ReasonNeeded(Refusal):
     code = "reason_needed"
     sentence = _("Write the reason: the patient will read it.")

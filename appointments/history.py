@@ -13,6 +13,7 @@ from accounts.models import User
 from accounts.roles import Role
 from appointments.models import Appointment, AppointmentEvent
 from appointments.transitions import Status, Verb
+from clinic.templatetags.clinic_times import local_datetime
 
 _WHAT: dict[str, str | Promise] = {
     Verb.BOOK: gettext_lazy("Booked"),
@@ -21,6 +22,10 @@ _WHAT: dict[str, str | Promise] = {
     Verb.ARRIVE: pgettext_lazy("deed", "Arrived"),
     Verb.FULFIL: gettext_lazy("Seen"),
     Verb.NO_SHOW: pgettext_lazy("deed", "Did not come"),
+    Verb.RESCHEDULE: gettext_lazy("Moved to another time"),
+    Verb.RESTORE: gettext_lazy("Stands again: the change of the hours was undone"),
+    Verb.RESTORE_REQUEST: gettext_lazy("Requested again: the change of the hours was undone"),
+    Verb.WITHDRAW: gettext_lazy("Given up: the move was undone"),
     Verb.EXPIRE: gettext_lazy("Cancelled, because nobody answered the request in time"),
 }
 _WHO: dict[str, str | Promise] = {
@@ -52,6 +57,10 @@ def line(event: AppointmentEvent, reader: User) -> Line:
 
 
 def what(event: AppointmentEvent) -> str:
+    if event.verb == Verb.BOOK and event.before:
+        zone = event.appointment.zone
+        was = local_datetime(dt.datetime.fromisoformat(event.before["start"]), zone)
+        return _("Moved here from %(when)s") % {"when": was}
     if event.verb == Verb.BOOK and event.after.get("status") == Status.PENDING:
         return _("Requested")
     return str(_WHAT.get(event.verb, _("Changed")))

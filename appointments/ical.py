@@ -26,8 +26,8 @@ def calendar_file(
     """The appointment as it is now; ``cancelled`` takes it out of the calendar again.
 
     A calendar is looked at by others: no specialty, no service, no reason.
-    The same appointment keeps its UID for ever and its SEQUENCE rises with each
-    change, so that a newer file replaces the older entry. ``organizer`` is the
+    An appointment keeps its UID for ever, moved or not, and its SEQUENCE rises with
+    each change, so that a newer file replaces the older entry. ``organizer`` is the
     clinic's e-mail address. Needs ``location`` and ``practitioner`` at hand.
     """
     calendar = Calendar()
@@ -46,8 +46,8 @@ def _event(
     location = appointment.location
     status = "CANCELLED" if cancelled else _STATUS.get(appointment.state, "CONFIRMED")
     event = Event()
-    event.add("uid", str(appointment.public_id))
-    event.add("sequence", appointment.sequence)
+    event.add("uid", str(appointment.calendar_name))
+    event.add("sequence", appointment.calendar_sequence)
     event.add("dtstamp", now.astimezone(dt.UTC).replace(microsecond=0))
     event.add("dtstart", appointment.start.astimezone(dt.UTC))
     event.add("dtend", appointment.end.astimezone(dt.UTC))

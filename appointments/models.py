@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import datetime as dt
 import secrets
+import uuid
 import zoneinfo
 from typing import Any, ClassVar, NoReturn, Self
 
@@ -120,6 +121,9 @@ class Appointment(models.Model):
     request_key = models.UUIDField(null=True, unique=True, editable=False)
     #: Rises with every change; calendars know by it which file is newer.
     sequence = models.PositiveIntegerField(default=0, editable=False)
+    #: A chain of moves is one entry in a calendar: the first one's name, counted on.
+    calendar_uid = models.UUIDField(null=True, editable=False)
+    calendar_base = models.PositiveIntegerField(default=0, editable=False)
     created_at = models.DateTimeField(_("asked on"), auto_now_add=True)
 
     objects: ClassVar[models.Manager[Appointment]] = AppointmentQuerySet.as_manager()
@@ -154,6 +158,16 @@ class Appointment(models.Model):
     @property
     def state(self) -> Status:
         return Status(self.status)
+
+    @property
+    def calendar_name(self) -> uuid.UUID:
+        """The UID of its entry in a calendar, the same along a chain of moves."""
+        return self.calendar_uid or self.public_id
+
+    @property
+    def calendar_sequence(self) -> int:
+        """Rises with each change and each move, so that a newer file replaces the older."""
+        return self.calendar_base + self.sequence
 
     @property
     def occupied(self) -> Interval:

@@ -20,10 +20,12 @@ from appointments.exceptions import (
     PatientBusy,
     ReasonNeeded,
     SameDay,
+    SameTime,
     SlotTaken,
     TooLateToCancel,
+    TooLateToMove,
 )
-from appointments.models import Appointment
+from appointments.models import Appointment, OccupancyCell, Resource, cells_of
 from appointments.transitions import MAY, UPCOMING, Status, Verb, is_time_for, target
 from clinic.models import Organization, Room
 from scheduling.models import ServiceOffering
@@ -107,10 +109,16 @@ def _check_patient(patient: Patient, slot: Slot, *, same_day_ok: bool) -> None:
 def _new(
     offering: ServiceOffering, patient: Patient, slot: Slot, by: Actor, now: dt.datetime
 ) -> Appointment:
-    organization = Organization.current()
-    rules = booking_rules(offering, organization)
     # What staff books is agreed already; only a patient's request can wait for an answer.
     asks = by.role == Role.PATIENT and not offering.is_automatic
+    return _draft(offering, patient, slot, now, asks=asks)
+
+
+def _draft(
+    offering: ServiceOffering, patient: Patient, slot: Slot, now: dt.datetime, *, asks: bool
+) -> Appointment:
+    organization = Organization.current()
+    rules = booking_rules(offering, organization)
     expiry = now + dt.timedelta(hours=organization.request_expiry_hours)
     return Appointment(
         patient=patient,
@@ -136,19 +144,134 @@ def _who_was_first(
     return PatientBusy(clash) if clash else SlotTaken()
 
 
+@locks.retrying
+def reschedule(
+    *,
+    appointment: Appointment,
+    offering: ServiceOffering,
+    start: dt.datetime,
+    by: Actor,
+    note: str = "",
+    same_day_ok: bool = False,
+    tell_at: dt.datetime | None = None,
+    now: dt.datetime | None = None,
+) -> Appointment:
+    """Take the new time and give the old one back, both or neither; the new appointment.
+
+    Free first, then take: the new time may overlap the old one. What was asked for
+    stays asked for, what was confirmed stays confirmed, unless a patient takes it to
+    another practitioner who confirms by hand. The same move again returns what it made
+    the first time. ``note``: why, which the patient reads; ``tell_at``: not before then.
+    Refuses as ``book`` does, and MoveNotAllowed, TooLateToMove, SameTime.
+    """
+    now = now or timezone.now()
+    try:
+        with transaction.atomic():
+            locks.hold(
+                practitioners=[appointment.practitioner_id, offering.schedule.practitioner_id],
+                rooms=[appointment.room_id] if appointment.room_id else [],
+                patients=[appointment.patient_id],
+            )
+            old = Appointment.objects.select_for_update().get(pk=appointment.pk)
+            if made := _moved_there(old, offering, start):
+                return made
+            status = _check_move(old, offering, start, by, now)
+            was = old.state
+            gone = {"status": status, "cancellation_reason": note, "expires_at": None}
+            store.change(old, verb=Verb.RESCHEDULE, by=by, now=now, tell_at=tell_at, **gone)
+            slot = availability.check(
+                offering, start=start, now=now, online=by.role == Role.PATIENT
+            )
+            _check_patient(old.patient, slot, same_day_ok=same_day_ok or by.role != Role.PATIENT)
+            moved = _successor(old, was, offering, slot, by, now)
+            store.insert(moved, by=by, now=now, tell_at=tell_at)
+            return moved
+    except IntegrityError as error:
+        raise _who_was_first(appointment.patient, start, offering) from error
+
+
+def _is_there(appointment: Appointment, offering: ServiceOffering, start: dt.datetime) -> bool:
+    return appointment.start == start and (
+        appointment.practitioner_id,
+        appointment.location_id,
+        appointment.service_id,
+    ) == (offering.schedule.practitioner_id, offering.schedule.location_id, offering.service_id)
+
+
+def _moved_there(
+    old: Appointment, offering: ServiceOffering, start: dt.datetime
+) -> Appointment | None:
+    made = Appointment.objects.filter(rescheduled_from=old).first()
+    return made if made and _is_there(made, offering, start) else None
+
+
+def _check_move(
+    old: Appointment, offering: ServiceOffering, start: dt.datetime, by: Actor, now: dt.datetime
+) -> Status:
+    status = target(old.state, Verb.RESCHEDULE, by.role)
+    if status is None:
+        raise MoveNotAllowed
+    if by.role == Role.PATIENT and not can_cancel(old, now):
+        raise TooLateToMove
+    if _is_there(old, offering, start):
+        raise SameTime
+    return status
+
+
+def _successor(
+    old: Appointment,
+    was: Status,
+    offering: ServiceOffering,
+    slot: Slot,
+    by: Actor,
+    now: dt.datetime,
+) -> Appointment:
+    """What is known of the old appointment, at the new time; one entry in a calendar."""
+    elsewhere = old.practitioner_id != offering.schedule.practitioner_id
+    asks_anew = by.role == Role.PATIENT and elsewhere and not offering.is_automatic
+    moved = _draft(offering, old.patient, slot, now, asks=was == Status.PENDING or asks_anew)
+    moved.reason = old.reason
+    moved.room = _room_for(old, moved)
+    moved.rescheduled_from = old
+    moved.calendar_uid = old.calendar_name
+    moved.calendar_base = old.calendar_sequence + 1
+    return moved
+
+
+def _room_for(old: Appointment, moved: Appointment) -> Room | None:
+    """The room goes along if it is in the same place and free."""
+    room = old.room
+    if room is None or not room.is_active or moved.location_id != old.location_id:
+        return None
+    cells = cells_of(moved.occupied)
+    taken = OccupancyCell.objects.filter(
+        resource=Resource.ROOM, resource_id=room.pk, cell__range=(cells[0], cells[-1])
+    )
+    return None if taken.exists() else room
+
+
 def confirm(*, appointment: Appointment, by: Actor, now: dt.datetime | None = None) -> Appointment:
     """Answer a request with yes."""
     return _move(appointment, Verb.CONFIRM, by, now, expires_at=None)
 
 
 def cancel(
-    *, appointment: Appointment, by: Actor, reason: str = "", now: dt.datetime | None = None
+    *,
+    appointment: Appointment,
+    by: Actor,
+    reason: str = "",
+    tell_at: dt.datetime | None = None,
+    now: dt.datetime | None = None,
 ) -> Appointment:
-    """Give the time back. Patients within the notice; staff with a reason."""
+    """Give the time back. Patients within the notice; staff with a reason.
+
+    ``tell_at``: people are not told before then.
+    """
     reason = reason.strip()
     if by.role != Role.PATIENT and not reason:
         raise ReasonNeeded
-    return _move(appointment, Verb.CANCEL, by, now, cancellation_reason=reason, expires_at=None)
+    gone = {"cancellation_reason": reason, "expires_at": None}
+    return _move(appointment, Verb.CANCEL, by, now, tell_at=tell_at, **gone)
 
 
 def mark_arrived(
@@ -176,7 +299,13 @@ def expire(*, appointment: Appointment, by: Actor, now: dt.datetime | None = Non
 
 @locks.retrying
 def _move(
-    appointment: Appointment, verb: Verb, by: Actor, now: dt.datetime | None, **values: object
+    appointment: Appointment,
+    verb: Verb,
+    by: Actor,
+    now: dt.datetime | None,
+    *,
+    tell_at: dt.datetime | None = None,
+    **values: object,
 ) -> Appointment:
     """One line of the table of moves; refuses MoveNotAllowed, NotYet, TooLateToCancel."""
     now = now or timezone.now()
@@ -192,7 +321,7 @@ def _move(
             raise NotYet
         if verb == Verb.CANCEL and by.role == Role.PATIENT and not can_cancel(current, now):
             raise TooLateToCancel
-        store.change(current, verb=verb, by=by, now=now, status=status, **values)
+        store.change(current, verb=verb, by=by, now=now, tell_at=tell_at, status=status, **values)
         return current
 
 

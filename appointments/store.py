@@ -31,7 +31,11 @@ TRACKED = (
     "cancellation_reason",
     "overbooked",
     "overbooking_reason",
+    "rescheduled_from_id",
 )
+
+#: Of these, what a move changes.
+PLACE = ("start", "practitioner_id", "service_id", "location_id")
 
 
 def plain(value: Any) -> Any:
@@ -44,21 +48,43 @@ def plain(value: Any) -> Any:
 
 
 @transaction.atomic
-def insert(appointment: Appointment, *, by: Actor, now: dt.datetime) -> AppointmentEvent:
-    """Write a new appointment; IntegrityError when its time is held by another."""
+def insert(
+    appointment: Appointment, *, by: Actor, now: dt.datetime, tell_at: dt.datetime | None = None
+) -> AppointmentEvent:
+    """Write a new appointment; IntegrityError when its time is held by another.
+
+    ``tell_at``: not before then are people told; None: at once.
+    """
     appointment.local_date = appointment.start.astimezone(appointment.zone).date()
     models.Model.save(appointment, force_insert=True)
     occupancy.sync(appointment, fresh=True)
     busy_days.refresh(busy_days.keys_of(appointment))
     after = {name: plain(getattr(appointment, name)) for name in TRACKED}
-    return _tell(appointment, Verb.BOOK, by, now, before={}, after=after)
+    return _tell(
+        appointment, Verb.BOOK, by, now, tell_at, before=_place_before(appointment), after=after
+    )
+
+
+def _place_before(appointment: Appointment) -> dict[str, Any]:
+    """Where it was before it was moved here."""
+    old = appointment.rescheduled_from
+    return {name: plain(getattr(old, name)) for name in PLACE} if old else {}
 
 
 @transaction.atomic
 def change(
-    appointment: Appointment, *, verb: Verb, by: Actor, now: dt.datetime, **values: Any
+    appointment: Appointment,
+    *,
+    verb: Verb,
+    by: Actor,
+    now: dt.datetime,
+    tell_at: dt.datetime | None = None,
+    **values: Any,
 ) -> AppointmentEvent:
-    """Write these values and what follows from them; saves only what changed."""
+    """Write these values and what follows from them; saves only what changed.
+
+    IntegrityError when it takes time that is held by another. ``tell_at`` as in ``insert``.
+    """
     before = {name: plain(getattr(appointment, name)) for name in values}
     days = busy_days.keys_of(appointment)
     for name, value in values.items():
@@ -68,7 +94,7 @@ def change(
     occupancy.sync(appointment)
     busy_days.refresh(days | busy_days.keys_of(appointment))
     after = {name: plain(getattr(appointment, name)) for name in values}
-    return _tell(appointment, verb, by, now, before=before, after=after)
+    return _tell(appointment, verb, by, now, tell_at, before=before, after=after)
 
 
 def _tell(
@@ -76,6 +102,7 @@ def _tell(
     verb: Verb,
     by: Actor,
     now: dt.datetime,
+    tell_at: dt.datetime | None,
     *,
     before: dict[str, Any],
     after: dict[str, Any],
@@ -90,5 +117,7 @@ def _tell(
         before=before,
         after=after,
     )
-    appointment_changed.send(sender=Appointment, appointment=appointment, event=event)
+    appointment_changed.send(
+        sender=Appointment, appointment=appointment, event=event, tell_at=tell_at
+    )
     return event

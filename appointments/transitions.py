@@ -36,6 +36,13 @@ class Verb(enum.StrEnum):
     FULFIL = "fulfil"
     NO_SHOW = "no_show"
     EXPIRE = "expire"
+    #: Gives the time up for another one: the new appointment names this one.
+    RESCHEDULE = "reschedule"
+    #: Undoing a change of the rules: what it cancelled or moved stands again, as it did.
+    RESTORE = "restore"
+    RESTORE_REQUEST = "restore_request"
+    #: Undoing a move: what it made is given up again.
+    WITHDRAW = "withdraw"
 
 
 MOVES: dict[tuple[Status, Verb], Status] = {
@@ -48,6 +55,12 @@ MOVES: dict[tuple[Status, Verb], Status] = {
     (Status.BOOKED, Verb.CANCEL): Status.CANCELLED,
     (Status.ARRIVED, Verb.FULFIL): Status.FULFILLED,
     (Status.ARRIVED, Verb.CANCEL): Status.CANCELLED,
+    (Status.PENDING, Verb.RESCHEDULE): Status.CANCELLED,
+    (Status.BOOKED, Verb.RESCHEDULE): Status.CANCELLED,
+    (Status.PENDING, Verb.WITHDRAW): Status.CANCELLED,
+    (Status.BOOKED, Verb.WITHDRAW): Status.CANCELLED,
+    (Status.CANCELLED, Verb.RESTORE): Status.BOOKED,
+    (Status.CANCELLED, Verb.RESTORE_REQUEST): Status.PENDING,
 }
 
 _STAFF = frozenset({Role.PRACTITIONER, Role.RECEPTION, Role.ADMINISTRATOR})
@@ -59,11 +72,17 @@ MAY: dict[Verb, frozenset[Role]] = {
     Verb.FULFIL: frozenset({Role.PRACTITIONER, Role.ADMINISTRATOR}),
     Verb.NO_SHOW: _STAFF,
     Verb.EXPIRE: frozenset({Role.SYSTEM}),
+    Verb.RESCHEDULE: _STAFF | {Role.PATIENT},
+    Verb.RESTORE: _STAFF,
+    Verb.RESTORE_REQUEST: _STAFF,
+    Verb.WITHDRAW: _STAFF,
 }
 #: Not before the appointment's own day: nobody has come tomorrow.
 ON_THE_DAY = frozenset({Verb.ARRIVE, Verb.FULFIL})
 #: Not before the appointment's start: nobody is late yet.
 AFTER_START = frozenset({Verb.NO_SHOW})
+#: Not a button of their own: a move needs another time, undoing the change that is undone.
+_ELSEWHERE = frozenset({Verb.RESCHEDULE, Verb.RESTORE, Verb.RESTORE_REQUEST, Verb.WITHDRAW})
 
 
 def target(status: Status, verb: Verb, role: Role) -> Status | None:
@@ -84,11 +103,12 @@ def is_time_for(verb: Verb, *, start: dt.datetime, zone: dt.tzinfo, now: dt.date
 def verbs_for(
     status: Status, role: Role, *, start: dt.datetime, zone: dt.tzinfo, now: dt.datetime
 ) -> list[Verb]:
-    """What this role can do now, the most expected first."""
+    """What this role can do now with one button, the most expected first."""
     return [
         verb
         for (from_status, verb) in MOVES
         if from_status == status
+        and verb not in _ELSEWHERE
         and role in MAY[verb]
         and is_time_for(verb, start=start, zone=zone, now=now)
     ]

@@ -37,11 +37,18 @@ from notifications.models import TO_PRACTITIONER, Kind, Notification
 
 MAX_SUBJECT = 50
 #: Patients are expected.
-SURE = frozenset({Kind.BOOKED, Kind.CONFIRMED, Kind.REMINDER})
+SURE = frozenset({Kind.BOOKED, Kind.CONFIRMED, Kind.MOVED, Kind.REMINDER})
 #: These tell patients how to come.
 TO_COME = SURE | {Kind.REQUESTED}
+#: These say where a moved appointment was before.
+ABOUT_MOVES = frozenset(
+    {Kind.MOVED, Kind.REQUESTED, Kind.PRACTITIONER_MOVED, Kind.PRACTITIONER_REQUEST}
+)
 #: These put the appointment into the calendar, and cancelling takes it out again.
 WITH_CALENDAR = SURE | {Kind.CANCELLED}
+
+#: These say who gave a time up, and why.
+GONE = frozenset({Kind.CANCELLED, Kind.MOVED, Kind.PRACTITIONER_CANCELLED, Kind.PRACTITIONER_MOVED})
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,6 +177,8 @@ def _headline(appointment: Appointment) -> str:
 def _facts(row: Notification, now: dt.datetime) -> Iterator[Fact]:
     appointment = _appointment(row)
     location = appointment.location
+    if row.kind in ABOUT_MOVES and appointment.rescheduled_from:
+        yield Fact(gettext("Before"), _where_it_was(appointment, appointment.rescheduled_from))
     yield Fact(gettext("Patient"), appointment.patient.full_name)
     if row.kind not in TO_PRACTITIONER:
         yield Fact(gettext("With"), str(appointment.practitioner))
@@ -180,6 +189,16 @@ def _facts(row: Notification, now: dt.datetime) -> Iterator[Fact]:
     if row.kind in SURE and can_cancel(appointment, now):
         until = local_datetime(appointment.cancellable_until, appointment.zone)
         yield Fact(gettext("Can be cancelled until"), until)
+
+
+def _where_it_was(appointment: Appointment, old: Appointment) -> str:
+    """The time before the move; the person and the place too, if they are others now."""
+    parts = [local_datetime(old.start, old.zone)]
+    if old.practitioner_id != appointment.practitioner_id:
+        parts.append(str(old.practitioner))
+    if old.location_id != appointment.location_id:
+        parts.append(old.location.name)
+    return ", ".join(parts)
 
 
 def _preparation(row: Notification) -> str:
@@ -199,13 +218,17 @@ def _answer_until(appointment: Appointment) -> str:
 
 def _cancellation(row: Notification) -> dict[str, Any]:
     """By whom, and the reason that staff gave. A patient's own words stay on the page."""
-    if row.kind not in {Kind.CANCELLED, Kind.PRACTITIONER_CANCELLED}:
+    if row.kind not in GONE:
         return {}
     appointment = _appointment(row)
-    event = appointment.events.filter(verb=Verb.CANCEL).select_related("by").last()
+    if row.kind in ABOUT_MOVES and appointment.rescheduled_from:
+        appointment = appointment.rescheduled_from
+    verbs = [Verb.CANCEL, Verb.RESCHEDULE]
+    event = appointment.events.filter(verb__in=verbs).select_related("by").last()
     role = event.role if event else ""
     return {
         "by_role": role,
+        "moved": bool(event and event.verb == Verb.RESCHEDULE),
         "by_reader": bool(event and event.by_id and event.by_id == row.user_id),
         "why": appointment.cancellation_reason if role != Role.PATIENT else "",
     }

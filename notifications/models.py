@@ -18,11 +18,13 @@ class Kind(models.TextChoices):
     REQUESTED = "requested", _("request received")
     BOOKED = "booked", _("appointment booked")
     CONFIRMED = "confirmed", _("appointment confirmed")
+    MOVED = "moved", _("appointment moved")
     CANCELLED = "cancelled", _("appointment cancelled")
     EXPIRED = "expired", _("request expired")
     REMINDER = "reminder", _("reminder")
     PRACTITIONER_REQUEST = "practitioner_request", _("to the practitioner: request")
     PRACTITIONER_NEW = "practitioner_new", _("to the practitioner: new appointment")
+    PRACTITIONER_MOVED = "practitioner_moved", _("to the practitioner: moved")
     PRACTITIONER_CANCELLED = "practitioner_cancelled", _("to the practitioner: cancelled")
     #: Codes, resets and invitations: rendered when queued, wiped when sent.
     ACCOUNT = "account", _("account")
@@ -33,15 +35,22 @@ TRUE_WHILE: dict[Kind, Status] = {
     Kind.REQUESTED: Status.PENDING,
     Kind.BOOKED: Status.BOOKED,
     Kind.CONFIRMED: Status.BOOKED,
+    Kind.MOVED: Status.BOOKED,
     Kind.CANCELLED: Status.CANCELLED,
     Kind.EXPIRED: Status.CANCELLED,
     Kind.REMINDER: Status.BOOKED,
     Kind.PRACTITIONER_REQUEST: Status.PENDING,
     Kind.PRACTITIONER_NEW: Status.BOOKED,
+    Kind.PRACTITIONER_MOVED: Status.BOOKED,
     Kind.PRACTITIONER_CANCELLED: Status.CANCELLED,
 }
 TO_PRACTITIONER = frozenset(
-    {Kind.PRACTITIONER_REQUEST, Kind.PRACTITIONER_NEW, Kind.PRACTITIONER_CANCELLED}
+    {
+        Kind.PRACTITIONER_REQUEST,
+        Kind.PRACTITIONER_NEW,
+        Kind.PRACTITIONER_MOVED,
+        Kind.PRACTITIONER_CANCELLED,
+    }
 )
 #: Stands in the key of a row that an administrator sent once more, on purpose.
 AGAIN = ":again:"
@@ -76,6 +85,8 @@ class NotificationQuerySet(models.QuerySet["Notification"]):
             "appointment__practitioner__user",
             "appointment__service",
             "appointment__location",
+            "appointment__rescheduled_from__practitioner",
+            "appointment__rescheduled_from__location",
         )
 
 

@@ -25,34 +25,43 @@ PATIENT_NEWS: dict[tuple[Verb, Status], Kind] = {
     (Verb.BOOK, Status.PENDING): Kind.REQUESTED,
     (Verb.BOOK, Status.BOOKED): Kind.BOOKED,
     (Verb.CONFIRM, Status.BOOKED): Kind.CONFIRMED,
+    (Verb.RESCHEDULE, Status.PENDING): Kind.REQUESTED,
+    (Verb.RESCHEDULE, Status.BOOKED): Kind.MOVED,
     (Verb.CANCEL, Status.CANCELLED): Kind.CANCELLED,
     (Verb.EXPIRE, Status.CANCELLED): Kind.EXPIRED,
 }
 PRACTITIONER_NEWS: dict[tuple[Verb, Status], Kind] = {
     (Verb.BOOK, Status.PENDING): Kind.PRACTITIONER_REQUEST,
     (Verb.BOOK, Status.BOOKED): Kind.PRACTITIONER_NEW,
+    (Verb.RESCHEDULE, Status.PENDING): Kind.PRACTITIONER_REQUEST,
+    (Verb.RESCHEDULE, Status.BOOKED): Kind.PRACTITIONER_MOVED,
     (Verb.CANCEL, Status.CANCELLED): Kind.PRACTITIONER_CANCELLED,
 }
 #: These make the appointment sure, so that it can be reminded of.
-MADE_SURE = frozenset({Kind.BOOKED, Kind.CONFIRMED})
+MADE_SURE = frozenset({Kind.BOOKED, Kind.CONFIRMED, Kind.MOVED})
 #: A reminder that would arrive later than this before the start reminds nobody.
 REMINDER_USEFUL = dt.timedelta(hours=1)
+#: What begins sooner than this after the notice was to leave is told at once.
+CLOSE = dt.timedelta(hours=2)
 #: How long a mail about an account is good for if its sender does not say.
 ACCOUNT_MAIL_LIVES = dt.timedelta(days=1)
 
 
-def owe_for(appointment: Appointment, event: AppointmentEvent) -> None:
+def owe_for(
+    appointment: Appointment, event: AppointmentEvent, *, tell_at: dt.datetime | None = None
+) -> None:
     """Void what this change made untrue, owe what it makes true.
 
-    The same number of queries for any number of recipients.
+    ``tell_at``: the news wait until then, unless that would be too late. The same
+    number of queries for any number of recipients.
     """
     _void_older(appointment)
-    rows = list(_rows(appointment, event))
+    rows = list(_rows(appointment, event, _due(appointment, event, tell_at)))
     if not rows:
         return
     # The key makes a second run harmless.
     Notification.objects.bulk_create(rows, ignore_conflicts=True)
-    written = Notification.objects.filter(appointment=appointment, sequence=appointment.sequence)
+    written = Notification.objects.filter(key__in=[row.key for row in rows])
     wake_after_commit(written.due(event.at).values_list("pk", flat=True))
 
 
@@ -124,22 +133,81 @@ def _void_older(appointment: Appointment) -> None:
     older.waiting().update(state=State.VOID)
 
 
-def _rows(appointment: Appointment, event: AppointmentEvent) -> Iterator[Notification]:
-    what = (Verb(event.verb), appointment.state)
+def _due(
+    appointment: Appointment, event: AppointmentEvent, tell_at: dt.datetime | None
+) -> dt.datetime:
+    """When the news leave: never so late that somebody has set out for nothing."""
+    old = appointment.rescheduled_from
+    first = min(appointment.start, old.start) if old else appointment.start
+    return tell_at if tell_at and first > tell_at + CLOSE else event.at
+
+
+def _what(appointment: Appointment, event: AppointmentEvent) -> tuple[Verb, Status]:
+    """A move is told as one thing, with the appointment that it made."""
+    verb = Verb(event.verb)
+    if verb == Verb.BOOK and appointment.rescheduled_from_id:
+        verb = Verb.RESCHEDULE
+    return verb, appointment.state
+
+
+def _rows(
+    appointment: Appointment, event: AppointmentEvent, due: dt.datetime
+) -> Iterator[Notification]:
+    what = _what(appointment, event)
+    yield from _again(appointment, event)
     kind = PATIENT_NEWS.get(what)
     # What has begun is not news to those who are there.
     if kind is None or appointment.start <= event.at:
         return
     hours = Organization.current().reminder_hours
     for recipient in recipients_for(appointment.patient):
-        yield _row(appointment, recipient, kind, event.at, appointment.start)
+        yield _row(appointment, recipient, kind, due, appointment.start)
         if kind in MADE_SURE:
             yield from _reminder(appointment, recipient, hours, event.at)
+    if what[0] == Verb.RESCHEDULE:
+        yield from _moved_at_work(appointment, event, PRACTITIONER_NEWS[what], due)
+        return
     for_work = PRACTITIONER_NEWS.get(what)
     if for_work and event.role not in {Role.PRACTITIONER, Role.SYSTEM}:
         at_work = recipient_at_work(appointment.practitioner)
         if at_work:
-            yield _row(appointment, at_work, for_work, event.at, appointment.start)
+            yield _row(appointment, at_work, for_work, due, appointment.start)
+
+
+def _moved_at_work(
+    appointment: Appointment, event: AppointmentEvent, kind: Kind, due: dt.datetime
+) -> Iterator[Notification]:
+    """The practitioner, unless it was they; both, if it went from one to another."""
+    old = appointment.rescheduled_from
+    at_work = recipient_at_work(appointment.practitioner)
+    gave_up = None
+    if old and old.practitioner_id != appointment.practitioner_id:
+        gave_up = recipient_at_work(old.practitioner)
+        kind = Kind.PRACTITIONER_NEW if kind == Kind.PRACTITIONER_MOVED else kind
+    if at_work and not _did_it(at_work, event):
+        yield _row(appointment, at_work, kind, due, appointment.start)
+    if old and gave_up and not _did_it(gave_up, event) and old.start > event.at:
+        yield _row(old, gave_up, Kind.PRACTITIONER_CANCELLED, due, old.start)
+
+
+def _did_it(recipient: Recipient, event: AppointmentEvent) -> bool:
+    return recipient.user is not None and recipient.user.pk == event.by_id
+
+
+def _again(appointment: Appointment, event: AppointmentEvent) -> Iterator[Notification]:
+    """It stands again: who was told otherwise already learns that, all get their reminders."""
+    if event.verb != Verb.RESTORE or appointment.start <= event.at:
+        return
+    hours = Organization.current().reminder_hours
+    told = set(
+        appointment.notifications.filter(
+            kind=Kind.CANCELLED, state__in=[State.SENDING, State.SENT]
+        ).values_list("to", flat=True)
+    )
+    for recipient in recipients_for(appointment.patient):
+        if recipient.to in told:
+            yield _row(appointment, recipient, Kind.CONFIRMED, event.at, appointment.start)
+        yield from _reminder(appointment, recipient, hours, event.at)
 
 
 def _reminder(

@@ -13,9 +13,13 @@ from notifications import outbox
 
 
 def on_appointment_changed(
-    sender: Any, appointment: Appointment, event: AppointmentEvent, **kwargs: Any
+    sender: Any,
+    appointment: Appointment,
+    event: AppointmentEvent,
+    tell_at: dt.datetime | None = None,
+    **kwargs: Any,
 ) -> None:
-    outbox.owe_for(appointment, event)
+    outbox.owe_for(appointment, event, tell_at=tell_at)
 
 
 def on_account_mail(

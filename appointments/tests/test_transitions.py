@@ -27,6 +27,12 @@ ALLOWED = {
     ("booked", "no_show", "noshow"): {D, R, A},
     ("arrived", "fulfil", "fulfilled"): {D, A},
     ("arrived", "cancel", "cancelled"): {P, D, R, A},
+    ("pending", "reschedule", "cancelled"): {P, D, R, A},
+    ("booked", "reschedule", "cancelled"): {P, D, R, A},
+    ("pending", "withdraw", "cancelled"): {D, R, A},
+    ("booked", "withdraw", "cancelled"): {D, R, A},
+    ("cancelled", "restore", "booked"): {D, R, A},
+    ("cancelled", "restore_request", "pending"): {D, R, A},
 }
 START = dt.datetime(2026, 11, 24, 10, tzinfo=ZONE)
 
@@ -68,4 +74,5 @@ def test_the_most_expected_verb_comes_first():
         Verb.CONFIRM,
         Verb.CANCEL,
     ]
+    assert verbs_for(Status.CANCELLED, D, start=START, zone=ZONE, now=before) == []
     assert verbs_for(Status.FULFILLED, D, start=START, zone=ZONE, now=before) == []

@@ -1,0 +1,282 @@
+"""Moving an appointment: the new time taken and the old one given back, both or neither."""
+
+from __future__ import annotations
+
+import datetime as dt
+import functools
+from collections import Counter
+from typing import Any
+
+import pytest
+from django.db import connection
+from django.utils import translation
+
+from accounts.roles import Actor
+from accounts.tests.factories import patient_user
+from appointments import history, services
+from appointments.exceptions import (
+    MoveNotAllowed,
+    PatientBusy,
+    SameDay,
+    SameTime,
+    SlotClosed,
+    SlotPast,
+    SlotTaken,
+    SlotTooSoon,
+    TooLateToMove,
+)
+from appointments.integrity import breaches, busy
+from appointments.models import Appointment, OccupancyCell
+from appointments.tests.factories import NOW, at, book, desk
+from appointments.tests.practice import new_practice
+from appointments.tests.race import overlaps_in_database, split, together
+from clinic.tests.factories import RoomFactory
+from scheduling.models import ServiceOffering
+from scheduling.tests.factories import open_offering
+
+
+def move(appointment: Appointment, start: dt.datetime, **kwargs: Any) -> Appointment:
+    kwargs.setdefault("by", desk())
+    kwargs.setdefault("now", NOW)
+    offering = kwargs.pop("offering", None) or ServiceOffering.objects.get(
+        schedule__practitioner=appointment.practitioner, service=appointment.service
+    )
+    return services.reschedule(appointment=appointment, offering=offering, start=start, **kwargs)
+
+
+def fresh(appointment: Appointment) -> Appointment:
+    return Appointment.objects.get(pk=appointment.pk)
+
+
+def problems() -> list[str]:
+    counts: Counter[str] = Counter()
+    return [str(b) for b in (*breaches(counts), *busy(counts))]
+
+
+@pytest.mark.django_db
+class TestMove:
+    def test_one_is_given_up_the_other_takes_its_place(self):
+        old = book(reason="Control")
+        new = move(old, at(12), note="Reunión")
+        old = fresh(old)
+        assert (old.status, old.cancellation_reason) == ("cancelled", "Reunión")
+        assert (new.status, new.start, new.reason) == ("booked", at(12), "Control")
+        assert (new.patient, new.practitioner) == (old.patient, old.practitioner)
+        assert new.rescheduled_from == old
+        assert new.reference != old.reference
+        assert [e.verb for e in old.events.all()] == ["book", "reschedule"]
+        assert [e.verb for e in new.events.all()] == ["book"]
+        assert not OccupancyCell.objects.filter(appointment=old).exists()
+        assert problems() == []
+
+    @pytest.mark.parametrize("minutes", [-15, -5, 5, 15])
+    def test_onto_a_part_of_its_own_time(self, minutes):
+        old = book()
+        new = move(old, at(10) + dt.timedelta(minutes=minutes))
+        assert Appointment.objects.occupying().get() == new
+        assert problems() == []
+
+    def test_a_chain_is_one_entry_in_a_calendar(self):
+        first = book()
+        second = move(first, at(11))
+        third = move(second, at(12))
+        services.cancel(appointment=third, by=desk(), reason="Enfermedad", now=NOW)
+        rows = [fresh(a) for a in (first, second, third)]
+        assert {a.calendar_name for a in rows} == {first.public_id}
+        numbers = [a.calendar_sequence for a in rows]
+        assert numbers == sorted(set(numbers))
+
+    def test_its_own_time_is_no_move(self):
+        old = book()
+        with pytest.raises(SameTime):
+            move(old, at(10))
+        assert fresh(old).status == "booked"
+
+    def test_the_same_move_twice_is_one(self):
+        old = book()
+        new = move(old, at(12))
+        assert move(old, at(12)) == new
+        with pytest.raises(MoveNotAllowed):
+            move(old, at(13))
+        assert Appointment.objects.count() == 2
+
+    @pytest.mark.parametrize(
+        ("start", "refusal"),
+        [(at(12), SlotTaken), (at(18), SlotClosed), (at(9, days=-1), SlotPast)],
+    )
+    def test_refused_the_old_one_stays_as_it_was(self, start, refusal):
+        offering = open_offering()
+        book(offering=offering, start=at(12))
+        old = book(offering=offering)
+        with pytest.raises(refusal):
+            move(old, start)
+        assert (fresh(old).status, fresh(old).sequence) == ("booked", 0)
+        assert [e.verb for e in old.events.all()] == ["book"]
+        assert problems() == []
+
+    def test_the_patient_cannot_be_in_two_places(self):
+        old = book()
+        other = book(patient=old.patient, start=at(12))
+        with pytest.raises(PatientBusy) as refusal:
+            move(old, at(12, 15))
+        assert refusal.value.appointment == other
+
+    def test_only_what_is_to_come_is_moved(self):
+        old = book()
+        services.cancel(appointment=old, by=desk(), reason="x", now=NOW)
+        with pytest.raises(MoveNotAllowed):
+            move(old, at(12))
+
+    def test_to_another_practitioner(self):
+        old = book()
+        other = open_offering(service=old.service, schedule__location=old.location)
+        new = move(old, at(10), offering=other)
+        assert (new.practitioner, new.status) == (other.practitioner, "booked")
+        assert problems() == []
+
+    def test_the_room_goes_along_if_it_is_free(self):
+        offering = open_offering()
+        room = RoomFactory.create(location=offering.location)
+        old = book(offering=offering, room=room)
+        other = open_offering(schedule__location=offering.location)
+        book(offering=other, start=at(14), room=room)
+        new = move(old, at(10, 15))
+        assert new.room == room
+        assert move(new, at(14)).room is None
+        assert problems() == []
+
+    def test_a_request_stays_a_request(self):
+        user = patient_user()
+        patient = user.patient_accesses.get().patient
+        offering = open_offering(confirmation="manual")
+        old = book(offering=offering, patient=patient, by=Actor.patient(user), start=at(10, days=5))
+        new = move(old, at(10, days=6), now=NOW + dt.timedelta(hours=1))
+        assert (new.status, fresh(old).expires_at) == ("pending", None)
+        assert new.expires_at == old.expires_at + dt.timedelta(hours=1)
+
+    def test_what_was_confirmed_stays_confirmed(self):
+        user = patient_user()
+        patient = user.patient_accesses.get().patient
+        offering = open_offering(confirmation="manual")
+        old = book(offering=offering, patient=patient, start=at(10, days=5))
+        by = Actor.patient(user)
+        new = move(old, at(10, days=6), by=by)
+        assert (new.status, new.expires_at) == ("booked", None)
+        other = open_offering(service=offering.service, confirmation="manual")
+        assert move(new, at(10, days=6), by=by, offering=other).status == "pending"
+
+    def test_patients_within_the_notice_staff_always(self):
+        user = patient_user()
+        patient = user.patient_accesses.get().patient
+        offering = open_offering(cancel_notice_hours=24)
+        old = book(offering=offering, patient=patient, start=at(10))
+        late = at(10, days=0) + dt.timedelta(seconds=1)
+        with pytest.raises(TooLateToMove):
+            move(old, at(10, days=3), by=Actor.patient(user), now=late)
+        assert move(old, at(10, days=3), now=late).status == "booked"
+
+    def test_patients_within_the_windows_of_booking(self):
+        user = patient_user()
+        patient = user.patient_accesses.get().patient
+        offering = open_offering(min_notice_minutes=120)
+        old = book(offering=offering, patient=patient, start=at(10, days=3))
+        with pytest.raises(SlotTooSoon):
+            move(old, at(9, 30, days=0), by=Actor.patient(user))
+
+    def test_a_second_one_on_the_day_is_asked_about_but_not_itself(self):
+        user = patient_user()
+        patient = user.patient_accesses.get().patient
+        by = Actor.patient(user)
+        old = book(patient=patient, start=at(10, days=3))
+        new = move(old, at(11, days=3), by=by)
+        book(patient=patient, start=at(10, days=4))
+        with pytest.raises(SameDay):
+            move(new, at(11, days=4), by=by)
+        assert move(new, at(11, days=4), by=by, same_day_ok=True).start == at(11, days=4)
+
+    def test_a_note_of_system_is_nobodys(self):
+        with pytest.raises(MoveNotAllowed):
+            move(book(), at(12), by=Actor.system())
+
+    def test_the_history_says_from_where(self):
+        old = book(offering=new_practice())
+        new = move(old, at(12))
+        reader = patient_user()
+        with translation.override("en"):
+            whats = [line.what for line in history.lines(fresh(old), reader)]
+            assert whats == ["Booked", "Moved to another time"]
+            (line,) = history.lines(new, reader)
+            assert line.what == "Moved here from Tuesday 24 November 2026, 10:00"
+
+
+# --- many at once
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.race
+class TestCrossing:
+    rounds = 40 if connection.vendor == "mysql" else 5
+
+    def test_two_moves_that_cross_do_not_deadlock(self):
+        """Each wants to go where the other one is coming from, again and again."""
+        one, other = open_offering(), open_offering()
+        other.service = one.service
+        other.save()
+        for n in range(self.rounds):
+            day = 1 + n
+            left = book(offering=one, start=at(10, days=day))
+            right = book(offering=other, start=at(10, days=day))
+            results = together(
+                [
+                    functools.partial(move, left, at(11, days=day), offering=other),
+                    functools.partial(move, right, at(11, days=day), offering=one),
+                ]
+            )
+            made, refused = split(results)
+            assert (len(made), refused) == (2, [])
+        assert problems() == []
+
+    def test_two_who_want_each_others_time(self):
+        """Neither can have what the other still holds; nobody loses what they have."""
+        one = open_offering()
+        for day in range(1, self.rounds + 1):
+            left = book(offering=one, start=at(10, days=day))
+            right = book(offering=one, start=at(11, days=day))
+            made, refused = split(
+                together(
+                    [
+                        functools.partial(move, left, at(11, days=day)),
+                        functools.partial(move, right, at(10, days=day)),
+                    ]
+                )
+            )
+            assert (made, [type(r) for r in refused]) == ([], [SlotTaken, SlotTaken])
+            assert {fresh(left).status, fresh(right).status} == {"booked"}
+
+    def test_move_and_cancel_end_in_one_of_both(self):
+        one = open_offering()
+        for day in range(1, self.rounds + 1):
+            visit = book(offering=one, start=at(10, days=day))
+            gone = functools.partial(
+                services.cancel, appointment=visit, by=desk(), reason="x", now=NOW
+            )
+            made, refused = split(
+                together([functools.partial(move, visit, at(11, days=day)), gone])
+            )
+            assert (len(made), [type(r) for r in refused]) == (1, [MoveNotAllowed])
+            assert fresh(visit).status == "cancelled"
+        assert problems() == []
+
+    def test_many_move_to_one_time(self):
+        number = 20 if connection.vendor == "mysql" else 8
+        one = open_offering(duration=15)
+        visits = [
+            book(offering=one, start=at(9, days=2) + dt.timedelta(minutes=15 * n))
+            for n in range(number)
+        ]
+        results = together([functools.partial(move, v, at(10)) for v in visits])
+        made, refused = split(results)
+        assert (len(made), len(refused)) == (1, number - 1)
+        assert Appointment.objects.occupying().count() == number
+        assert overlaps_in_database() == {"practitioner": 0, "patient": 0, "room": 0}
+        assert problems() == []
