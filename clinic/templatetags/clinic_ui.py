@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
 from django import template
 from django.forms import BaseForm, BoundField, CheckboxSelectMultiple, MultiWidget, RadioSelect
+from django.utils.safestring import SafeString, mark_safe
 from django.utils.translation import gettext_lazy as _
 
 register = template.Library()
+
+_EMPTY_HEADING = re.compile(r"<th( [^>]*)?></th>")
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,3 +91,10 @@ def tel(number: object) -> str:
     text = str(number)
     digits = "".join(c for c in text if c.isdigit())
     return f"+{digits}" if text.lstrip().startswith("+") else digits
+
+
+@register.filter
+def no_empty_headings(html: str) -> SafeString:
+    """A column without a heading begins with an empty cell: a screen reader says no heading."""
+    # The HTML comes from a template, escaped already.
+    return mark_safe(_EMPTY_HEADING.sub(lambda th: f"<td{th[1] or ''}></td>", html))  # noqa: S308

@@ -250,3 +250,10 @@ def test_a_button_without_a_name_adds_nothing_to_the_address(name, expected):
     (button,) = Elements(crispy(form)).named("button")
     assert button["type"] == "submit"
     assert button.get("name") == expected
+
+
+def test_a_heading_that_says_nothing_is_a_cell():
+    table = '<tr><th class="original"></th><th>Day</th><th></th></tr>'
+    template = Template("{% load clinic_ui %}{% filter no_empty_headings %}{{ t }}{% endfilter %}")
+    html = template.render(Context({"t": clinic_ui.mark_safe(table)}))
+    assert html == '<tr><td class="original"></td><th>Day</th><td></td></tr>'
