@@ -41,7 +41,7 @@ MOVES = {
     "arrived": Move(Verb.ARRIVE, _("Note as arrived"), services.mark_arrived),
     "attended": Move(Verb.FULFIL, _("Note as seen"), services.mark_fulfilled),
     "no_show": Move(Verb.NO_SHOW, _("Note that they did not come"), services.mark_no_show),
-    "cancel": Move(Verb.CANCEL, _("Cancel"), services.cancel),
+    "cancel": Move(Verb.CANCEL, _("Cancel the appointment"), services.cancel),
 }
 
 
