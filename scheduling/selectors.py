@@ -6,7 +6,8 @@ import datetime as dt
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import Literal, TypeVar
+from typing import Literal, NamedTuple
+from zoneinfo import ZoneInfo
 
 from django.db import models
 from django.db.models import Q
@@ -71,7 +72,7 @@ def open_time(
     by_id = {schedule.pk: OpenTime() for schedule in schedules}
     if not by_id or start >= end:
         return by_id
-    hours = _by_schedule(WorkingHours.objects.filter(schedule__in=by_id))
+    weeks = _weeks(by_id)
     overrides = _by_schedule(
         DateOverride.objects.filter(
             schedule__in=by_id,
@@ -98,7 +99,7 @@ def open_time(
         days = each_day(start.astimezone(zone).date() - _DAY, end.astimezone(zone).date())
         open_ = by_id[schedule.pk]
         for day in days:
-            shifts = _shifts_on(day, schedule, hours[schedule.pk], overrides[schedule.pk])
+            shifts = _shifts_on(day, zone, weeks[schedule.pk], overrides[schedule.pk])
             open_.by_day += merge(shifts)
         open_.shifts = [s for s in merge(open_.by_day) if overlaps(s, window)]
         around = [days[0] - _DAY, *days, days[-1] + _DAY]
@@ -109,11 +110,36 @@ def open_time(
     return by_id
 
 
-T = TypeVar("T", WorkingHours, DateOverride)
+class _Line(NamedTuple):
+    """A line of the weekly hours. Not a model: a search reads a thousand of them."""
+
+    start: dt.time
+    end: dt.time
+    valid_from: dt.date | None
+    valid_until: dt.date | None
+
+    def holds_on(self, day: dt.date) -> bool:
+        return (self.valid_from is None or self.valid_from <= day) and (
+            self.valid_until is None or day <= self.valid_until
+        )
 
 
-def _by_schedule(rows: Iterable[T]) -> dict[int, list[T]]:
-    grouped: dict[int, list[T]] = defaultdict(list)
+Week = dict[int, list[_Line]]
+
+
+def _weeks(schedules: Iterable[int]) -> dict[int, Week]:
+    """The weekly hours of each schedule by weekday."""
+    weeks: dict[int, Week] = defaultdict(lambda: defaultdict(list))
+    rows = WorkingHours.objects.filter(schedule__in=schedules).values_list(
+        "schedule", "weekday", "start", "end", "valid_from", "valid_until"
+    )
+    for schedule, weekday, start, end, valid_from, valid_until in rows:
+        weeks[schedule][weekday].append(_Line(start, end, valid_from, valid_until))
+    return weeks
+
+
+def _by_schedule(rows: Iterable[DateOverride]) -> dict[int, list[DateOverride]]:
+    grouped: dict[int, list[DateOverride]] = defaultdict(list)
     for row in rows:
         grouped[row.schedule_id].append(row)
     return grouped
@@ -121,18 +147,17 @@ def _by_schedule(rows: Iterable[T]) -> dict[int, list[T]]:
 
 def _shifts_on(
     day: dt.date,
-    schedule: Schedule,
-    hours: Iterable[WorkingHours],
+    zone: ZoneInfo,
+    week: Week,
     overrides: Iterable[DateOverride],
 ) -> list[Interval]:
     """An exception for the date wins over the week; "closed" wins over everything."""
-    zone = schedule.location.zone
     today = [o for o in overrides if o.date == day]
     if any(o.kind == DateOverride.Kind.CLOSED for o in today):
         return []
     spans = [(o.start, o.end) for o in today]
     if not any(o.kind == DateOverride.Kind.INSTEAD for o in today):
-        spans += [(h.start, h.end) for h in hours if h.holds_on(day)]
+        spans += [(h.start, h.end) for h in week[day.weekday()] if h.holds_on(day)]
     return [shift_on(day, start, end, zone) for start, end in spans if start and end]
 
 

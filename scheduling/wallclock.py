@@ -3,6 +3,7 @@
 The zone data is Python's (the pinned tzdata package), never the database's.
 """
 
+import functools
 from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
@@ -45,8 +46,17 @@ def shift_on(day: date, start: time, end: time, zone: ZoneInfo) -> Interval:
 
     May be empty (start == end) on a day whose clock change swallows it.
     """
+    if end > start and (midnight := _plain_midnight(day, zone)) is not None:
+        return midnight + start.hour * 60 + start.minute, midnight + end.hour * 60 + end.minute
     last = day if end > start else day + timedelta(days=1)
     return instant_of(day, start, zone), instant_of(last, end, zone)
+
+
+@functools.lru_cache(maxsize=8192)
+def _plain_midnight(day: date, zone: ZoneInfo) -> int | None:
+    """The minute of midnight on a day of 24 hours; None on a day whose clock changes."""
+    start, end = day_bounds(day, zone)
+    return start if end - start == 24 * 60 else None
 
 
 def day_bounds(day: date, zone: ZoneInfo) -> Interval:

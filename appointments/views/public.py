@@ -28,9 +28,9 @@ from clinic.templatetags.clinic_times import local_date, local_day, local_time
 from scheduling.models import ServiceOffering
 
 #: How many practitioners one page shows.
-PAGE = 20
+PAGE = 10
 #: How many of a practitioner's days and times a card shows before "all times".
-CARD_DAYS, CARD_TIMES = 3, 6
+CARD_DAYS, CARD_TIMES = 3, 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,19 +44,27 @@ class TimeLink:
 
 def book_url(offered: OfferedSlot) -> str:
     """The address of the confirm page for this slot; it carries nothing personal."""
-    start = offered.start.astimezone(dt.UTC).strftime("%Y-%m-%dT%H:%MZ")
-    query = urlencode({"offering": offered.offering.pk, "start": start})
-    return f"{reverse('appointments:book')}?{query}"
+    start = offered.start.astimezone(dt.UTC)
+    minute = f"{start:%Y-%m-%dT%H}%3A{start:%M}Z"
+    return f"{reverse('appointments:book')}?offering={offered.offering.pk}&start={minute}"
 
 
-def time_link(offered: OfferedSlot) -> TimeLink:
-    zone = offered.offering.location.zone
-    more = _(", %(day)s, with %(practitioner)s, %(location)s") % {
-        "day": local_day(offered.start, zone),
-        "practitioner": offered.offering.practitioner,
-        "location": offered.offering.location,
+def time_links(day: timetable.Day) -> list[TimeLink]:
+    """The times of one day as links; what they share is said once for all of them."""
+    offerings = {o.offering.pk: o.offering for o in day.slots}
+    more = {
+        pk: _(", %(day)s, with %(practitioner)s, %(location)s")
+        % {
+            "day": local_day(day.date),
+            "practitioner": offering.practitioner,
+            "location": offering.location,
+        }
+        for pk, offering in offerings.items()
     }
-    return TimeLink(book_url(offered), local_time(offered.start, zone), more)
+    return [
+        TimeLink(book_url(o), local_time(o.start, o.offering.location.zone), more[o.offering.pk])
+        for o in day.slots
+    ]
 
 
 def long_time(offered: OfferedSlot) -> str:
@@ -162,7 +170,7 @@ def _alone(
     later = one.later
     return {
         "practitioner": one.practitioner,
-        "days": [_day(day.date, day.slots, several=several) for day in one.days()],
+        "days": [_day(day, several=several) for day in one.days()],
         "next_week": "?" + _query(request, since=(first + week).isoformat()),
         "previous_week": (
             "?" + _query(request, since=max(first - week, today).isoformat())
@@ -174,12 +182,12 @@ def _alone(
     }
 
 
-def _day(date: dt.date, slots: list[OfferedSlot], *, several: bool) -> dict[str, Any]:
-    places = sorted({str(o.offering.location) for o in slots})
+def _day(day: timetable.Day, *, several: bool) -> dict[str, Any]:
+    places = sorted({str(o.offering.location) for o in day.slots})
     return {
-        "heading": local_date(date),
+        "heading": local_date(day.date),
         "note": " · ".join(places) if several else "",
-        "times": [time_link(o) for o in slots],
+        "times": time_links(day),
     }
 
 
@@ -203,10 +211,7 @@ def _card(request: HttpRequest, person: PractitionerTimes) -> dict[str, Any]:
     return {
         "practitioner": person.practitioner,
         "places": " · ".join(sorted(places)),
-        "days": [
-            {"heading": local_day(day.date), "times": [time_link(o) for o in day.slots]}
-            for day in days
-        ],
+        "days": [{"heading": local_day(day.date), "times": time_links(day)} for day in days],
         "later": later and {"url": book_url(later), "text": long_time(later)},
         "all_url": "?" + _query(request, who=person.practitioner.slug, since=since),
     }

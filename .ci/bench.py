@@ -1,0 +1,370 @@
+"""What the pages cost, as ratios in one run: 1 is a logged-in page of 18 kB.
+
+Makes a clinic of 400 practitioners and 500,000 appointments over three years in a
+database of its own, then asks for the pages in turn with the page floor, in this one
+process and through every middleware, so that a machine that slows down slows both.
+
+The past's appointments come without cells and events: no page here reads them.
+
+    .venv/bin/python .ci/bench.py               # SQLite
+    .venv/bin/python .ci/bench.py --keep        # with the clinic of the last run
+    DATABASE_URL=mysql://… .venv/bin/python .ci/bench.py
+"""
+
+from __future__ import annotations
+
+import argparse
+import datetime as dt
+import itertools
+import os
+import random
+import statistics
+import sys
+import time
+import uuid
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from typing import Any, TypeVar
+
+ROOT = Path(__file__).resolve().parent.parent
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "clinic.settings")
+os.environ["ENV_FILE"] = os.devnull
+os.environ.setdefault("VAR_DIR", str(ROOT / "var" / "bench"))
+os.environ.setdefault("SECRET_KEY", "only-for-the-benchmark")
+os.environ.setdefault("BASE_URL", "http://localhost")
+os.environ.setdefault("LOG_LEVEL", "ERROR")
+sys.path.insert(0, str(ROOT))
+
+import django  # noqa: E402
+from django.conf import settings  # noqa: E402
+
+django.setup()
+settings.ALLOWED_HOSTS = ["testserver"]
+settings.STORAGES = {
+    **settings.STORAGES,
+    "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
+}
+# The broker is nobody's business here: a wake-up call would measure the disk.
+settings.CELERY_TASK_ALWAYS_EAGER = False
+
+from django.core.management import call_command  # noqa: E402
+from django.db import connection, models, transaction  # noqa: E402
+from django.http import HttpRequest, HttpResponse  # noqa: E402
+from django.template import engines  # noqa: E402
+from django.test import Client  # noqa: E402
+from django.test.utils import CaptureQueriesContext  # noqa: E402
+from django.urls import clear_url_caches, path  # noqa: E402
+from django.utils import timezone  # noqa: E402
+
+from accounts.models import Patient, PatientAccess, Practitioner, User  # noqa: E402
+from appointments import busy_days, occupancy  # noqa: E402
+from appointments.models import Appointment, OccupancyCell  # noqa: E402
+from appointments.timetable import first_slots  # noqa: E402
+from clinic import policy, urls  # noqa: E402
+from clinic.models import Location, Organization, Service, Specialty  # noqa: E402
+from notifications import wake  # noqa: E402
+from scheduling.intervals import to_minute  # noqa: E402
+from scheduling.models import Schedule, ServiceOffering, WorkingHours  # noqa: E402
+from scheduling.slots import Need, starts  # noqa: E402
+
+PRACTITIONERS, APPOINTMENTS, PATIENTS = 400, 500_000, 20_000
+AHEAD, HORIZON = 60, 90
+ZONE = "America/Argentina/Buenos_Aires"
+T = TypeVar("T")
+
+
+# --- the clinic -------------------------------------------------------------------
+
+
+def chunks(rows: Iterable[T], size: int) -> Iterator[list[T]]:
+    rows = iter(rows)
+    while chunk := list(itertools.islice(rows, size)):
+        yield chunk
+
+
+def write(model: type[models.Model], rows: Iterable[Any], size: int = 2000) -> None:
+    """Past the closed managers: a benchmark's own clinic, checked at its end."""
+    for chunk in chunks(rows, size):
+        models.QuerySet(model).bulk_create(chunk, batch_size=size)
+
+
+class Clinic:
+    """Small first (20 practitioners, 1,000 appointments), then grown to its full size.
+
+    Specialty "a" has 20 practitioners, "b" has 100, "c" is booked up for 60 days,
+    the rest stands around and must not be felt.
+    """
+
+    def __init__(self) -> None:
+        self.random = random.Random(7)
+        self.now = timezone.now().replace(second=0, microsecond=0)
+
+    def begin(self) -> None:
+        call_command("flush", interactive=False, verbosity=0)
+        organization = Organization.current()
+        organization.horizon_days = HORIZON
+        organization.save()
+        self.place = Location.objects.create(name="Centro", slug="centro", time_zone=ZONE)
+        self.patients = self._patients()
+        self.user = User.objects.create_user("bench@example.org", None, name="Bench")
+        PatientAccess.objects.create(user=self.user, patient=self.patients[0], relation="self")
+        self.people: dict[str, list[Practitioner]] = {}
+
+    def _patients(self) -> list[Patient]:
+        rows = [
+            Patient(first_name=f"Ana {n}", last_name=f"Gómez {n}", birth_date=dt.date(1990, 1, 1))
+            for n in range(PATIENTS)
+        ]
+        for chunk in chunks(rows, 2000):
+            Patient.objects.bulk_create(chunk)
+        return list(Patient.objects.order_by("pk"))
+
+    def hire(self, name: str, number: int) -> None:
+        specialty = Specialty.objects.create(name=name, slug=name)
+        service = Service.objects.create(
+            specialty=specialty, name=f"Consulta {name}", slug=f"consulta-{name}"
+        )
+        user = User.objects.create_user(f"doctor-{name}@example.org", None)
+        self.people[name] = []
+        for n in range(number):
+            person = Practitioner.objects.create(
+                first_name="Lucía",
+                last_name=f"Ferreyra {name} {n}",
+                slug=f"lucia-{name}-{n}",
+                licence_number=f"{name}-{n}",
+                user=None if n else user,
+            )
+            schedule = Schedule.objects.create(
+                practitioner=person, location=self.place, slot_step=30
+            )
+            WorkingHours.objects.bulk_create(
+                WorkingHours(schedule=schedule, weekday=day, start=start, end=end)
+                for day in range(5)
+                for start, end in ((dt.time(9), dt.time(13)), (dt.time(14), dt.time(18)))
+            )
+            ServiceOffering.objects.create(schedule=schedule, service=service)
+            self.people[name].append(person)
+
+    def fill(self, name: str, *, ahead: int, daily: int, past: int = 0) -> None:
+        """``daily`` of 16 half hours on each working day ahead, and so many in the past."""
+        service = Service.objects.get(specialty__name=name)
+        for person in self.people[name]:
+            self._book(person, [self._visit(person, service, at) for at in self._ahead(ahead, daily)])
+            write(Appointment, self._past(person, service, past))
+        today = to_minute(self.now) // busy_days.DAY_MINUTES
+        ids = [p.pk for p in self.people[name]]
+        busy_days.rebuild(ids, today - 1200, today + HORIZON + 2)
+
+    def _book(self, person: Practitioner, rows: list[Appointment]) -> None:
+        with transaction.atomic():
+            write(Appointment, rows)
+            if rows:
+                saved = list(Appointment.objects.filter(practitioner=person, status="booked"))
+                write(OccupancyCell, self._cells(saved))
+
+    def _cells(self, rows: list[Appointment]) -> Iterator[OccupancyCell]:
+        for row in rows:
+            for resource, pk, cell in sorted(occupancy.wanted(row)):
+                if resource != 3:  # patients are drawn by lot and may be in two places
+                    yield OccupancyCell(
+                        resource=resource, resource_id=pk, cell=cell, appointment=row
+                    )
+
+    def _ahead(self, days: int, daily: int) -> Iterator[dt.datetime]:
+        today = self.now.astimezone(self.place.zone).date()
+        for n in range(1, days + 1):
+            day = today + dt.timedelta(days=n)
+            if day.weekday() < 5:
+                for hour in sorted(self.random.sample(range(16), daily)):
+                    yield self._at(day, hour)
+
+    def _at(self, day: dt.date, half_hour: int) -> dt.datetime:
+        minute = (9 if half_hour < 8 else 10) * 60 + half_hour * 30
+        clock = dt.time(minute // 60, minute % 60)
+        return dt.datetime.combine(day, clock, tzinfo=self.place.zone).astimezone(dt.UTC)
+
+    def _past(
+        self, person: Practitioner, service: Service, number: int
+    ) -> Iterator[Appointment]:
+        today = self.now.astimezone(self.place.zone).date()
+        for n in range(number):
+            day = today - dt.timedelta(days=1 + n % 1034)
+            yield self._visit(person, service, self._at(day, n // 1034 % 16), "fulfilled")
+
+    def _visit(
+        self, person: Practitioner, service: Service, at: dt.datetime, status: str = "booked"
+    ) -> Appointment:
+        return Appointment(
+            patient=self.random.choice(self.patients[1:]),
+            practitioner=person,
+            service=service,
+            location=self.place,
+            start=at,
+            end=at + dt.timedelta(minutes=30),
+            local_date=at.astimezone(self.place.zone).date(),
+            status=status,
+            cancellable_until=at,
+        )
+
+
+# --- the stop-watch ---------------------------------------------------------------
+
+
+def floor_view(request: HttpRequest) -> HttpResponse:
+    return HttpResponse(FLOOR.render({"rows": range(240), "user": request.user}, request))
+
+
+FLOOR = engines["django"].from_string(
+    "{% extends 'base.html' %}{% block content %}<h1>{{ user.name }}</h1><ul>{% for row in rows %}"
+    "<li>Martes 8 de diciembre de 2026, {{ row }}: consulta</li>{% endfor %}</ul>{% endblock %}"
+)
+
+
+class Watch:
+    def __init__(self, rounds: int) -> None:
+        self.rounds = rounds
+        self.rows: list[tuple[str, float, float, int]] = []
+
+    def ratio(self, what: str, limit: float, deed: Callable[[], Any], floor: Callable[[], Any]) -> float:
+        """Medians of both, asked in turn; how many queries the deed took."""
+        deed(), floor()
+        with CaptureQueriesContext(connection) as queries:
+            deed()
+        pairs = [(clock(deed), clock(floor)) for _n in range(self.rounds)]
+        found = statistics.median(d for d, _f in pairs) / statistics.median(f for _d, f in pairs)
+        self.rows.append((what, found, limit, len(queries)))
+        print(f"{what:58} {found:6.2f}   at most {limit:4.1f}   {len(queries):3} queries", flush=True)
+        return found
+
+
+def clock(deed: Callable[[], Any]) -> float:
+    before = time.perf_counter()
+    deed()
+    return time.perf_counter() - before
+
+
+def page(client: Client, url: str) -> Callable[[], Any]:
+    def ask() -> None:
+        answer = client.get(url)
+        assert answer.status_code == 200, (url, answer.status_code)
+
+    return ask
+
+
+def say(text: str) -> None:
+    print(f"\n{text}", flush=True)
+
+
+def bookings(client: Client, clinic: Clinic) -> Callable[[], Any]:
+    """One POST after the other, each at a free time of its own."""
+    places = iter(free_places(clinic))
+
+    def book() -> None:
+        offering, start = next(places)
+        answer = client.post(
+            f"/reservar/?offering={offering}&start={start:%Y-%m-%dT%H:%MZ}",
+            {"key": str(uuid.uuid4()), "same_day": "on"},
+        )
+        assert answer.status_code == 302, answer.status_code
+
+    return book
+
+
+def free_places(clinic: Clinic) -> Iterator[tuple[int, dt.datetime]]:
+    offerings = list(
+        ServiceOffering.objects.online().with_parts().filter(service__specialty__name="b")
+    )
+    taken: set[dt.datetime] = set()
+    start = clinic.now + dt.timedelta(days=2)
+    while True:
+        found = first_slots(
+            offerings, start=start, now=clinic.now, organization=Organization.current()
+        )
+        for one in found.values():
+            if one.start not in taken:
+                taken.add(one.start)
+                yield one.offering.pk, one.start
+        start += dt.timedelta(minutes=30)
+
+
+def engine() -> None:
+    """The pure arithmetic alone: thirty days of one practitioner, half full."""
+    rng = random.Random(1)
+    shifts = [(d * 1440 + 540, d * 1440 + 1080) for d in range(30)]
+    busy = [(d * 1440 + 540 + 30 * n, d * 1440 + 570 + 30 * n) for d in range(30) for n in rng.sample(range(18), 9)]
+    lunch = [(d * 1440 + 780, d * 1440 + 840) for d in range(30)]
+    found = starts(shifts=shifts, closed=lunch, busy=busy, need=Need(30, 5, 5), step=15)
+    took = statistics.median(
+        clock(lambda: starts(shifts=shifts, closed=lunch, busy=busy, need=Need(30, 5, 5), step=15))
+        for _n in range(200)
+    )
+    say(f"The engine alone: {len(found) / took:,.0f} slots a second ({took * 1e6:.0f} µs for 30 days)")
+
+
+def main() -> int:
+    arguments = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    arguments.add_argument("--rounds", type=int, default=60)
+    arguments.add_argument("--appointments", type=int, default=APPOINTMENTS)
+    options = arguments.parse_args()
+    Path(os.environ["VAR_DIR"]).mkdir(parents=True, exist_ok=True)
+    wake.wake = lambda ids: None  # type: ignore[assignment]
+    policy.POLICY["floor"] = policy.logged_in()
+    urls.urlpatterns.append(path("floor/", floor_view, name="floor"))
+    clear_url_caches()
+    call_command("migrate", verbosity=0)
+    call_command("createcachetable", verbosity=0)
+
+    clinic, watch = Clinic(), Watch(options.rounds)
+    say(f"{connection.vendor}: a clinic of 20 practitioners and 1,000 appointments")
+    clinic.begin()
+    clinic.hire("a", 20)
+    clinic.fill("a", ahead=14, daily=5)
+    client = Client()
+    client.force_login(clinic.user)
+    floor = page(client, "/floor/")
+    print(f"the page floor: {len(client.get('/floor/').content) / 1000:.1f} kB, {1000 * statistics.median(clock(floor) for _n in range(20)):.1f} ms here")
+    one = "/horarios/?what=a"
+    small = watch.ratio("search, 20 practitioners", 9.9, page(client, one), floor)
+
+    say(f"The same, among {PRACTITIONERS} practitioners")
+    clinic.hire("b", 100)
+    clinic.hire("c", 20)
+    clinic.hire("d", PRACTITIONERS - 140)
+    wide = watch.ratio("search, 20 practitioners", 9.9, page(client, one), floor)
+
+    past = (options.appointments - 120_000) // PRACTITIONERS
+    say(f"The same, with {options.appointments:,} appointments (takes a while)")
+    for name, daily in (("a", 5), ("b", 6), ("d", 6)):
+        clinic.fill(name, ahead=0 if name == "a" else AHEAD, daily=daily, past=past)
+    clinic.fill("c", ahead=AHEAD, daily=16, past=past)
+    if connection.vendor == "mysql":
+        with connection.cursor() as cursor:
+            cursor.execute("ANALYZE TABLE appointments_appointment, appointments_busyday")
+    else:
+        with connection.cursor() as cursor:
+            cursor.execute("ANALYZE")
+    print(f"{Appointment.objects.count():,} appointments")
+    full = watch.ratio("search, 20 practitioners", 9.9, page(client, one), floor)
+    print(f"{'400 practitioners instead of 20':58} {wide / small:6.2f}   at most  1.3")
+    print(f"{'500,000 appointments instead of 1,000':58} {full / wide:6.2f}   at most  1.2")
+
+    say("The pages")
+    watch.ratio("search, 100 practitioners, first page", 2.0, page(client, "/horarios/?what=b"), floor)
+    watch.ratio("search, 20 practitioners booked up for 60 days", 4.0, page(client, "/horarios/?what=c"), floor)
+    watch.ratio("one practitioner's next free times", 1.4, page(client, "/horarios/?who=lucia-b-3"), floor)
+    watch.ratio("one practitioner, booked up for 60 of 90 days", 1.4, page(client, "/horarios/?who=lucia-c-3"), floor)
+    doctor = Client()
+    doctor.force_login(User.objects.get(email="doctor-b@example.org"))
+    day = (clinic.now + dt.timedelta(days=(7 - clinic.now.weekday()) % 7 + 1)).date()
+    year, week, _day = day.isocalendar()
+    watch.ratio("agenda of a day", 1.4, page(doctor, f"/agenda/{day}/"), floor)
+    watch.ratio("agenda of a week", 1.6, page(doctor, f"/agenda/semana/{year}-W{week:02}/"), floor)
+    booking = watch.ratio("booking (one POST, all guards, event, outbox)", 100 / 14, bookings(client, clinic), floor)
+    print(f"{'bookings for every 100 page floors':58} {100 / booking:6.1f}   at least 14")
+    engine()
+    missed = [row for row in watch.rows if row[1] > row[2]]
+    return 1 if missed else 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
