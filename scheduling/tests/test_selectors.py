@@ -52,7 +52,8 @@ def test_a_weekly_block_of_the_next_day_is_known():
 
 def test_hours_round_the_clock_begin_anew_each_day():
     schedule = ScheduleFactory.create()
-    open_week(schedule, dt.time(0), dt.time(0))
+    open_week(schedule, dt.time(0), dt.time(12))
+    open_week(schedule, dt.time(12), dt.time(0))
     opened = read(schedule, clock(8), clock(9))
     assert [local(shift) for shift in opened.by_day] == ["22 00:00–23 00:00", "23 00:00–24 00:00"]
     assert [local(shift) for shift in opened.shifts] == ["22 00:00–24 00:00"]
