@@ -211,7 +211,7 @@ def _check_move(
     status = target(old.state, Verb.RESCHEDULE, by.role)
     if status is None:
         raise MoveNotAllowed
-    if by.role == Role.PATIENT and not can_cancel(old, now):
+    if by.role == Role.PATIENT and not can_move(old, now):
         raise TooLateToMove
     if _is_there(old, offering, start):
         raise SameTime
@@ -330,3 +330,8 @@ def can_cancel(appointment: Appointment, now: dt.datetime) -> bool:
     if appointment.state == Status.PENDING:
         return now < appointment.start
     return appointment.state == Status.BOOKED and now <= appointment.cancellable_until
+
+
+def can_move(appointment: Appointment, now: dt.datetime) -> bool:
+    """Whether the patient may still move it: as long as they may cancel it."""
+    return can_cancel(appointment, now)

@@ -2,7 +2,7 @@
 
 from django.urls import include, path
 
-from appointments.views import booking, patient, public
+from appointments.views import booking, moving, patient, public
 
 app_name = "appointments"
 urlpatterns = [
@@ -13,6 +13,7 @@ urlpatterns = [
     path("turnos/", patient.appointment_list, name="list"),
     path("turnos/<uuid:public_id>/", patient.appointment_detail, name="detail"),
     path("turnos/<uuid:public_id>/cancelar/", patient.cancel, name="cancel"),
+    path("turnos/<uuid:public_id>/mover/", moving.move, name="move"),
     path("turnos/<uuid:public_id>/turno.ics", patient.calendar, name="calendar"),
     path("", include("appointments.urls_agenda")),
 ]

@@ -90,6 +90,7 @@ POLICY: dict[str, Row] = {
     "appointments:list": only(PATIENT),
     "appointments:detail": only(PATIENT),
     "appointments:cancel": only(PATIENT, methods=BOTH),
+    "appointments:move": only(PATIENT, methods=BOTH),
     "appointments:calendar": only(PATIENT),
     # --- appointments: the agenda of a practitioner
     "appointments:agenda": only(PRACTITIONER),

@@ -32,7 +32,7 @@ DRAFT = "booking_draft"
 def book(request: HttpRequest) -> HttpResponse:
     """Check what was chosen, then book it. Open to everybody, so that what an expired
     login interrupts is not lost; books nothing without an account."""
-    offered = _chosen(request)
+    offered = chosen_slot(request)
     if not request.user.is_authenticated:
         if request.method == "POST":
             request.session[DRAFT] = request.POST.get("reason", "")[:500]
@@ -53,7 +53,7 @@ def book(request: HttpRequest) -> HttpResponse:
     return _page(request, offered, form)
 
 
-def _chosen(request: HttpRequest) -> OfferedSlot:
+def chosen_slot(request: HttpRequest) -> OfferedSlot:
     """The slot in the address, or in the form where an alternative was chosen."""
     slot = request.POST.get("slot", "")
     offering_id, _at, start = slot.partition("@")

@@ -27,7 +27,7 @@ from clinic.models import Organization
 PAGE = 20
 
 
-def _mine(request: HttpRequest, public_id: uuid.UUID) -> Appointment:
+def own_visit(request: HttpRequest, public_id: uuid.UUID) -> Appointment:
     """The appointment of one of this account's patients; 404 for anybody else's."""
     mine = Appointment.objects.of_patients_of(person(request)).with_parts()
     found: Appointment = get_object_or_404(mine, public_id=public_id)
@@ -51,11 +51,13 @@ def appointment_list(request: HttpRequest) -> HttpResponse:
 
 def appointment_detail(request: HttpRequest, public_id: uuid.UUID) -> HttpResponse:
     """The appointment's page for ever: the same address says today's state."""
-    appointment = _mine(request, public_id)
+    appointment = own_visit(request, public_id)
     now = timezone.now()
     context = {
         "appointment": appointment,
         "can_cancel": services.can_cancel(appointment, now),
+        "can_move": services.can_move(appointment, now),
+        "moved_to": Appointment.objects.filter(rescheduled_from=appointment).first(),
         "is_over": appointment.end <= now,
         "is_upcoming": appointment.state in UPCOMING and appointment.end > now,
         "is_pending": appointment.state == Status.PENDING,
@@ -66,7 +68,7 @@ def appointment_detail(request: HttpRequest, public_id: uuid.UUID) -> HttpRespon
 
 def cancel(request: HttpRequest, public_id: uuid.UUID) -> HttpResponse:
     """A page that asks once; too late, it says so and shows the phone."""
-    appointment = _mine(request, public_id)
+    appointment = own_visit(request, public_id)
     form = CancelForm(request.POST or None)
     context = {"appointment": appointment, "form": form, "zone": appointment.zone}
     if not services.can_cancel(appointment, timezone.now()):
@@ -90,7 +92,10 @@ def cancel(request: HttpRequest, public_id: uuid.UUID) -> HttpResponse:
 
 def calendar(request: HttpRequest, public_id: uuid.UUID) -> HttpResponse:
     """The appointment as a file that any calendar reads."""
-    appointment = _mine(request, public_id)
+    appointment = own_visit(request, public_id)
+    if moved := Appointment.objects.filter(rescheduled_from=appointment).first():
+        # One entry in a calendar: the file of what it became replaces it.
+        return redirect("appointments:calendar", public_id=moved.public_id)
     content = calendar_file(
         appointment,
         cancelled=not appointment.is_occupying,

@@ -164,6 +164,7 @@ class World:
             **self._practices(place, block, offering),
             "appointments:detail": visit,
             "appointments:cancel": visit,
+            "appointments:move": visit,
             "appointments:calendar": visit,
             "appointments:agenda_appointment": visit,
             "appointments:agenda_cancel": visit,

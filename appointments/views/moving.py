@@ -1,0 +1,174 @@
+"""A patient moves an appointment: choose another time, see old and new, one button."""
+
+from __future__ import annotations
+
+import datetime as dt
+import uuid
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+from urllib.parse import urlencode
+
+from django.core.exceptions import ValidationError
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.translation import gettext as _
+
+from accounts.doors import person
+from accounts.roles import Actor
+from appointments import services, timetable
+from appointments.exceptions import (
+    MoveNotAllowed,
+    PatientBusy,
+    Refusal,
+    SameDay,
+    TooLateToMove,
+)
+from appointments.models import Appointment
+from appointments.search import OfferedSlot
+from appointments.views.booking import chosen_slot
+from appointments.views.patient import own_visit
+from appointments.views.public import long_time, time_links
+from clinic.forms import LooseDateField
+from clinic.models import Organization
+from clinic.templatetags.clinic_times import local_date
+from scheduling.models import ServiceOffering
+
+
+def move(request: HttpRequest, public_id: uuid.UUID) -> HttpResponse:
+    """Without a time: the free times. With one: old and new, and the button."""
+    appointment = own_visit(request, public_id)
+    if not services.can_move(appointment, timezone.now()):
+        return _refused(request, appointment)
+    offerings = list(
+        ServiceOffering.objects.online()
+        .with_parts()
+        .filter(service=appointment.service, schedule__practitioner=appointment.practitioner)
+    )
+    if "start" not in request.GET:
+        return _times(request, appointment, offerings)
+    offered = chosen_slot(request)
+    if offered.offering not in offerings:
+        raise Http404
+    if request.method != "POST":
+        return _confirm(request, appointment, offered)
+    return _move(request, appointment, offered, offerings)
+
+
+def _move(
+    request: HttpRequest,
+    appointment: Appointment,
+    offered: OfferedSlot,
+    offerings: Sequence[ServiceOffering],
+) -> HttpResponse:
+    try:
+        moved = services.reschedule(
+            appointment=appointment,
+            offering=offered.offering,
+            start=offered.start,
+            by=Actor.patient(person(request)),
+            same_day_ok="same_day" in request.POST,
+        )
+    except (SameDay, PatientBusy) as clash:
+        return _confirm(request, appointment, offered, clash=clash)
+    except (MoveNotAllowed, TooLateToMove):
+        appointment.refresh_from_db()
+        return _refused(request, appointment)
+    except Refusal as refusal:
+        return _times(request, appointment, offerings, refusal=refusal)
+    return redirect("appointments:detail", public_id=moved.public_id)
+
+
+def move_url(appointment: Appointment, offered: OfferedSlot) -> str:
+    start = offered.start.astimezone(dt.UTC).strftime("%Y-%m-%dT%H:%MZ")
+    query = urlencode({"offering": offered.offering.pk, "start": start})
+    return f"{reverse('appointments:move', args=[appointment.public_id])}?{query}"
+
+
+def _times(
+    request: HttpRequest,
+    appointment: Appointment,
+    offerings: Sequence[ServiceOffering],
+    *,
+    refusal: Refusal | None = None,
+) -> HttpResponse:
+    """Seven days of the same practitioner and service; the links lead to the button."""
+    now = timezone.now()
+    today = now.astimezone(appointment.zone).date()
+    first = max(_since(request) or today, today)
+    found = timetable.times(offerings, first=first, now=now, organization=Organization.current())
+    one = found[0] if found else None
+    week = dt.timedelta(days=timetable.WINDOW_DAYS)
+    here = reverse("appointments:move", args=[appointment.public_id])
+    context: dict[str, Any] = {
+        "appointment": appointment,
+        "refusal": refusal,
+        "days": [_day(appointment, day) for day in one.days()] if one else [],
+        "later": one and one.later and _later(appointment, one.later),
+        "next_week": f"{here}?since={(first + week).isoformat()}",
+        "previous_week": (
+            f"{here}?since={max(first - week, today).isoformat()}" if first > today else ""
+        ),
+    }
+    status = 409 if refusal else 200
+    return render(request, "appointments/move_times.html", context, status=status)
+
+
+def _since(request: HttpRequest) -> dt.date | None:
+    """What is no date, or none of these centuries, counts as not given."""
+    try:
+        found: dt.date | None = LooseDateField(required=False).clean(request.GET.get("since", ""))
+    except ValidationError:
+        return None
+    return found
+
+
+def _day(appointment: Appointment, day: timetable.Day) -> dict[str, Any]:
+    places = sorted({str(o.offering.location) for o in day.slots})
+    elsewhere = places != [str(appointment.location)]
+    return {
+        "heading": local_date(day.date),
+        "note": " · ".join(places) if elsewhere else "",
+        "times": [
+            replace(link, url=move_url(appointment, o))
+            for link, o in zip(time_links(day), day.slots, strict=True)
+        ],
+    }
+
+
+def _later(appointment: Appointment, offered: OfferedSlot) -> dict[str, str]:
+    return {"url": move_url(appointment, offered), "text": long_time(offered)}
+
+
+def _confirm(
+    request: HttpRequest,
+    appointment: Appointment,
+    offered: OfferedSlot,
+    *,
+    clash: SameDay | PatientBusy | None = None,
+) -> HttpResponse:
+    context = {
+        "appointment": appointment,
+        "offered": offered,
+        "offering": offered.offering,
+        "clash": clash,
+        "may_repeat": isinstance(clash, SameDay),
+        "action": move_url(appointment, offered),
+    }
+    status = 409 if clash else 200
+    return render(request, "appointments/move.html", context, status=status)
+
+
+def _refused(request: HttpRequest, appointment: Appointment) -> HttpResponse:
+    """Too late, or no longer what it was: say which; a move done twice leads to its result."""
+    if moved := Appointment.objects.filter(rescheduled_from=appointment).first():
+        return redirect("appointments:detail", public_id=moved.public_id)
+    context = {
+        "appointment": appointment,
+        "zone": appointment.zone,
+        "title": _("This appointment cannot be moved here"),
+    }
+    status = 409 if request.method == "POST" else 200
+    return render(request, "appointments/move_refused.html", context, status=status)
