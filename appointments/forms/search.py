@@ -20,6 +20,8 @@ class SearchForm(forms.Form):
     #: Nothing has to be filled in, so nothing is marked "(optional)".
     is_search = True
 
+    field_order = ["what", "where", "who", "since"]
+
     what = forms.ChoiceField(label=_("What do you need?"), required=False)
     who = forms.CharField(
         label=_("With whom?"),
