@@ -19,36 +19,12 @@ from appointments.admin.booking import BookingForm
 from appointments.admin.export import as_csv
 from appointments.admin.filters import DayFilter, WaitingFilter
 from appointments.admin.guard import RefusingAdmin
-from appointments.models import Appointment, AppointmentEvent
+from appointments.admin.history import EventInline
+from appointments.models import Appointment
 from clinic import audit
-from clinic.admin.base import Inline, column
+from clinic.admin.base import column
 from clinic.templatetags.clinic_times import local_datetime, zone_name
 from clinic.templatetags.clinic_ui import status_look
-
-
-class EventInline(Inline):
-    """The history of an appointment: who did what, and from where."""
-
-    model = AppointmentEvent
-    can_add = False
-    can_change = False
-    fields = ["when", "verb", "by", "role", "source", "what"]
-    readonly_fields = ["when", "verb", "by", "role", "source", "what"]
-    verbose_name_plural = _("what happened")
-
-    def get_queryset(self, request: HttpRequest) -> QuerySet[AppointmentEvent]:
-        return super().get_queryset(request).select_related("by", "appointment__location")
-
-    @column(_("when"))
-    def when(self, event: AppointmentEvent) -> str:
-        return local_datetime(event.at, event.appointment.zone)
-
-    @column(_("what changed"))
-    def what(self, event: AppointmentEvent) -> str:
-        changed = [
-            f"{name}: {event.before.get(name, '–')} → {v}" for name, v in event.after.items()
-        ]
-        return "; ".join(changed) if event.before else ""
 
 
 @admin.register(Appointment)

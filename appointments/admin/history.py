@@ -1,0 +1,83 @@
+"""The history on an appointment's page: each change with its values, in words."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import Any, cast
+
+from django.db.models import DateTimeField, Field, QuerySet
+from django.http import HttpRequest
+from django.utils.translation import gettext_lazy as _
+
+from accounts.roles import Role, Source
+from appointments import history
+from appointments.models import Appointment, AppointmentEvent
+from appointments.transitions import Status
+from clinic.admin.base import Inline, column
+from clinic.templatetags.clinic_times import local_datetime
+
+_ROLES = {
+    Role.PATIENT: _("patient"),
+    Role.PRACTITIONER: _("practitioner"),
+    Role.RECEPTION: _("reception"),
+    Role.ADMINISTRATOR: _("administrator"),
+    Role.SYSTEM: _("the system"),
+}
+_SOURCES = {
+    Source.WEB: _("the pages"),
+    Source.ADMIN: _("the administration"),
+    Source.COMMAND: _("a command"),
+    Source.TASK: _("a timetable"),
+}
+
+
+class EventInline(Inline):
+    """Who did what, and from where."""
+
+    model = AppointmentEvent
+    can_add = False
+    can_change = False
+    fields = ["when", "deed", "by", "as_what", "from_where", "what"]
+    readonly_fields = ["when", "deed", "by", "as_what", "from_where", "what"]
+    verbose_name_plural = _("what happened")
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[AppointmentEvent]:
+        return super().get_queryset(request).select_related("by", "appointment__location")
+
+    @column(_("when"))
+    def when(self, event: AppointmentEvent) -> str:
+        return local_datetime(event.at, event.appointment.zone)
+
+    @column(_("what"))
+    def deed(self, event: AppointmentEvent) -> str:
+        return history.what(event)
+
+    @column(_("as"))
+    def as_what(self, event: AppointmentEvent) -> str:
+        return str(_ROLES.get(event.role, event.role))  # type: ignore[call-overload]
+
+    @column(_("from where"))
+    def from_where(self, event: AppointmentEvent) -> str:
+        return str(_SOURCES.get(event.source, event.source))  # type: ignore[call-overload]
+
+    @column(_("what changed"))
+    def what(self, event: AppointmentEvent) -> str:
+        changed = [name for name, old in event.before.items() if old != event.after.get(name)]
+        return "; ".join(_change(event, name) for name in changed)
+
+
+def _change(event: AppointmentEvent, name: str) -> str:
+    """``state: Requested → Confirmed``"""
+    field = cast("Field", Appointment._meta.get_field(name))
+    before, after = (_in_words(event, field, row.get(name)) for row in (event.before, event.after))
+    return f"{field.verbose_name}: {before} → {after}"
+
+
+def _in_words(event: AppointmentEvent, field: Field, value: Any) -> str:
+    if value in (None, ""):
+        return "–"
+    if field.name == "status":
+        return str(Status(value).label)
+    if isinstance(field, DateTimeField):
+        return local_datetime(dt.datetime.fromisoformat(value), event.appointment.zone)
+    return str(value)
