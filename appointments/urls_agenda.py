@@ -6,12 +6,16 @@ from django.http import HttpResponse
 from django.urls import URLPattern, path
 
 from appointments import converters  # noqa: F401  (registers <day:…> and <week:…>)
-from appointments.views import agenda, desk, schedule, time_off, visit
+from appointments.views import agenda, desk, overrides, schedule, time_off, visit
 
 #: The pages of a practice, which stand twice: see ``views.practice``.
 PRACTICE: list[tuple[str, Callable[..., HttpResponse], str]] = [
     ("horarios/", schedule.hours, "hours"),
     ("horarios/<slug:location>/", schedule.hours_at, "hours_at"),
+    ("excepciones/", overrides.overrides, "overrides"),
+    ("excepciones/nueva/", overrides.add, "override_add"),
+    ("excepciones/<slug:location>/<day:day>/", overrides.change, "override_change"),
+    ("excepciones/<slug:location>/<day:day>/quitar/", overrides.remove, "override_remove"),
     ("bloqueos/", time_off.time_off, "time_off"),
     ("bloqueos/dias/", time_off.add_days, "time_off_add"),
     ("bloqueos/horas/", time_off.add_hours, "time_off_add_hours"),

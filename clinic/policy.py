@@ -54,6 +54,10 @@ PATIENT, PRACTITIONER, RECEPTION, ADMINISTRATOR = (
 PRACTICE_PAGES = {
     "hours": GET,
     "hours_at": BOTH,
+    "overrides": GET,
+    "override_add": BOTH,
+    "override_change": BOTH,
+    "override_remove": BOTH,
     "time_off": GET,
     "time_off_add": BOTH,
     "time_off_add_hours": BOTH,

@@ -7,7 +7,7 @@ after the other (see docs/decisions/0002-the-guard.md).
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from django.db import transaction
@@ -16,7 +16,7 @@ from accounts.models import Practitioner
 from accounts.roles import Actor
 from clinic import audit
 from clinic.models import Location
-from scheduling.models import Schedule, ServiceOffering, TimeOff, WorkingHours
+from scheduling.models import DateOverride, Schedule, ServiceOffering, TimeOff, WorkingHours
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -63,6 +63,53 @@ def set_week(
         slot_step=schedule.slot_step,
         before=before,
         after=[str(row) for row in rows],
+    )
+
+
+@transaction.atomic
+def set_overrides(
+    *,
+    schedule: Schedule,
+    dates: Iterable[dt.date],
+    kind: DateOverride.Kind,
+    spans: Sequence[tuple[dt.time, dt.time]] = (),
+    by: Actor,
+) -> None:
+    """On these dates it is closed, or these hours hold; instead of what was said of them before.
+
+    Does not look at appointments: ``appointments.changes`` does.
+    """
+    Practitioner.objects.lock(schedule.practitioner_id)
+    days = sorted(set(dates))
+    schedule.overrides.filter(date__in=days).delete()
+    hours: Sequence[tuple[dt.time | None, dt.time | None]] = sorted(spans)
+    if kind == DateOverride.Kind.CLOSED:
+        hours = [(None, None)]
+    DateOverride.objects.bulk_create(
+        DateOverride(schedule=schedule, date=day, kind=kind, start=start, end=end)
+        for day in days
+        for start, end in hours
+    )
+    audit.record(
+        actor=str(by),
+        action="schedule.set_overrides",
+        target=schedule,
+        dates=[day.isoformat() for day in days],
+        kind=str(kind),
+        hours=[f"{start:%H:%M}–{end:%H:%M}" for start, end in spans],
+    )
+
+
+@transaction.atomic
+def remove_overrides(*, schedule: Schedule, date: dt.date, by: Actor) -> None:
+    """The week holds on this date again. Looks at no appointments either."""
+    Practitioner.objects.lock(schedule.practitioner_id)
+    schedule.overrides.filter(date=date).delete()
+    audit.record(
+        actor=str(by),
+        action="schedule.remove_overrides",
+        target=schedule,
+        dates=[date.isoformat()],
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from html import unescape
 from typing import Any
 
 from django.test import Client
@@ -11,6 +12,7 @@ from django.utils.html import strip_tags
 from accounts.models import User
 from accounts.roles import Actor
 from accounts.tests.factories import PractitionerFactory, UserFactory
+from appointments.models import Appointment
 from clinic.models import Organization
 from scheduling.models import Schedule, ServiceOffering
 from scheduling.tests.factories import ScheduleFactory, ServiceOfferingFactory, open_offering
@@ -69,3 +71,18 @@ def row_of(response: Any, reference: str) -> str:
     found = re.search(rf'<li [^>]*id="turno-{reference}".*?</li>', html, re.DOTALL)
     assert found, f"no row for {reference}"
     return found[0]
+
+
+def sent_again(response: Any) -> dict[str, list[str]]:
+    """What a page carries in its hidden fields."""
+    inputs = re.findall(r'<input type="hidden" name="([^"]*)" value="([^"]*)"', main_part(response))
+    data: dict[str, list[str]] = {}
+    for name, value in inputs:
+        if name != "csrfmiddlewaretoken":
+            data.setdefault(name, []).append(unescape(value))
+    return data
+
+
+def status(visit: Appointment) -> str:
+    """What the database says now."""
+    return Appointment.objects.get(pk=visit.pk).status

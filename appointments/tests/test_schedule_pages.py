@@ -2,7 +2,6 @@
 
 import datetime as dt
 import re
-from html import unescape
 
 import pytest
 from django.urls import reverse
@@ -22,6 +21,8 @@ from appointments.tests.practice import (
     main_part,
     new_practice,
     second_place,
+    sent_again,
+    status,
     words,
 )
 from clinic.models import AuditEvent
@@ -65,20 +66,6 @@ def week(offering, **boxes):
 def hours_of(schedule, weekday=0):
     lines = schedule.hours.filter(weekday=weekday)
     return [f"{line.start:%H:%M}–{line.end:%H:%M}" for line in lines]
-
-
-def sent_again(response):
-    """What the question carries in its hidden fields."""
-    inputs = re.findall(r'<input type="hidden" name="([^"]*)" value="([^"]*)"', main_part(response))
-    data: dict[str, list[str]] = {}
-    for name, value in inputs:
-        if name != "csrfmiddlewaretoken":
-            data.setdefault(name, []).append(unescape(value))
-    return data
-
-
-def status(visit):
-    return Appointment.objects.get(pk=visit.pk).status
 
 
 # --- working hours

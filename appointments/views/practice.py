@@ -26,6 +26,7 @@ from scheduling.models import Schedule, TimeOff
 #: The pages of a practice: name of the address and what it is called.
 PAGES: list[tuple[str, Any]] = [
     ("hours", _("Working hours")),
+    ("overrides", _("Exceptions")),
     ("time_off", pgettext_lazy("several", "Time off")),
     ("services", _("Services")),
 ]

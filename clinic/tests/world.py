@@ -26,7 +26,7 @@ from accounts.tests.factories import (
 from appointments.models import Appointment
 from appointments.tests.factories import NOW, at, book
 from clinic.policy import PRACTICE_PAGES
-from scheduling.models import TimeOff
+from scheduling.models import DateOverride, TimeOff
 from scheduling.tests.factories import open_offering
 
 Kwargs = dict[str, Any]
@@ -84,6 +84,7 @@ class World:
         self.foreign_time_off = self._vacation(self.foreign)
         #: A second one: what the practitioner has removed the desk cannot remove again.
         self.removed_at_the_desk = self._vacation(self.appointment)
+        self.closed = [self._closed(self.appointment, days) for days in (50, 51)]
 
     @staticmethod
     def _visit() -> Appointment:
@@ -108,6 +109,15 @@ class World:
             starts_at=at(0, days=30),
             ends_at=at(0, days=40),
         )
+
+    @staticmethod
+    def _closed(appointment: Appointment, days: int) -> dt.date:
+        """A date on which the practitioner does not work."""
+        schedule = appointment.practitioner.schedules.get()
+        row = DateOverride.objects.create(
+            schedule=schedule, date=at(0, days=days).date(), kind=DateOverride.Kind.CLOSED
+        )
+        return row.date
 
     def kwargs(self, name: str, *, whose: str = "own") -> Kwargs:
         """Arguments of an address: one's own object, a stranger's, or one that is missing."""
@@ -181,8 +191,18 @@ class World:
             {"practitioner": self.foreign.practitioner.slug},
             {"practitioner": "missing"},
         )
-        inside = {"hours_at": place, "time_off_remove": block, "service_edit": offering}
+        own_day, desks_day = (
+            tuple({**where, "day": day} for where in place) for day in self.closed
+        )
+        inside = {
+            "hours_at": place,
+            "override_change": own_day,
+            "override_remove": own_day,
+            "time_off_remove": block,
+            "service_edit": offering,
+        }
         found: dict[str, Any] = {f"appointments:{name}": rows for name, rows in inside.items()}
+        inside["override_change"] = inside["override_remove"] = desks_day
         inside["time_off_remove"] = ({"pk": self.removed_at_the_desk.pk}, *block[1:])
         for name in PRACTICE_PAGES:
             rows = inside.get(name, ({}, {}, {}))

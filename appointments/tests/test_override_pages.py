@@ -1,0 +1,388 @@
+"""Dates that differ from the week, in the hands of the practitioner and of the desk."""
+
+import datetime as dt
+
+import pytest
+from django.urls import reverse
+
+from accounts.models import Practitioner
+from accounts.roles import Role
+from accounts.tests.factories import ReceptionistFactory, administrator, patient_user
+from appointments.availability import free_slots
+from appointments.changes import Change
+from appointments.models import Appointment
+from appointments.tests.factories import NOW, at, book
+from appointments.tests.practice import (
+    account_of,
+    browser,
+    doctor_of,
+    new_practice,
+    second_place,
+    sent_again,
+    status,
+    words,
+)
+from clinic.models import AuditEvent
+from scheduling.models import DateOverride, ServiceOffering
+from scheduling.services import set_overrides
+
+pytestmark = pytest.mark.django_db
+
+LIST, ADD = "/agenda/excepciones/", "/agenda/excepciones/nueva/"
+TUESDAY = dt.date(2026, 11, 24)
+ONE = f"{LIST}centro/2026-11-24/"
+
+
+@pytest.fixture(autouse=True)
+def _this_morning(time_machine):
+    time_machine.move_to(NOW, tick=False)
+
+
+@pytest.fixture
+def offering():
+    return new_practice(schedule__location__slug="centro", schedule__location__name="Centro")
+
+
+@pytest.fixture
+def doctor(offering):
+    return browser(account_of(offering))
+
+
+def said(schedule):
+    return [
+        (str(o.date), o.kind, o.start and f"{o.start:%H:%M}–{o.end:%H:%M}")
+        for o in schedule.overrides.order_by("date", "start")
+    ]
+
+
+def closed(offering, day=TUESDAY):
+    return DateOverride.objects.create(schedule=offering.schedule, date=day, kind="closed")
+
+
+def starts(offering, day):
+    """The times of a day that patients see, by the clock."""
+    fresh = ServiceOffering.objects.with_parts().get(pk=offering.pk)
+    begin = dt.datetime.combine(day, dt.time(), tzinfo=NOW.tzinfo)
+    slots = free_slots([fresh], start=begin, end=begin + dt.timedelta(days=1), now=NOW)
+    return [f"{slot.start.astimezone(NOW.tzinfo):%H:%M}" for slot in slots]
+
+
+# --- add
+
+
+def test_a_closed_day(doctor, offering):
+    response = doctor.post(ADD, {"first_day": "24/11/2026", "kind": "closed"})
+    assert (response.status_code, response.url) == (302, LIST)
+    assert said(offering.schedule) == [("2026-11-24", "closed", None)]
+    text = words(doctor.get(LIST))
+    assert "The exception is saved." in text
+    assert "Tuesday 24 November 2026 Closed" in text
+    assert starts(offering, TUESDAY) == []
+
+
+def test_closed_from_one_day_to_another(doctor, offering):
+    data = {"first_day": "24/11/2026", "last_day": "26/11/2026", "kind": "closed"}
+    assert doctor.post(ADD, data).status_code == 302
+    assert [o.date.day for o in offering.schedule.overrides.order_by("date")] == [24, 25, 26]
+    event = AuditEvent.objects.get(action="schedule.set_overrides")
+    assert event.details["dates"] == ["2026-11-24", "2026-11-25", "2026-11-26"]
+    assert event.actor == account_of(offering).email
+
+
+def test_other_hours_in_several_pieces(doctor, offering):
+    data = {
+        "first_day": "24/11/2026",
+        "kind": "instead",
+        "o_0_from": "18",
+        "o_0_to": "19:30",
+        "o_1_from": "10",
+        "o_1_to": "11",
+    }
+    assert doctor.post(ADD, data).status_code == 302
+    assert "Other hours: 10:00–11:00, 18:00–19:30" in words(doctor.get(LIST))
+    assert starts(offering, TUESDAY) == ["10:00", "10:30", "18:00", "18:30", "19:00"]
+
+
+def test_an_extra_saturday(doctor, offering):
+    saturday = dt.date(2026, 11, 28)
+    offering.schedule.hours.filter(weekday=5).delete()
+    data = {"first_day": "28/11/2026", "kind": "extra", "o_0_from": "9", "o_0_to": "10"}
+    assert doctor.post(ADD, data).status_code == 302
+    assert "More hours: 9:00–10:00" in words(doctor.get(LIST))
+    assert starts(offering, saturday) == ["09:00", "09:30"]
+
+
+def test_a_night_has_to_be_marked(doctor, offering):
+    data = {"first_day": "24/11/2026", "kind": "extra", "o_0_from": "22", "o_0_to": "2"}
+    response = doctor.post(ADD, data)
+    assert response.status_code == 422
+    assert "If it ends the next day, mark that." in words(response)
+    assert doctor.post(ADD, {**data, "o_night": "on"}).status_code == 302
+    assert said(offering.schedule) == [("2026-11-24", "extra", "22:00–02:00")]
+    assert starts(offering, dt.date(2026, 11, 25))[:4] == ["00:00", "00:30", "01:00", "01:30"]
+
+
+def test_a_closed_day_forgets_the_hours_that_stood_in_the_boxes(doctor, offering):
+    data = {"first_day": "24/11/2026", "kind": "closed", "o_0_from": "99", "o_0_to": ""}
+    assert doctor.post(ADD, {**data, "o_0_from": "9"}).status_code == 302
+    assert said(offering.schedule) == [("2026-11-24", "closed", None)]
+
+
+HOURS = {"o_0_from": "9", "o_0_to": "10"}
+
+
+@pytest.mark.parametrize(
+    ("data", "sentence"),
+    [
+        ({"kind": "closed"}, "Write the day."),
+        ({"first_day": "24/11/2026"}, "Choose what is different."),
+        ({"first_day": "24/11/2026", "kind": "burn"}, "This option is no longer there."),
+        ({"first_day": "22/11/2026", "kind": "closed", "last_day": "x" * 10_000}, "Write the date"),
+        ({"first_day": "20/11/2026", "kind": "closed"}, "This day is over."),
+        ({"first_day": "1/1/2190", "kind": "closed"}, "Write a day within the next three years."),
+        ({"first_day": "9999-12-31", "kind": "closed"}, "Write a year between 1900 and 2200."),
+        ({"first_day": "0000-00-00", "kind": "closed"}, "Write a year between 1900 and 2200."),
+        (
+            {"first_day": "24/11/2026", "last_day": "23/11/2026", "kind": "closed"},
+            "The last day cannot be before the first.",
+        ),
+        (
+            {"first_day": "24/11/2026", "last_day": "25/1/2027", "kind": "closed"},
+            "For more than two months, add time off instead.",
+        ),
+        ({"first_day": "24/11/2026", "kind": "extra"}, "Write from when to when it is open."),
+        (
+            {"first_day": "24/11/2026", "kind": "extra", "o_0_from": "9"},
+            "Write when this shift ends, or empty it.",
+        ),
+        (
+            {**HOURS, "first_day": "24/11/2026", "kind": "extra", "o_1_from": "9", "o_1_to": "11"},
+            "9:00–10:00 and 9:00–11:00 overlap. Change one of them.",
+        ),
+        (
+            {**HOURS, "first_day": "24/11/2026", "kind": "extra", "o_night": "on"},
+            "9:00–10:00 ends on the same day. Take the mark away.",
+        ),
+        (
+            {"first_day": "24/11/2026", "kind": "instead", "o_0_from": "9\x00", "o_0_to": "9:01"},
+            "Use a time on the five-minute grid, for example 9:00 or 9:05.",
+        ),
+    ],
+)
+def test_what_cannot_be_is_refused_in_a_sentence(doctor, data, sentence):
+    response = doctor.post(ADD, data)
+    assert response.status_code == 422
+    assert sentence in words(response)
+    assert not DateOverride.objects.exists()
+
+
+def test_a_date_has_one_exception(doctor, offering):
+    closed(offering)
+    data = {"first_day": "23/11/2026", "last_day": "30/11/2026", "kind": "closed"}
+    response = doctor.post(ADD, data)
+    assert response.status_code == 422
+    sentence = "There is already an exception on Tuesday 24 November 2026. Change or remove it."
+    assert sentence in words(response)
+
+
+def test_each_location_has_its_own(doctor, offering):
+    norte = second_place(offering, location__slug="norte", location__name="Norte")
+    data = {"first_day": "24/11/2026", "kind": "closed", "location": "norte"}
+    assert doctor.post(ADD, {**data, "location": ""}).status_code == 422
+    assert doctor.post(ADD, data).status_code == 302
+    assert (said(offering.schedule), len(said(norte.schedule))) == ([], 1)
+    assert "Closed · Norte" in words(doctor.get(LIST))
+
+
+def test_a_link_brings_the_day_along(doctor):
+    page = doctor.get(f"{ADD}?dia=2026-12-24").content.decode()
+    assert 'name="first_day" value="2026-12-24"' in page
+
+
+@pytest.mark.parametrize("day", ["0000-00-00", "x" * 10_000, "%00"])
+def test_a_link_with_nonsense_opens_the_form(doctor, day):
+    assert doctor.get(f"{ADD}?dia={day}&sede={day}").status_code == 200
+
+
+# --- change and remove
+
+
+def test_an_exception_is_changed(doctor, offering):
+    closed(offering)
+    page = doctor.get(ONE)
+    assert "Change the exception" in words(page)
+    data = {"kind": "instead", "o_0_from": "9", "o_0_to": "10"}
+    assert doctor.post(ONE, data).url == LIST
+    assert said(offering.schedule) == [("2026-11-24", "instead", "09:00–10:00")]
+
+
+def test_the_hours_of_an_exception_stand_in_the_boxes(doctor, offering):
+    by = doctor_of(offering)
+    spans = [(dt.time(9), dt.time(10)), (dt.time(22), dt.time(1))]
+    kind = DateOverride.Kind.INSTEAD
+    set_overrides(schedule=offering.schedule, dates=[TUESDAY], kind=kind, spans=spans, by=by)
+    page = doctor.get(ONE).content.decode()
+    assert 'name="o_1_from" value="22:00"' in page
+    assert 'name="o_night" id="id_o_night" checked' in page
+
+
+def test_an_exception_is_removed_after_a_question(doctor, offering):
+    closed(offering)
+    assert "The usual hours of this day will hold again." in words(doctor.get(f"{ONE}quitar/"))
+    assert said(offering.schedule) != []
+    assert doctor.post(f"{ONE}quitar/").url == LIST
+    assert said(offering.schedule) == []
+    assert AuditEvent.objects.filter(action="schedule.remove_overrides").count() == 1
+    assert doctor.post(f"{ONE}quitar/").status_code == 404
+
+
+def test_what_is_over_is_not_listed(doctor, offering):
+    closed(offering, NOW.date() - dt.timedelta(days=1))
+    assert "No exceptions to come." in words(doctor.get(LIST))
+
+
+# --- appointments that it hits
+
+
+def test_closing_asks_about_the_appointments(doctor, offering):
+    visit = book(offering=offering)
+    data = {"first_day": "24/11/2026", "kind": "closed"}
+    asked = doctor.post(ADD, data)
+    assert asked.status_code == 200
+    assert "This change affects 1 appointment" in words(asked)
+    assert not DateOverride.objects.exists()
+    assert not AuditEvent.objects.filter(action="schedule.set_overrides").exists()
+    assert doctor.post(ADD, {**sent_again(asked), "hit": "keep"}).status_code == 302
+    assert (status(visit), DateOverride.objects.count()) == ("booked", 1)
+
+
+def test_hours_that_leave_the_appointment_inside_ask_nothing(doctor, offering):
+    book(offering=offering)
+    data = {"first_day": "24/11/2026", "kind": "instead", "o_0_from": "10", "o_0_to": "11"}
+    assert doctor.post(ADD, data).status_code == 302
+
+
+def test_removing_extra_hours_asks_about_who_is_in_them(doctor, offering):
+    by, kind = doctor_of(offering), DateOverride.Kind.EXTRA
+    spans = [(dt.time(18), dt.time(20))]
+    set_overrides(schedule=offering.schedule, dates=[TUESDAY], kind=kind, spans=spans, by=by)
+    visit = book(offering=offering, start=at(18))
+    asked = doctor.post(f"{ONE}quitar/")
+    assert "This change affects 1 appointment" in words(asked)
+    answer = {**sent_again(asked), "hit": "cancel", "note": "Ese día no abrimos"}
+    assert doctor.post(f"{ONE}quitar/", answer).status_code == 302
+    visit = Appointment.objects.get(pk=visit.pk)
+    assert (visit.status, visit.cancellation_reason) == ("cancelled", "Ese día no abrimos")
+    assert not DateOverride.objects.exists()
+
+
+def test_back_to_the_form_keeps_what_was_typed(doctor, offering):
+    book(offering=offering)
+    asked = doctor.post(ADD, {"first_day": "24/11/2026", "kind": "closed"})
+    response = doctor.post(ADD, {**sent_again(asked), "edit": "1"})
+    assert response.status_code == 200
+    assert 'name="first_day" value="24/11/2026"' in response.content.decode()
+
+
+def test_an_appointment_between_look_and_lock_is_asked_about(doctor, offering, monkeypatch):
+    book(offering=offering)
+    monkeypatch.setattr(Change, "would_hit", lambda self: [])
+    response = doctor.post(ADD, {"first_day": "24/11/2026", "kind": "closed"})
+    assert response.status_code == 409
+    assert not DateOverride.objects.exists()
+
+
+def test_a_rehearsal_leaves_nothing_behind(offering):
+    visit = book(offering=offering)
+    by = doctor_of(offering)
+    change = Change(
+        offering.practitioner,
+        lambda: set_overrides(
+            schedule=offering.schedule, dates=[TUESDAY], kind=DateOverride.Kind.CLOSED, by=by
+        ),
+        by,
+    )
+    assert change.would_hit(NOW) == [visit]
+    assert not DateOverride.objects.exists()
+
+
+def test_a_rehearsal_asks_as_often_for_thirty(offering, django_assert_max_num_queries):
+    by = doctor_of(offering)
+    change = Change(offering.practitioner, lambda: None, by)
+    book(offering=offering)
+    with django_assert_max_num_queries(25) as one:
+        change.would_hit(NOW)
+    for hour in range(9, 16):
+        for days in (2, 3, 4, 5):
+            book(offering=offering, start=at(hour, days=days))
+    with django_assert_max_num_queries(25) as many:
+        change.would_hit(NOW)
+    assert len(many) == len(one)
+
+
+def test_the_list_asks_as_often_for_thirty(offering, django_assert_max_num_queries):
+    doctor = browser(account_of(offering))
+    closed(offering)
+    with django_assert_max_num_queries(20) as one:
+        doctor.get(LIST)
+    for days in range(2, 31):
+        closed(offering, TUESDAY + dt.timedelta(days=days))
+    with django_assert_max_num_queries(20) as many:
+        doctor.get(LIST)
+    assert len(many) == len(one)
+
+
+# --- who may
+
+
+ADDRESSES = [LIST, ADD, ONE, f"{ONE}quitar/"]
+
+
+def test_another_practitioner_finds_nothing_of_mine(offering):
+    closed(offering)
+    stranger = browser(account_of(new_practice()))
+    for url in ADDRESSES[2:]:
+        assert stranger.get(url).status_code == 404, url
+        assert stranger.post(url).status_code == 404, url
+    assert "No exceptions to come." in words(stranger.get(LIST))
+
+
+@pytest.mark.parametrize("who", [patient_user, administrator, ReceptionistFactory.create])
+def test_other_roles_are_sent_away(offering, who):
+    found = who()
+    client = browser(getattr(found, "user", found))
+    for url in ADDRESSES:
+        assert client.get(url).status_code == 403, url
+        assert client.post(url).status_code in {403, 405}, url
+
+
+def test_without_an_account_to_the_login(offering):
+    for url in ADDRESSES:
+        assert browser().get(url)["Location"] == f"{reverse('account_login')}?next={url}"
+
+
+def desks(offering, url):
+    slug = Practitioner.objects.get(pk=offering.practitioner.pk).slug
+    return url.replace("/agenda/", f"/recepcion/profesionales/{slug}/")
+
+
+def test_the_desk_closes_a_day_on_their_behalf(offering):
+    user = ReceptionistFactory.create(locations=[offering.location]).user
+    visit = book(offering=offering)
+    desk = browser(user)
+    asked = desk.post(desks(offering, ADD), {"first_day": "24/11/2026", "kind": "closed"})
+    answer = {**sent_again(asked), "hit": "cancel", "note": "Está enferma"}
+    response = desk.post(desks(offering, ADD), answer)
+    assert response.url == desks(offering, LIST)
+    event = Appointment.objects.get(pk=visit.pk).events.last()
+    assert (event.by, event.role) == (user, Role.RECEPTION)
+    assert "Tuesday 24 November 2026 Closed" in words(desk.get(desks(offering, LIST)))
+
+
+def test_the_desk_of_another_location_finds_nobody(offering):
+    closed(offering)
+    desk = browser(ReceptionistFactory.create(locations=[new_practice().location]).user)
+    for url in ADDRESSES:
+        assert desk.get(desks(offering, url)).status_code == 404, url
+        assert desk.post(desks(offering, url)).status_code in {404, 405}, url
+    assert said(offering.schedule) == [("2026-11-24", "closed", None)]
