@@ -6,7 +6,7 @@ from django.http import HttpResponse
 from django.urls import URLPattern, path
 
 from appointments import converters  # noqa: F401  (registers <day:…> and <week:…>)
-from appointments.views import agenda, desk, overrides, schedule, time_off, visit
+from appointments.views import agenda, desk, overrides, schedule, time_off, visit, why
 
 #: The pages of a practice, which stand twice: see ``views.practice``.
 PRACTICE: list[tuple[str, Callable[..., HttpResponse], str]] = [
@@ -42,8 +42,10 @@ urlpatterns = [
     path("agenda/turnos/<uuid:public_id>/cancelar/", visit.cancel, name="agenda_cancel"),
     path("agenda/turnos/<uuid:public_id>/<slug:verb>/", visit.act, name="agenda_action"),
     path("agenda/pacientes/<uuid:public_id>/", agenda.patient_history, name="patient_history"),
+    path("agenda/por-que/", why.own_times, name="why"),
     path("agenda/<day:day>/", agenda.day, name="agenda_day"),
     path("recepcion/", desk.desk, name="desk"),
+    path("recepcion/por-que/", why.times_at_desk, name="desk_why"),
     path("recepcion/profesionales/", desk.practitioners, name="desk_practitioners"),
     *practice_paths(),
 ]

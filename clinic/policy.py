@@ -106,8 +106,10 @@ POLICY: dict[str, Row] = {
     "appointments:agenda_cancel": only(PRACTITIONER, methods=BOTH),
     "appointments:patient_history": only(PRACTITIONER),
     **_practice_rows(),
+    "appointments:why": only(PRACTITIONER),
     # --- appointments: the desk
     "appointments:desk": only(RECEPTION, ADMINISTRATOR),
+    "appointments:desk_why": only(RECEPTION, ADMINISTRATOR),
     "appointments:desk_practitioners": only(RECEPTION, ADMINISTRATOR),
     # --- the way in: allauth's pages, each by name
     "account_login": public(BOTH),
