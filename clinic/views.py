@@ -5,8 +5,10 @@ from __future__ import annotations
 from django.db import connection
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
+from django.urls import reverse
 
 from accounts.roles import Role
+from clinic.policy import row_for
 
 #: Where each role begins its day; the first that fits.
 _STARTS = (
@@ -49,13 +51,24 @@ def server_error(request: HttpRequest) -> HttpResponse:
 def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
     """The page was open too long: offer what was typed again, behind a fresh token.
 
-    Secrets are never written back into a page, nor anything of the doors themselves.
+    Secrets are never written back into a page, nor anything of the doors themselves,
+    nor what another site has sent: one press of our own button would make it true.
     """
-    fields = [] if request.path.startswith(_SECRET_PATHS) else _typed(request)
-    return render(request, "403_csrf.html", {"fields": fields}, status=403)
+    ours = not request.path.startswith(_SECRET_PATHS) and not _is_from_elsewhere(request, reason)
+    fields = _typed(request) if ours else []
+    # A button has no page of its own to open again.
+    row = row_for(request.resolver_match.view_name if request.resolver_match else "")
+    page = request.get_full_path() if row and "GET" in row.methods else reverse("start")
+    return render(request, "403_csrf.html", {"fields": fields, "page": page}, status=403)
 
 
 _SECRET_PATHS = ("/cuenta/", "/admin/", "/idioma/")
+
+
+def _is_from_elsewhere(request: HttpRequest, reason: str) -> bool:
+    """As the browser itself says, or as Django has concluded from what it says."""
+    site = request.headers.get("Sec-Fetch-Site", "same-origin")
+    return site != "same-origin" or reason.startswith(("Origin", "Referer"))
 
 
 def _typed(request: HttpRequest) -> list[tuple[str, str]]:

@@ -54,6 +54,32 @@ def test_an_old_token_gives_the_form_back_with_its_values(world):
     assert Appointment.objects.filter(start=start).count() == 0
 
 
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"Origin": "https://elsewhere.example"},
+        {"Origin": "null"},
+        {"Sec-Fetch-Site": "cross-site"},
+        {"Sec-Fetch-Site": "same-site"},
+    ],
+)
+def test_what_another_site_sent_is_not_offered_to_be_sent_again(world, headers):
+    client = Client(enforce_csrf_checks=True, headers=headers)
+    client.force_login(world.users[Role.PATIENT])
+    response = client.post("/familia/agregar/", {"first_name": "Malinda"})
+    assert response.status_code == 403
+    assert "Malinda" not in response.content.decode()
+
+
+@pytest.mark.parametrize(
+    ("url", "page"), [("/idioma/", "/inicio/"), ("/familia/agregar/", "/familia/agregar/")]
+)
+def test_an_old_token_leads_to_a_page_that_opens(world, url, page):
+    client = Client(enforce_csrf_checks=True)
+    client.force_login(world.users[Role.PATIENT])
+    assert f'btn-primary" href="{page}"' in client.post(url).content.decode()
+
+
 @pytest.mark.parametrize("url", ["/cuenta/ingresar/", "/cuenta/crear/", "/admin/"])
 def test_an_old_token_at_a_door_gives_nothing_back(world, url):
     response = Client(enforce_csrf_checks=True).post(url, {"login": "a@example.org"})
