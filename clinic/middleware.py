@@ -1,4 +1,4 @@
-"""What every request passes: the language, and the door it wants to open."""
+"""What every request passes: the language, the door it wants to open, what the browser may do."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from django.contrib.auth.views import redirect_to_login
 from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseNotAllowed
 from django.http.response import HttpResponseBase
+from django.urls import reverse
 from django.utils import translation
 from django.utils.cache import add_never_cache_headers, patch_vary_headers
 
@@ -18,6 +19,26 @@ from clinic.policy import Door, row_for
 
 log = logging.getLogger(__name__)
 GetResponse = Callable[[HttpRequest], HttpResponse]
+
+
+#: What Django and django-csp do not say already. No page here needs anything of the device.
+_CAUTION = {
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Permissions-Policy": "camera=(), geolocation=(), microphone=(), payment=(), usb=()",
+}
+
+
+class CautionMiddleware:
+    """Tells the browser what no page of ours will ever ask for; static files included."""
+
+    def __init__(self, get_response: GetResponse) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        response = self.get_response(request)
+        for name, value in _CAUTION.items():
+            response.headers.setdefault(name, value)
+        return response
 
 
 class SpanishFirstMiddleware:
@@ -68,7 +89,9 @@ class PolicyMiddleware:
             return None
         user = request.user
         if not user.is_authenticated:
-            return redirect_to_login(request.get_full_path())
+            # A button has no page of its own to come back to.
+            wanted = request.get_full_path() if "GET" in row.methods else reverse("start")
+            return redirect_to_login(wanted)
         if isinstance(row.who, frozenset) and not (user.roles & row.who):
             raise PermissionDenied
         return None

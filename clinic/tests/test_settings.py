@@ -214,6 +214,16 @@ def test_the_example_makes_a_production(tmp_path):
     assert result.stdout == f"{expected}\n", result.stderr
 
 
+def test_production_keeps_its_cookies_to_its_own_host_and_to_tls(tmp_path):
+    names = (
+        "s.SESSION_COOKIE_NAME, s.CSRF_COOKIE_NAME, s.SESSION_COOKIE_SECURE, "
+        "s.CSRF_COOKIE_SECURE, s.LANGUAGE_COOKIE_SECURE"
+    )
+    example = {"ENV_FILE": str(ROOT / ".env.example"), "SECRET_KEY": "x"}
+    result = load(tmp_path, names, **example)
+    assert result.stdout == "('__Host-session', '__Host-csrf', True, True, True)\n", result.stderr
+
+
 def test_production_without_a_key_says_how_to_make_one(tmp_path):
     result = load(tmp_path, "s", DATABASE_URL="mysql://clinic@127.0.0.1/clinic")
     assert result.returncode != 0
