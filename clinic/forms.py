@@ -69,6 +69,19 @@ def _real_date(day: int, month: int, year: int) -> dt.date:
         raise ValidationError(NO_SUCH_DAY, code="no_such_day") from None
 
 
+class LineField(forms.CharField):
+    """Text in a box of one line: names above all, which mails and lists quote.
+
+    A forged request can put into it what no box lets anybody type: new lines that would look
+    like lines of ours, and invisible signs that turn the direction of what follows.
+    """
+
+    def to_python(self, value: Any) -> str:
+        line = " ".join((super().to_python(value) or "").split())
+        # The sign of nothing is left for the validator that has a sentence for it.
+        return "".join(c for c in line if c.isprintable() or c == "\0")
+
+
 class SplitDateWidget(forms.MultiWidget):
     """Day, month and year as three small boxes with a label each."""
 

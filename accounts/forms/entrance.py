@@ -23,6 +23,8 @@ from accounts.language import current_language
 from accounts.models import User
 
 EMAIL, PASSWORD, NEW_PASSWORD = _("E-mail"), _("Password"), _("New password")
+#: The same wherever one is typed: what can be set can be used.
+LONGEST_PASSWORD = 4096
 PASSWORD_HINT = _("At least 10 characters. A few words in a row work well.")
 
 
@@ -40,7 +42,7 @@ def password_field(label: Any = PASSWORD) -> forms.CharField:
     return forms.CharField(
         label=label,
         strip=False,
-        max_length=4096,
+        max_length=LONGEST_PASSWORD,
         widget=forms.PasswordInput({"autocomplete": "current-password"}),
         error_messages={"required": _("Write your password.")},
     )
@@ -53,6 +55,7 @@ class NewPasswordField(allauth_forms.SetPasswordField):
         super().__init__(
             label=label,
             help_text=PASSWORD_HINT,
+            max_length=LONGEST_PASSWORD,
             error_messages={"required": _("Write a password.")},
         )
         self.widget.attrs.pop("placeholder", None)

@@ -13,7 +13,7 @@ from phonenumber_field.formfields import PhoneNumberField
 from accounts.models import Patient, PatientAccess, Relation, User
 from accounts.rules import IN_CARE
 from accounts.services import Details
-from clinic.forms import SplitDateField
+from clinic.forms import LineField, SplitDateField
 
 EARLIEST_BIRTH = dt.date(1900, 1, 1)
 
@@ -23,8 +23,8 @@ def today() -> dt.date:
     return timezone.localdate()
 
 
-def name_field(label: Any, autocomplete: str, missing: Any) -> forms.CharField:
-    return forms.CharField(
+def name_field(label: Any, autocomplete: str, missing: Any) -> LineField:
+    return LineField(
         label=label,
         max_length=80,
         widget=forms.TextInput({"autocomplete": autocomplete}),
@@ -68,7 +68,7 @@ class PersonForm(forms.Form):
             _("Last name"), "family-name" if own else "off", _("Write the last name.")
         )
         self.fields["birth_date"] = birth_date_field("bday" if own else "")
-        self.fields["document_number"] = forms.CharField(
+        self.fields["document_number"] = LineField(
             label=_("Document number"),
             max_length=30,
             required=False,
@@ -124,7 +124,7 @@ class AccountForm(forms.Form):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.fields["name"] = forms.CharField(
+        self.fields["name"] = LineField(
             label=_("Name"),
             max_length=160,
             widget=forms.TextInput({"autocomplete": "name"}),

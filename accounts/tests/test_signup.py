@@ -108,6 +108,7 @@ def test_whatever_else_is_posted_is_ignored(visitor):
         ({"email": "ana"}, "Write the whole address"),
         ({"email": ""}, "Write your e-mail."),
         ({"password1": ""}, "Write a password."),
+        ({"password1": "largo " * 700}, "at most 4096 characters"),
         ({"password1": "corta"}, "too short"),
         ({"password1": "1234567890"}, "too common"),
         ({"password1": "ana@example.org"}, "too similar"),

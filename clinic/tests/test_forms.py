@@ -7,7 +7,7 @@ from django import forms
 from django.core.exceptions import ValidationError
 from django.utils import translation
 
-from clinic.forms import LooseDateField, LooseTimeField, SplitDateField
+from clinic.forms import LineField, LooseDateField, LooseTimeField, SplitDateField
 
 
 @pytest.fixture(autouse=True)
@@ -194,6 +194,31 @@ def test_a_loose_time_is_shown_without_a_leading_zero():
     assert field.prepare_value(dt.time(9, 5)) == "9:05"
     assert field.prepare_value("9:5") == "9:5"
     assert LooseTimeField(required=False).clean(" ") is None
+
+
+@pytest.mark.parametrize(
+    ("typed", "line"),
+    [
+        ("  Ana   María ", "Ana María"),
+        ("Ana\r\nReferencia: X", "Ana Referencia: X"),
+        ("Ana\u2028\x0b\tGómez", "Ana Gómez"),
+        ("\u202eanA\x07", "anA"),
+        ("Ñandú O’Brien 李", "Ñandú O’Brien 李"),
+    ],
+)
+def test_a_line_is_one_line(typed, line):
+    assert LineField().clean(typed) == line
+
+
+@pytest.mark.parametrize("typed", ["\r\n", "\u202e", ""])
+def test_a_line_of_invisible_signs_is_empty(typed):
+    with pytest.raises(ValidationError, match=r"Fill this in\."):
+        LineField().clean(typed)
+
+
+def test_a_line_refuses_the_sign_of_nothing():
+    with pytest.raises(ValidationError, match="Null characters"):
+        LineField().clean("Ana\0")
 
 
 @pytest.mark.parametrize(
