@@ -30,7 +30,8 @@ class BookingForm(forms.Form):
     def __init__(self, *args: Any, patients: Sequence[Patient], **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.patients = {str(patient.public_id): patient for patient in patients}
-        if len(patients) == 1:
+        # Whoever is no longer in this account's care is not silently taken for who is left.
+        if len(patients) == 1 and self.data.get("patient", "") in {"", *self.patients}:
             del self.fields["patient"]
         else:
             self.fields["patient"].choices = [  # type: ignore[attr-defined]

@@ -72,7 +72,6 @@ def test_what_was_typed_survives_a_login_that_ended(client):
     offering = open_offering()
     response = send(client, offering, reason="Dolor de rodilla")
     assert response.status_code == 302
-    assert client.session[DRAFT] == "Dolor de rodilla"
     user = patient_user()
     client.force_login(user)
     page = client.get(address(offering)).content.decode()
@@ -80,6 +79,14 @@ def test_what_was_typed_survives_a_login_that_ended(client):
     assert Appointment.objects.count() == 0
     send(client, offering, reason="Dolor de rodilla")
     assert DRAFT not in client.session
+
+
+def test_what_was_typed_waits_for_the_time_it_was_typed_for(client):
+    offering = open_offering()
+    send(client, offering, reason="Dolor de rodilla")
+    client.force_login(patient_user())
+    page = client.get(address(offering, at(11))).content.decode()
+    assert "Dolor de rodilla" not in page
 
 
 def test_the_page_says_what_when_where_and_until_when(client, user):
@@ -230,9 +237,10 @@ def test_an_access_that_ended_books_no_more(client, user):
     access = PatientAccessFactory.create(user=user, relation=Relation.CHILD)
     PatientAccess.objects.filter(pk=access.pk).update(ended_at=NOW)
     response = send(client, open_offering(), patient=str(access.patient.public_id))
-    # With one patient left there is no choice to make: the appointment is theirs.
-    assert response.status_code == 302
-    assert Appointment.objects.get().patient == patient_of(user)
+    # One patient is left, but not the one that was chosen: nobody is booked for in their place.
+    assert response.status_code == 422
+    assert "Choose another one" in response.content.decode()
+    assert Appointment.objects.count() == 0
 
 
 def test_an_account_without_a_patient_is_told_how(client):

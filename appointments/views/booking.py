@@ -25,7 +25,7 @@ from scheduling.models import ServiceOffering
 from scheduling.selectors import booking_rules
 from scheduling.slots import Slot
 
-#: What somebody typed before the login came in between, kept in their session.
+#: What somebody typed before the login came in between, and for which time: kept in the session.
 DRAFT = "booking_draft"
 
 
@@ -35,7 +35,7 @@ def book(request: HttpRequest) -> HttpResponse:
     offered = chosen_slot(request)
     if not request.user.is_authenticated:
         if request.method == "POST":
-            request.session[DRAFT] = request.POST.get("reason", "")[:500]
+            request.session[DRAFT] = [book_url(offered), request.POST.get("reason", "")[:500]]
         return redirect_to_login(book_url(offered))
     patients = list(Patient.objects.of(person(request)).order_by("pk"))
     if not patients:
@@ -43,7 +43,7 @@ def book(request: HttpRequest) -> HttpResponse:
     if request.method == "POST":
         return _book(request, offered, BookingForm(request.POST, patients=patients))
     form = BookingForm(
-        initial={"key": uuid.uuid4(), "reason": request.session.get(DRAFT, "")},
+        initial={"key": uuid.uuid4(), "reason": _draft(request, offered)},
         patients=patients,
     )
     try:
@@ -51,6 +51,12 @@ def book(request: HttpRequest) -> HttpResponse:
     except Refusal as refusal:
         return _refused(request, offered, form, refusal)
     return _page(request, offered, form)
+
+
+def _draft(request: HttpRequest, offered: OfferedSlot) -> str:
+    """Only for the time it was typed for: a browser may have several people in front of it."""
+    url, reason = request.session.get(DRAFT, ("", ""))
+    return reason if url == book_url(offered) else ""
 
 
 def chosen_slot(request: HttpRequest) -> OfferedSlot:
