@@ -17,9 +17,9 @@ from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.functional import Promise, SimpleLazyObject
-from django.utils.http import url_has_allowed_host_and_scheme
 from django.utils.translation import gettext_lazy as _
 
+from accounts.adapter import next_page
 from accounts.roles import Role
 from appointments.figures import all_free_minutes, in_hours, waiting, within
 from appointments.transitions import Status
@@ -35,7 +35,7 @@ GROUPS: list[tuple[str, str | Promise, list[str]]] = [
     ("appointments", _("Appointments"), ["Appointment"]),
     ("people", _("People"), ["Patient", "Practitioner", "Receptionist", "User"]),
     ("time", _("Times"), ["Schedule", "TimeOff", "Closure"]),
-    ("offer", _("The clinic"), ["Organization", "Location", "Specialty", "Service"]),
+    ("offer", _("The clinic"), ["Organization", "Location", "Specialty", "Service", "Insurer"]),
     ("log", _("Messages and log"), ["Notification", "AuditEvent"]),
 ]
 
@@ -75,9 +75,7 @@ class ClinicAdminSite(AdminSite):
 
     def login(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
         """Not a second login: the clinic's own counts the tries."""
-        target = request.GET.get("next", "")
-        if not url_has_allowed_host_and_scheme(target, {request.get_host()}):
-            target = reverse("admin:index")
+        target = next_page(request) or reverse("admin:index")
         if self.has_permission(request):
             return redirect(target)
         if request.user.is_authenticated:
