@@ -54,6 +54,11 @@ test-mariadb: .venv/.developing ## The suite on MariaDB (TEST_DATABASE_URL), wit
 coverage: .venv/.developing ## Which lines the suite on SQLite does not reach
 	env -u DATABASE_URL $(PYTEST) -n $(JOBS) -q -m "not mariadb and not redis and not browser" --cov --cov-report=term
 
+.PHONY: bench
+bench: .venv/.developing ## What the pages cost, as ratios in one run, on both databases (minutes)
+	-env -u DATABASE_URL $(PY) .ci/bench.py
+	-DATABASE_URL=$(TEST_DATABASE_URL)_bench $(PY) .ci/bench.py
+
 .PHONY: check
 check: .venv/.developing ## Style, types, missing migrations, translations, production settings
 	$(PY) -m ruff check .
