@@ -152,7 +152,7 @@ class PractitionerAdmin(ClinicAdmin):
     list_filter = ["is_active", ("specialties", admin.RelatedOnlyFieldListFilter)]
     list_select_related = ["user"]
     search_help_text = _("Name or licence number")
-    autocomplete_fields = ["user", "specialties"]
+    autocomplete_fields = ["user", "specialties", "insurers"]
     prepopulated_fields = {"slug": ["first_name", "last_name"]}
     fields = [
         "title",
@@ -161,6 +161,8 @@ class PractitionerAdmin(ClinicAdmin):
         "slug",
         "licence_number",
         "specialties",
+        "insurers",
+        "travel_minutes",
         "biography",
         "user",
         "invite",

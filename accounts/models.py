@@ -16,6 +16,7 @@ from phonenumber_field.modelfields import PhoneNumberField
 from accounts.roles import Role
 from clinic.fields import on_the_grid
 from clinic.models import (
+    Insurer,
     Location,
     SearchableModel,
     SearchableQuerySet,
@@ -228,6 +229,13 @@ class Practitioner(Person):
     licence_number = models.CharField(_("licence number"), max_length=40, unique=True)
     specialties = models.ManyToManyField(
         Specialty, related_name="practitioners", verbose_name=_("specialties")
+    )
+    insurers = models.ManyToManyField(
+        Insurer,
+        blank=True,
+        related_name="practitioners",
+        verbose_name=_("insurers"),
+        help_text=_("Whose patients they see. Who pays for the visit can always come."),
     )
     biography = models.TextField(_("about"), blank=True, max_length=2000)
     travel_minutes = models.PositiveSmallIntegerField(

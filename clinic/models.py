@@ -269,6 +269,33 @@ class Service(SearchableModel):
         return [self.name]
 
 
+class Insurer(SearchableModel):
+    """Who pays for a visit besides the patient: obra social, prepaga or mutua."""
+
+    name = models.CharField(_("name"), max_length=120, unique=True)
+    slug = models.SlugField(_("short name for links"), max_length=60, unique=True)
+    is_active = models.BooleanField(_("active"), default=True)
+
+    class Meta:
+        verbose_name = _("insurer")
+        verbose_name_plural = _("insurers")
+        ordering = ["search_text"]
+        constraints = [
+            # In the address of a search the word stands for patients who pay themselves.
+            models.CheckConstraint(
+                condition=~models.Q(slug="private"),
+                name="insurer_slug_is_not_private",
+                violation_error_message=_("This short name means patients who pay themselves."),
+            )
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+    def searchable(self) -> Iterable[str]:
+        return [self.name]
+
+
 class Closure(models.Model):
     """Days on which one location, or all of them, are closed."""
 

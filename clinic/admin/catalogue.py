@@ -14,7 +14,7 @@ from django.shortcuts import redirect
 from django.utils.translation import gettext_lazy as _
 
 from clinic.admin.base import ClinicAdmin, Inline, ReadOnlyAdmin
-from clinic.models import AuditEvent, Organization, Room
+from clinic.models import AuditEvent, Insurer, Organization, Room
 
 
 @admin.register(Organization)
@@ -32,6 +32,7 @@ class OrganizationAdmin(ClinicAdmin):
                     "cancel_notice_hours",
                     "request_expiry_hours",
                     "reminder_hours",
+                    "travel_minutes",
                 ]
             },
         ),
@@ -81,6 +82,15 @@ class ServiceAdmin(ClinicAdmin):
     search_help_text = _("Name")
     fields = ["specialty", "name", "slug", "default_duration", "preparation", "is_active"]
     autocomplete_fields = ["specialty"]
+    prepopulated_fields = {"slug": ["name"]}
+
+
+@admin.register(Insurer)
+class InsurerAdmin(ClinicAdmin):
+    list_display = ["name", "slug", "is_active"]
+    list_filter = ["is_active"]
+    search_help_text = _("Name")
+    fields = ["name", "slug", "is_active"]
     prepopulated_fields = {"slug": ["name"]}
 
 

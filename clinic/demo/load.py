@@ -27,10 +27,10 @@ from clinic.demo import staff
 from clinic.demo.book import Book, Desk, Treated
 from clinic.demo.days import closures
 from clinic.demo.people import Person, everybody
-from clinic.demo.places import ORGANIZATION, PLACES, SERVICES, SPECIALTIES
+from clinic.demo.places import INSURERS, ORGANIZATION, PLACES, SERVICES, SPECIALTIES
 from clinic.demo.visits import fill
 from clinic.management.demo import PASSWORD
-from clinic.models import Closure, Location, Organization, Room, Service, Specialty
+from clinic.models import Closure, Insurer, Location, Organization, Room, Service, Specialty
 from notifications.outbox import owe_reminders
 from scheduling.models import DateOverride, Schedule, ServiceOffering, TimeOff, WorkingHours
 from scheduling.wallclock import local_day
@@ -50,6 +50,7 @@ class Clinic:
     rooms: dict[str, dict[str, Room]] = field(default_factory=dict)
     specialties: dict[str, Specialty] = field(default_factory=dict)
     services: dict[str, Service] = field(default_factory=dict)
+    insurers: list[Insurer] = field(default_factory=list)
     users: dict[str, User] = field(default_factory=dict)
     desks: list[Desk] = field(default_factory=list)
     people: list[Treated] = field(default_factory=list)
@@ -104,6 +105,9 @@ def _build_places(clinic: Clinic) -> None:
             default_duration=visit.minutes,
             preparation=visit.preparation,
         )
+    clinic.insurers = [
+        Insurer.objects.create(slug=slug, name=name) for slug, name in INSURERS.items()
+    ]
     Closure.objects.bulk_create(closures(clinic.today, clinic.locations["belgrano"]))
 
 
@@ -144,6 +148,7 @@ def _build_practitioner(clinic: Clinic, doctor: staff.Doctor) -> None:
         biography=doctor.biography,
     )
     practitioner.specialties.set([clinic.specialties[slug] for slug in doctor.specialties])
+    practitioner.insurers.set(_accepted(clinic.insurers, staff.STAFF.index(doctor)))
     for desk in doctor.desks:
         clinic.desks.append(_build_desk(clinic, doctor, practitioner, desk))
     TimeOff.objects.bulk_create(
@@ -161,6 +166,11 @@ def _build_practitioner(clinic: Clinic, doctor: staff.Doctor) -> None:
             ends_at=dt.datetime.combine(first + dt.timedelta(days=days), dt.time.min, tzinfo=zone),
             reason=reason,
         )
+
+
+def _accepted(insurers: Sequence[Insurer], number: int) -> list[Insurer]:
+    """Everybody sees patients of some, nobody of all, and of each somebody."""
+    return [one for n, one in enumerate(insurers) if (n + number) % 3 or n == number % 5][:4]
 
 
 def _build_desk(

@@ -67,6 +67,17 @@ SPECIALTIES = {
 }
 
 
+#: Invented, in the way they are called: short name for links, and the name.
+INSURERS = {
+    "osmer": "OSMER Obra Social de la Mercadería",
+    "salud-rioplatense": "Salud Rioplatense",
+    "mutual-del-parque": "Mutual del Parque",
+    "prevenir-medica": "Prevenir Médica",
+    "ospel": "OSPEL Personal de Librerías",
+    "medicina-austral": "Medicina Austral",
+}
+
+
 @dataclass(frozen=True, slots=True)
 class Visit:
     """A service: its specialty, name and length, and what patients should know or bring."""

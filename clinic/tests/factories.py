@@ -5,7 +5,7 @@ from __future__ import annotations
 import factory
 from factory.django import DjangoModelFactory
 
-from clinic.models import Location, Room, Service, Specialty
+from clinic.models import Insurer, Location, Room, Service, Specialty
 
 BUENOS_AIRES = "America/Argentina/Buenos_Aires"
 
@@ -35,6 +35,14 @@ class SpecialtyFactory(DjangoModelFactory[Specialty]):
 
     name = factory.Sequence(lambda n: f"Cardiología {n}")
     slug = factory.Sequence(lambda n: f"cardiologia-{n}")
+
+
+class InsurerFactory(DjangoModelFactory[Insurer]):
+    class Meta:
+        model = Insurer
+
+    name = factory.Sequence(lambda n: f"Mutual {n}")
+    slug = factory.Sequence(lambda n: f"mutual-{n}")
 
 
 class ServiceFactory(DjangoModelFactory[Service]):
