@@ -1,24 +1,108 @@
-"""Changes of a practitioner's rules that may hit appointments: rehearsed first, then made.
+"""Changes of a practitioner's rules that may hit appointments: tried first, then made.
 
 Not predicted but tried: inside a transaction the rules are written, and what has an
-obstacle now that it did not have before is hit (``hits.newly_hit``). The rehearsal is
-undone; the change itself refuses if by then it hits others than were shown.
+obstacle now that it did not have before is hit (``hits.newly_hit``). Without an answer
+for exactly these appointments it is all taken back, and the refusal carries them, each
+with a free time under the new rules. See docs/decisions/0011-changes-that-hit.md.
 """
 
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable
-from dataclasses import dataclass
+import enum
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 from django.db import transaction
 from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
 
 from accounts.models import Practitioner
 from accounts.roles import Actor
-from appointments import blocking, hits, locks
-from appointments.models import Appointment
+from appointments import hits, locks, services
+from appointments.exceptions import ReasonNeeded, Refusal
+from appointments.models import Appointment, RuleChange
+from appointments.proposals import propose
+from appointments.timetable import OfferedSlot
+from appointments.transitions import Verb
+from scheduling.models import ServiceOffering
+from scheduling.rules import difference, picture
+
+#: So long a change can be undone, and so long the notices of it wait.
+UNDO_FOR = dt.timedelta(minutes=10)
+
+
+class Hit(enum.StrEnum):
+    """What becomes of an appointment that a change hits."""
+
+    KEEP = "keep"
+    MOVE = "move"
+    CANCEL = "cancel"
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A free time that was shown: the offering's id and when it starts."""
+
+    offering: int
+    start: dt.datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What somebody chose for the appointments that they were shown, by id."""
+
+    seen: frozenset[int] = frozenset()
+    for_all: Hit = Hit.KEEP
+    own: Mapping[int, Hit] = field(default_factory=dict)
+    places: Mapping[int, Place] = field(default_factory=dict)
+    note: str = ""
+
+    def choice(self, pk: int) -> Hit:
+        return self.own.get(pk, self.for_all)
+
+    @property
+    def moves(self) -> dict[int, Place]:
+        return {pk: p for pk, p in self.places.items() if self.choice(pk) is Hit.MOVE}
+
+
+@dataclass(frozen=True, slots=True)
+class HitBy:
+    """An appointment that a change hits, and where it could go."""
+
+    appointment: Appointment
+    proposal: OfferedSlot | None
+
+
+class HitsFound(Refusal):
+    """Nothing is saved yet; ``hits`` are the appointments to decide about."""
+
+    code = "hits_found"
+    sentence = _("This change affects appointments. Say what happens with them.")
+
+    def __init__(self, hits: Sequence[HitBy]) -> None:
+        super().__init__(appointments=[hit.appointment for hit in hits])
+        self.hits = list(hits)
+
+
+class HitsChanged(HitsFound):
+    code = "hits_changed"
+    sentence = _("The appointments affected have changed in the meantime. Look at the list again.")
+
+
+class PlaceGone(HitsFound):
+    code = "place_gone"
+    sentence = _("A proposed time is no longer free. Look at the list again.")
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """``result`` is what writing the rules returned; ``change`` is what can be undone."""
+
+    result: Any
+    hits: list[Appointment]
+    change: RuleChange
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,33 +113,122 @@ class Change:
     write: Callable[[], Any]
     by: Actor
 
-    def would_hit(self, now: dt.datetime | None = None) -> list[Appointment]:
+    def would_hit(self, now: dt.datetime | None = None) -> list[HitBy]:
         """The upcoming appointments that it would hit, soonest first. Changes nothing."""
-        rehearse = locks.retrying(self._rehearse)
-        return rehearse(now or timezone.now())
+        return locks.retrying(self._rehearse)(now or timezone.now())
 
-    def _rehearse(self, now: dt.datetime) -> list[Appointment]:
+    def _rehearse(self, now: dt.datetime) -> list[HitBy]:
         with transaction.atomic():
-            found = self._write(now)
+            found = with_proposals(self._write(now)[1], now)
             transaction.set_rollback(True)
         return found
 
-    def make(self, *, now: dt.datetime | None = None, **answer: Any) -> list[Appointment]:
-        """Change the rules, and do with what they hit as was answered (see ``blocking``)."""
-        return locks.retrying(self._make)(now or timezone.now(), answer)
+    def make(self, *, answer: Answer | None = None, now: dt.datetime | None = None) -> Made:
+        """Change the rules, and do with what they hit as was answered.
 
-    def _make(self, now: dt.datetime, answer: dict[str, Any]) -> list[Appointment]:
+        Refuses HitsFound without an answer, HitsChanged if it was given for others,
+        PlaceGone, ReasonNeeded: then nothing has changed.
+        """
+        return locks.retrying(self._make)(answer, now or timezone.now())
+
+    def _make(self, answer: Answer | None, now: dt.datetime) -> Made:
         with transaction.atomic():
-            found = self._write(now)
-            return blocking._settle(found, by=self.by, now=now, **answer)
+            hold_for([self.practitioner.pk], answer)
+            before = picture(self.practitioner)
+            result, hit = self._write(now)
+            after = picture(self.practitioner)
+            settled = settle(hit, answer, by=self.by, now=now)
+            was, became = difference(before, after)
+            change = RuleChange.objects.create(
+                practitioner=self.practitioner,
+                by=self.by.user,
+                role=self.by.role,
+                at=now,
+                undo_until=now + UNDO_FOR,
+                before=was,
+                after=became,
+                settled=settled,
+            )
+            return Made(result, hit, change)
 
-    def _write(self, now: dt.datetime) -> list[Appointment]:
+    def _write(self, now: dt.datetime) -> tuple[Any, list[Appointment]]:
         """Lock, look, write, look again."""
         locks.hold(practitioners=[self.practitioner.pk])
-        rows = hits.upcoming(now).filter(practitioner=self.practitioner)
-        coming = list(rows.order_by("start", "pk"))
+        coming = list(hits.upcoming(now).filter(practitioner=self.practitioner))
         before = hits.obstacles(coming)
-        self.write()
-        after = hits.obstacles(list(rows))
-        hit = hits.newly_hit(before, after)
-        return [appointment for appointment in coming if appointment.pk in hit]
+        result = self.write()
+        again = list(hits.upcoming(now).filter(practitioner=self.practitioner))
+        hit = hits.newly_hit(before, hits.obstacles(again))
+        return result, [appointment for appointment in again if appointment.pk in hit]
+
+
+def hold_for(practitioners: Iterable[int], answer: Answer | None) -> None:
+    """The locks of a change and of all its moves at once, in the one order."""
+    moves = answer.moves if answer else {}
+    offerings = ServiceOffering.objects.filter(pk__in={p.offering for p in moves.values()})
+    there = offerings.values_list("schedule__practitioner", flat=True)
+    rows = Appointment.objects.filter(pk__in=moves).values_list(
+        "practitioner_id", "room_id", "patient_id"
+    )
+    moving = list(rows)
+    locks.hold(
+        practitioners=[*practitioners, *there, *(row[0] for row in moving)],
+        rooms=[row[1] for row in moving if row[1]],
+        patients=[row[2] for row in moving],
+    )
+
+
+def with_proposals(appointments: Sequence[Appointment], now: dt.datetime) -> list[HitBy]:
+    found = propose(appointments, now=now) if appointments else {}
+    return [HitBy(appointment, found.get(appointment.pk)) for appointment in appointments]
+
+
+def settle(
+    appointments: Sequence[Appointment], answer: Answer | None, *, by: Actor, now: dt.datetime
+) -> list[dict[str, Any]]:
+    """Do as was answered for exactly these; what was done, for undoing.
+
+    In the transaction that changed the rules. Raises HitsFound, HitsChanged, PlaceGone.
+    """
+    if not appointments:
+        return []
+    if answer is None:
+        raise HitsFound(with_proposals(appointments, now))
+    if {a.pk for a in appointments} != answer.seen:
+        raise HitsChanged(with_proposals(appointments, now))
+    try:
+        with transaction.atomic():
+            done = [_settle_one(a, answer, by, now) for a in appointments]
+    except ReasonNeeded:
+        raise
+    except Refusal as refusal:
+        raise PlaceGone(with_proposals(appointments, now)) from refusal
+    return [one for one in done if one]
+
+
+def _settle_one(
+    appointment: Appointment, answer: Answer, by: Actor, now: dt.datetime
+) -> dict[str, Any] | None:
+    choice, tell_at = answer.choice(appointment.pk), now + UNDO_FOR
+    done = {"appointment": appointment.pk, "status": appointment.status, "moved_to": None}
+    if choice is Hit.KEEP:
+        return None
+    if choice is Hit.CANCEL:
+        services.cancel(
+            appointment=appointment, by=by, reason=answer.note, tell_at=tell_at, now=now
+        )
+        return {**done, "verb": Verb.CANCEL}
+    place = answer.places.get(appointment.pk)
+    offering = place and ServiceOffering.objects.with_parts().filter(pk=place.offering).first()
+    if place is None or offering is None:
+        raise Refusal
+    moved = services.reschedule(
+        appointment=appointment,
+        offering=offering,
+        start=place.start,
+        by=by,
+        note=answer.note,
+        tell_at=tell_at,
+        now=now,
+    )
+    return {**done, "verb": Verb.RESCHEDULE, "moved_to": moved.pk}

@@ -54,9 +54,9 @@ def obstacles(appointments: Sequence[Appointment]) -> Obstacles:
         in_the_way = set(_switched_off(appointment))
         if schedule is None or not schedule.is_active:
             in_the_way.add(("schedule", 0))
-        else:
-            if (schedule.pk, appointment.service_id) not in offered:
-                in_the_way.add(("offering", 0))
+        elif (schedule.pk, appointment.service_id) not in offered:
+            in_the_way.add(("offering", 0))
+        if schedule is not None:
             in_the_way.update(_closed(appointment, opened[schedule.pk]))
         found[appointment.pk] = frozenset(in_the_way)
     return found

@@ -11,6 +11,7 @@ import uuid
 import zoneinfo
 from typing import Any, ClassVar, NoReturn, Self
 
+from django.core.serializers.json import DjangoJSONEncoder
 from django.core.validators import MaxValueValidator
 from django.db import models
 from django.db.models import F, Q
@@ -270,7 +271,36 @@ class AppointmentEvent(AppendOnlyModel):
         indexes = [models.Index(fields=["appointment", "at"])]
 
     def __str__(self) -> str:
-        return f"{self.verb} {self.at:%Y-%m-%d %H:%M}"
+        return f"{self.at:%Y-%m-%d %H:%M}"
+
+
+class RuleChange(models.Model):
+    """A change of a practitioner's time, and what it did to appointments.
+
+    Can be undone for some minutes: so long the notices of it wait.
+    """
+
+    public_id = models.UUIDField(default=make_public_id, unique=True, editable=False)
+    practitioner = models.ForeignKey(Practitioner, models.PROTECT, related_name="+")
+    by = models.ForeignKey(User, models.PROTECT, null=True, related_name="+")
+    role = models.CharField(max_length=20)
+    at = models.DateTimeField()
+    undo_until = models.DateTimeField()
+    undone_at = models.DateTimeField(null=True)
+    #: The rows of the rules that changed: as they were, and as they became.
+    before = models.JSONField(default=dict, encoder=DjangoJSONEncoder)
+    after = models.JSONField(default=dict, encoder=DjangoJSONEncoder)
+    #: What was done: the appointment, its state before, and the one it was moved to.
+    settled = models.JSONField(default=list)
+
+    class Meta:
+        verbose_name = _("change of hours")
+        verbose_name_plural = _("changes of hours")
+        ordering = ["-at", "-pk"]
+        indexes = [models.Index(fields=["by", "undo_until"])]
+
+    def __str__(self) -> str:
+        return f"{self.practitioner_id} @{self.at:%Y-%m-%d %H:%M}"
 
 
 def cells_of(interval: Interval) -> range:

@@ -13,9 +13,10 @@ from django.utils.translation import gettext_lazy as _
 
 from accounts.models import Practitioner
 from accounts.roles import Actor
-from appointments import hits, locks, services
-from appointments.blocking import Hit, HitsChanged
+from appointments import changes, hits, locks
+from appointments.changes import Answer, Hit, HitsFound, Place
 from appointments.exceptions import ReasonNeeded, Refusal
+from appointments.forms.hits import place_of, place_text
 from appointments.models import Appointment, AppointmentQuerySet
 from clinic.admin.base import ClinicAdmin
 
@@ -54,6 +55,7 @@ class DecisionForm(forms.Form):
         label=_("These appointments"),
         choices=[
             (Hit.KEEP.value, _("Keep them as they are")),
+            (Hit.MOVE.value, _("Move each to the free time beside it and let the patients know")),
             (Hit.CANCEL.value, _("Cancel them and let the patients know")),
         ],
         widget=forms.RadioSelect,
@@ -62,21 +64,42 @@ class DecisionForm(forms.Form):
     note = forms.CharField(
         label=_("Reason, if you cancel: the patients will read it"), max_length=300, required=False
     )
-    #: The appointments that were listed when the choice was made.
+    #: The appointments that were listed when the choice was made, and their free times.
     seen = forms.CharField(required=False, widget=forms.HiddenInput)
+    places = forms.CharField(required=False, widget=forms.HiddenInput)
 
     def clean(self) -> dict[str, Any]:
         data = super().clean() or {}
         if data.get("choice") == Hit.CANCEL and not data.get("note"):
             self.add_error("note", str(ReasonNeeded.sentence))
+        if data.get("choice") == Hit.MOVE and len(self._proposed()) < len(self._listed()):
+            self.add_error("choice", _("Not all of them have a free time. Choose otherwise."))
         return data
+
+    def _listed(self) -> list[int]:
+        parts = self.cleaned_data.get("seen", "").split(",")
+        return [int(pk) for pk in parts if pk.isascii() and pk.isdigit() and len(pk) < 16]
+
+    def _proposed(self) -> dict[int, Place]:
+        texts = self.cleaned_data.get("places", "").split(",")
+        places = zip(self._listed(), map(place_of, texts), strict=False)
+        return {pk: place for pk, place in places if place}
+
+    @property
+    def answer(self) -> Answer:
+        return Answer(
+            seen=frozenset(self._listed()),
+            for_all=Hit(self.cleaned_data["choice"]),
+            places=self._proposed(),
+            note=self.cleaned_data["note"],
+        )
 
 
 class Undecided(Exception):
     """Somebody has to choose first. Raised to undo what has been written."""
 
-    def __init__(self, appointments: list[Appointment], form: DecisionForm, sentence: str) -> None:
-        self.appointments, self.form, self.sentence = appointments, form, sentence
+    def __init__(self, found: HitsFound, form: DecisionForm, sentence: str) -> None:
+        self.hits, self.form, self.sentence = found.hits, form, sentence
         super().__init__(sentence)
 
 
@@ -112,15 +135,17 @@ class AskingAdmin(RefusingAdmin):
         except Undecided as undecided:
             context = {
                 **(extra_context or {}),
-                "hits": undecided.appointments,
+                "hits": [hit.appointment for hit in undecided.hits],
+                "proposals": undecided.hits,
                 "decision": undecided.form,
-                "seen": _joined(undecided.appointments),
+                "seen": ",".join(str(hit.appointment.pk) for hit in undecided.hits),
+                "places": ",".join(place_text(hit) for hit in undecided.hits),
             }
             return self.refuse(request, undecided.sentence, object_id, form_url, context)
 
     def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
         """Lock, look, write."""
-        locks.hold(practitioners=self.locked(obj))
+        changes.hold_for(self.locked(obj), _answer(request))
         request.obstacles = hits.obstacles(list(self.reach(obj)))  # type: ignore[attr-defined]
         super().save_model(request, obj, form, change)
 
@@ -139,22 +164,22 @@ class AskingAdmin(RefusingAdmin):
         super().delete_model(request, obj)
 
 
+def _answer(request: HttpRequest) -> Answer | None:
+    form = _decision(request)
+    return form.answer if form and form.is_valid() else None
+
+
+def _decision(request: HttpRequest) -> DecisionForm | None:
+    decided = "hit-choice" in request.POST or "hit-seen" in request.POST
+    return DecisionForm(request.POST, prefix="hit") if decided else None
+
+
 def _settle(request: HttpRequest, appointments: list[Appointment]) -> None:
     """Do what was chosen for exactly these; raise Undecided if nothing was, or for others."""
-    if "hit-choice" not in request.POST and "hit-seen" not in request.POST:
-        raise Undecided(appointments, DecisionForm(prefix="hit"), str(CHOOSE))
-    form = DecisionForm(request.POST, prefix="hit")
-    if not form.is_valid():
-        raise Undecided(appointments, form, str(CHOOSE))
-    if form.cleaned_data["seen"] != _joined(appointments):
-        raise Undecided(appointments, form, str(HitsChanged.sentence))
-    if form.cleaned_data["choice"] == Hit.CANCEL:
-        by, now = Actor.administrator(request.user), timezone.now()  # type: ignore[arg-type]
-        for appointment in appointments:
-            services.cancel(
-                appointment=appointment, by=by, reason=form.cleaned_data["note"], now=now
-            )
-
-
-def _joined(appointments: list[Appointment]) -> str:
-    return ",".join(str(pk) for pk in sorted(a.pk for a in appointments))
+    by, now = Actor.administrator(request.user), timezone.now()  # type: ignore[arg-type]
+    form = _decision(request)
+    try:
+        changes.settle(appointments, _answer(request), by=by, now=now)
+    except HitsFound as found:
+        sentence = str(CHOOSE) if found.code == HitsFound.code else str(found)
+        raise Undecided(found, form or DecisionForm(prefix="hit"), sentence) from found

@@ -5,22 +5,15 @@ import datetime as dt
 import pytest
 
 from appointments import services
-from appointments.blocking import (
-    Block,
-    Hit,
-    HitsChanged,
-    block_time,
-    change_week,
-    hit_by_blocks,
-    hit_by_week,
-)
+from appointments.blocking import Block, block_time, blocking, change_week
+from appointments.changes import Answer, Change, Hit, HitsChanged
 from appointments.exceptions import ReasonNeeded, SlotClosed
 from appointments.models import Appointment
-from appointments.tests.factories import NOW, at, book
+from appointments.tests.factories import NOW, SYSTEM, at, book
 from appointments.tests.practice import doctor_of, new_practice, second_place
 from clinic.models import AuditEvent
 from scheduling.models import TimeOff
-from scheduling.services import Hours
+from scheduling.services import Hours, set_week
 from scheduling.tests.factories import open_week
 
 pytestmark = pytest.mark.django_db
@@ -33,18 +26,31 @@ def lunch(start, end, weekday=TUESDAY, **fields):
 
 
 def hit(offering, *blocks, now=NOW):
-    return hit_by_blocks(offering.practitioner, blocks, now)
+    change = blocking(practitioner=offering.practitioner, blocks=blocks, by=doctor_of(offering))
+    return [found.appointment for found in change.would_hit(now)]
+
+
+def hit_by_week(schedule, hours, now):
+    def write():
+        set_week(schedule=schedule, hours=hours, by=SYSTEM)
+
+    found = Change(schedule.practitioner, write, SYSTEM).would_hit(now)
+    return [one.appointment for one in found]
+
+
+def answered(seen, hit=Hit.KEEP, note=""):
+    return Answer(seen=frozenset(a.pk for a in seen), for_all=hit, note=note)
 
 
 def block(offering, *blocks, seen=(), **answer):
-    return block_time(
+    made = block_time(
         practitioner=offering.practitioner,
         blocks=blocks,
         by=doctor_of(offering),
-        seen=[a.pk for a in seen],
+        answer=answered(seen, **answer),
         now=NOW,
-        **answer,
     )
+    return made.result, made.hits
 
 
 def status(visit):
@@ -193,14 +199,16 @@ def test_all_blocks_or_none():
 
 
 def week(offering, *hours, seen=(), **answer):
-    return change_week(
+    step = {"slot_step": answer.pop("slot_step")} if "slot_step" in answer else {}
+    made = change_week(
         schedule=offering.schedule,
         hours=hours,
         by=doctor_of(offering),
-        seen=[a.pk for a in seen],
+        answer=answered(seen, **answer),
         now=NOW,
-        **answer,
+        **step,
     )
+    return made.hits
 
 
 def every_day(start, end):

@@ -16,7 +16,7 @@ from django.db import OperationalError, connection
 
 from accounts.roles import Actor
 from accounts.tests.factories import PatientFactory
-from appointments import availability, blocking, locks, occupancy, services
+from appointments import availability, blocking, changes, locks, occupancy, services
 from appointments.exceptions import PatientBusy, Refusal, SlotClosed, SlotTaken
 from appointments.models import Appointment, AppointmentEvent, OccupancyCell
 from appointments.tests.factories import NOW, at, book, desk
@@ -247,7 +247,7 @@ def test_blocking_and_booking_at_once_leaves_nobody_in_the_dark():
     )
     blocked, booked = results
     if isinstance(booked, Appointment):
-        assert isinstance(blocked, blocking.HitsChanged)
+        assert isinstance(blocked, changes.HitsFound)
         assert offering.practitioner.time_off.count() == 0
     else:
         assert isinstance(booked, SlotClosed)

@@ -300,16 +300,6 @@ def test_an_appointment_booked_meanwhile_is_asked_about_again(doctor, offering):
     assert (status(visit), status(late)) == ("cancelled", "cancelled")
 
 
-def test_an_appointment_between_look_and_lock_is_asked_about(doctor, offering, monkeypatch):
-    """The page saw nothing, the verb under its lock does."""
-    book(offering=offering)
-    monkeypatch.setattr("appointments.views.schedule.hit_by_week", lambda *args: [])
-    response = doctor.post("/agenda/horarios/centro/", closing_tuesday(offering))
-    assert response.status_code == 409
-    assert "This change affects 1 appointment" in words(response)
-    assert hours_of(offering.schedule, 1) == ["09:00–17:00"]
-
-
 def test_back_to_the_form_keeps_what_was_typed(doctor, offering):
     book(offering=offering)
     asked = doctor.post("/agenda/horarios/centro/", closing_tuesday(offering))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from itertools import groupby
@@ -122,9 +123,7 @@ def _save(
         spans=form.spans,
         by=practice.by,
     )
-    return _settled(request, practice, Change(practice.practitioner, write, practice.by)) or _done(
-        request, practice, _("The exception is saved.")
-    )
+    return _make(request, practice, write, _("The exception is saved."))
 
 
 def remove(
@@ -137,15 +136,17 @@ def remove(
         context = {"practice": practice, "shown": shown}
         return render(request, "appointments/schedule_override_remove.html", context)
     write = partial(remove_overrides, schedule=shown.schedule, date=day, by=practice.by)
-    return _settled(request, practice, Change(practice.practitioner, write, practice.by)) or _done(
-        request, practice, _("The exception is removed. The usual hours hold again.")
+    return _make(
+        request, practice, write, _("The exception is removed. The usual hours hold again.")
     )
 
 
-def _settled(request: HttpRequest, practice: Practice, change: Change) -> HttpResponse | None:
-    return settle(request, hits=change.would_hit(), change=change.make)
-
-
-def _done(request: HttpRequest, practice: Practice, sentence: str) -> HttpResponse:
+def _make(
+    request: HttpRequest, practice: Practice, write: Callable[[], None], sentence: str
+) -> HttpResponse:
+    """Ask about whom it hits, or do it and say so."""
+    wanted = Change(practice.practitioner, write, practice.by)
+    if question := settle(request, change=wanted.make):
+        return question
     messages.success(request, sentence)
     return redirect(practice.url("overrides"))

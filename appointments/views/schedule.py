@@ -9,11 +9,10 @@ from django.contrib import messages
 from django.db.models import Q
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
-from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from accounts.models import Practitioner
-from appointments.blocking import change_week, hit_by_week
+from appointments.blocking import change_week
 from appointments.forms.schedule import OfferingForm
 from appointments.forms.week import WeekForm, copy_monday
 from appointments.views.hits import settle
@@ -55,7 +54,6 @@ def hours_at(request: HttpRequest, location: str, practitioner: str = "") -> Htt
         return _week_page(request, practice, schedule, form)
     question = settle(
         request,
-        hits=hit_by_week(schedule, form.hours, timezone.now()),
         change=partial(
             change_week,
             schedule=schedule,

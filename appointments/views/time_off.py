@@ -15,7 +15,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from appointments.agenda import home_zone
-from appointments.blocking import block_time, hit_by_blocks
+from appointments.blocking import block_time
 from appointments.forms.schedule import (
     BlockForm,
     DaysOffForm,
@@ -105,7 +105,6 @@ def _add(
     blocks = form.blocks()
     question = settle(
         request,
-        hits=hit_by_blocks(practice.practitioner, blocks, timezone.now()),
         change=partial(
             block_time, practitioner=practice.practitioner, blocks=blocks, by=practice.by
         ),

@@ -1,0 +1,132 @@
+"""Takes a change of rules back: the rules, and what it did to appointments."""
+
+from __future__ import annotations
+
+import datetime as dt
+from dataclasses import dataclass, field
+from typing import Any
+
+from django.db import IntegrityError, transaction
+from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+
+from accounts.roles import Actor
+from appointments import locks, store
+from appointments.exceptions import Refusal
+from appointments.models import Appointment, RuleChange
+from appointments.transitions import Status, Verb, target
+from scheduling.rules import ChangedSinceError, put_back
+
+
+class TooLateToUndo(Refusal):
+    code = "too_late_to_undo"
+    sentence = _("It is too late to undo this change: the notices have left.")
+
+
+class RulesChangedSince(Refusal):
+    code = "changed_since"
+    sentence = _("The same hours have been changed again in the meantime. Nothing was undone.")
+
+
+@dataclass(slots=True)
+class Undone:
+    """The appointments that stand again, and those that could not be brought back."""
+
+    restored: list[Appointment] = field(default_factory=list)
+    lost: list[Appointment] = field(default_factory=list)
+
+
+@locks.retrying
+def undo(*, change: RuleChange, by: Actor, now: dt.datetime | None = None) -> Undone:
+    """The rules as they were, the appointments where their time is still free.
+
+    Their notices that wait are voided with the change of the appointment. Twice is as
+    once. Refuses TooLateToUndo, RulesChangedSince.
+    """
+    now = now or timezone.now()
+    with transaction.atomic():
+        parts = _parts(change)
+        locks.hold(
+            practitioners=[change.practitioner_id, *(a.practitioner_id for a in parts.values())],
+            rooms=[a.room_id for a in parts.values() if a.room_id],
+            patients=[a.patient_id for a in parts.values()],
+        )
+        row = RuleChange.objects.select_for_update().get(pk=change.pk)
+        if row.undone_at:
+            return Undone()
+        if now >= row.undo_until:
+            raise TooLateToUndo
+        try:
+            put_back(practitioner=row.practitioner, before=row.before, after=row.after, by=by)
+        except ChangedSinceError as error:
+            raise RulesChangedSince from error
+        undone = Undone()
+        for done in row.settled:
+            appointment = Appointment.objects.with_parts().get(pk=done["appointment"])
+            ok = _bring_back(appointment, done, by, now)
+            (undone.restored if ok else undone.lost).append(appointment)
+        row.undone_at = now
+        row.save(update_fields=["undone_at"])
+        return undone
+
+
+def _parts(change: RuleChange) -> dict[int, Appointment]:
+    ids = {one[name] for one in change.settled for name in ("appointment", "moved_to")}
+    return Appointment.objects.in_bulk([pk for pk in ids if pk])
+
+
+def _bring_back(
+    appointment: Appointment, done: dict[str, Any], by: Actor, now: dt.datetime
+) -> bool:
+    """Whether it has its time again. Free first, then take, as in a move."""
+    request = done["status"] == Status.PENDING
+    verb = Verb.RESTORE_REQUEST if request else Verb.RESTORE
+    status = target(appointment.state, verb, by.role)
+    if status is None or appointment.start <= now or not _last_is(appointment, done["verb"]):
+        return False
+    values: dict[str, Any] = {"status": status, "cancellation_reason": ""}
+    if request:
+        values["expires_at"] = _deadline(appointment)
+    try:
+        with transaction.atomic():
+            if done["moved_to"]:
+                values["calendar_base"] = _withdraw(done["moved_to"], by, now)
+            store.change(appointment, verb=verb, by=by, now=now, **values)
+    except (IntegrityError, _Gone):
+        return False
+    return True
+
+
+class _Gone(Exception):
+    """What it was moved to is no longer as it was made."""
+
+
+def _withdraw(pk: int, by: Actor, now: dt.datetime) -> int:
+    """Give the new time up and cut the chain; from where the calendar counts on."""
+    moved = Appointment.objects.select_related("location").get(pk=pk)
+    status = target(moved.state, Verb.WITHDRAW, by.role)
+    if status is None or moved.sequence > 0:
+        raise _Gone
+    store.change(
+        moved,
+        verb=Verb.WITHDRAW,
+        by=by,
+        now=now,
+        status=status,
+        expires_at=None,
+        rescheduled_from_id=None,
+    )
+    return moved.calendar_sequence + 1
+
+
+def _last_is(appointment: Appointment, verb: str) -> bool:
+    """Nothing has happened to it since the change."""
+    last = appointment.events.order_by("-pk").first()
+    return last is not None and last.verb == verb
+
+
+def _deadline(appointment: Appointment) -> dt.datetime | None:
+    """When the request was to expire before it was cancelled."""
+    last = appointment.events.order_by("-pk").first()
+    value = last.before.get("expires_at") if last else None
+    return dt.datetime.fromisoformat(value) if value else None
