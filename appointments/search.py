@@ -11,8 +11,8 @@ from django.db.models import Count
 
 from accounts.models import Patient, Practitioner
 from appointments.models import Appointment
-from appointments.timetable import OfferedSlot, first_slots
-from clinic.models import Location, Organization, Service, Specialty
+from appointments.timetable import OfferedSlot, PartOfDay, first_slots
+from clinic.models import Insurer, Location, Organization, Service, Specialty
 from scheduling.models import ServiceOffering, ServiceOfferingQuerySet
 
 
@@ -26,6 +26,11 @@ class Wish:
     name: str = ""
     location: Location | None = None
     first: dt.date | None = None
+    #: The last day wanted. Without one, whatever comes.
+    last: dt.date | None = None
+    part: PartOfDay | None = None
+    #: None also for who pays the visit: every practitioner takes that.
+    insurer: Insurer | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +54,13 @@ def specialties_online() -> list[BookableSpecialty]:
 def locations_online() -> list[Location]:
     online = ServiceOffering.objects.online().values("schedule__location")
     return list(Location.objects.filter(pk__in=online).order_by("search_text"))
+
+
+def insurers_online() -> list[Insurer]:
+    """Those that somebody who can be booked works with."""
+    online = ServiceOffering.objects.online().values("schedule__practitioner")
+    found = Insurer.objects.filter(is_active=True, practitioners__in=online)
+    return list(found.distinct().order_by("search_text"))
 
 
 def practitioners_online() -> list[int]:
@@ -78,6 +90,8 @@ def offerings_for(wish: Wish, *, any_service: bool = False) -> ServiceOfferingQu
         found = found.filter(schedule__practitioner__in=named)
     if wish.location:
         found = found.filter(schedule__location=wish.location)
+    if wish.insurer:
+        found = found.filter(schedule__practitioner__insurers=wish.insurer)
     return found
 
 

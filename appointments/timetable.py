@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import datetime as dt
+import enum
+import functools
 import heapq
 import itertools
 from collections import defaultdict
@@ -15,11 +17,30 @@ from appointments.availability import FreeTime, free_slots, free_time
 from clinic.models import Organization
 from scheduling.intervals import Interval, to_instant
 from scheduling.models import ServiceOffering
-from scheduling.slots import Slot
-from scheduling.wallclock import day_bounds, local_day
+from scheduling.slots import DAY_CELLS, Mask, Ruler, Slot
+from scheduling.wallclock import day_bounds, each_day, local_day, shift_on
 
 #: How many days one page of times shows.
 WINDOW_DAYS = 7
+
+
+class PartOfDay(enum.Enum):
+    """From one clock time to the next, on the wall of the location. Midnight ends the evening."""
+
+    MORNING = dt.time(0), dt.time(12)
+    AFTERNOON = dt.time(12), dt.time(18)
+    EVENING = dt.time(18), dt.time(0)
+
+    def on(self, ruler: Ruler, zone: ZoneInfo) -> Mask:
+        """This part of each day that the ruler touches."""
+        return _part_on(self, ruler, zone)
+
+
+@functools.lru_cache(maxsize=64)
+def _part_on(part: PartOfDay, ruler: Ruler, zone: ZoneInfo) -> Mask:
+    first = local_day(to_instant(ruler.minute(0)), zone)
+    days = each_day(first, first + dt.timedelta(days=ruler.cells // DAY_CELLS + 1))
+    return ruler.touched(shift_on(day, *part.value, zone) for day in days)
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,20 +98,35 @@ def times(
     first: dt.date,
     now: dt.datetime,
     organization: Organization,
+    last: dt.date | None = None,
+    part: PartOfDay | None = None,
 ) -> list[PractitionerTimes]:
     """Free times of a window of days by practitioner, the earliest first.
 
-    Those without any in the window follow, with their first later slot.
+    Those without any in the window follow, with their first later slot. ``last``, the last
+    day, is not before ``first``; it can shorten the window, never what comes later.
     """
-    start, end = window(offerings, first, WINDOW_DAYS)
+    days = WINDOW_DAYS if last is None else min(WINDOW_DAYS, (last - first).days + 1)
+    start, end = window(offerings, first, days)
     people: dict[int, PractitionerTimes] = {}
-    for free in free_time(offerings, start=start, end=end, now=now, organization=organization):
+    found_time = free_time(offerings, start=start, end=end, now=now, organization=organization)
+    for free in in_part(found_time, part):
         if free.starts:
             practitioner = free.offering.practitioner
             people.setdefault(practitioner.pk, PractitionerTimes(practitioner)).free.append(free)
     found = sorted(people.values(), key=_earliest)
     others = [o for o in offerings if o.practitioner.pk not in people]
-    return [*found, *_later(others, end, now, organization)]
+    return [*found, *_later(others, end, now, organization, part)]
+
+
+def in_part(found: Iterable[FreeTime], part: PartOfDay | None) -> Iterator[FreeTime]:
+    """Only what starts in this part of the day, each on the clock of its location."""
+    for free in found:
+        if part is None:
+            yield free
+        else:
+            kept = free.starts & part.on(free.ruler, free.offering.location.zone)
+            yield FreeTime(free.offering, free.ruler, kept)
 
 
 def _earliest(person: PractitionerTimes) -> tuple[int, int]:
@@ -119,8 +155,9 @@ def _later(
     after: dt.datetime,
     now: dt.datetime,
     organization: Organization,
+    part: PartOfDay | None,
 ) -> list[PractitionerTimes]:
-    firsts = first_slots(offerings, start=after, now=now, organization=organization)
+    firsts = first_slots(offerings, start=after, now=now, organization=organization, part=part)
     people = {o.practitioner.pk: o.practitioner for o in offerings}
     rest = [PractitionerTimes(person, [], firsts.get(pk)) for pk, person in people.items()]
     return sorted(
@@ -135,6 +172,7 @@ def first_slots(
     start: dt.datetime,
     now: dt.datetime,
     organization: Organization,
+    part: PartOfDay | None = None,
 ) -> dict[int, OfferedSlot]:
     """Each practitioner's first free slot from ``start`` on, by practitioner id.
 
@@ -147,7 +185,8 @@ def first_slots(
     for begin, end in ((start, near), (near, far)):
         missing = [o for o in offerings if o.practitioner.pk not in firsts]
         found: dict[int, list[OfferedSlot]] = defaultdict(list)
-        for free in free_time(missing, start=begin, end=end, now=now, organization=organization):
+        time = free_time(missing, start=begin, end=end, now=now, organization=organization)
+        for free in in_part(time, part):
             if slot := free.first:
                 found[free.offering.practitioner.pk].append(OfferedSlot(slot, free.offering))
         firsts |= {pk: min(offered, key=when) for pk, offered in found.items()}

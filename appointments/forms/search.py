@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Any
 
 from django import forms
@@ -9,9 +10,13 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from accounts.models import Practitioner
-from appointments.search import Wish, locations_online, specialties_online
+from appointments.search import Wish, insurers_online, locations_online, specialties_online
+from appointments.timetable import PartOfDay
 from clinic.forms import LooseDateField
-from clinic.models import Location, Service, Specialty
+from clinic.models import Insurer, Location, Service, Specialty
+
+#: In the address, the patient who pays the visit.
+PRIVATE = "private"
 
 
 class SearchForm(forms.Form):
@@ -65,7 +70,7 @@ class SearchForm(forms.Form):
         return groups
 
     def wish(self) -> Wish:
-        """The search as far as it makes sense; unknown values count as not given."""
+        """The search as far as it makes sense."""
         clean = self.cleaned_data
         specialty_slug, _slash, service_slug = clean.get("what", "").partition("/")
         specialty: Specialty | None = None
@@ -84,6 +89,59 @@ class SearchForm(forms.Form):
             name=clean.get("who", ""),
             location=location,
             first=clean.get("since"),
+        )
+
+
+class FullSearchForm(SearchForm):
+    """The search with what narrows it: last day, part of the day, coverage."""
+
+    until = LooseDateField(
+        label=_("Until which day?"),
+        required=False,
+        help_text=_("Leave it empty for no end. For example 18/12/2026."),
+    )
+    part = forms.ChoiceField(
+        label=_("At what time of day?"),
+        required=False,
+        choices=[
+            ("", _("Any time")),
+            ("morning", _("Morning, before 12:00")),
+            ("afternoon", _("Afternoon, from 12:00 to 18:00")),
+            ("evening", _("Evening, from 18:00")),
+        ],
+    )
+    coverage = forms.ChoiceField(label=_("With which coverage?"), required=False)
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.insurers = insurers_online()
+        if self.insurers:
+            self.fields["coverage"].choices = [  # type: ignore[attr-defined]
+                ("", _("Any coverage")),
+                (PRIVATE, _("I pay the visit myself")),
+                *((insurer.slug, insurer.name) for insurer in self.insurers),
+            ]
+        else:
+            del self.fields["coverage"]
+
+    def clean(self) -> dict[str, Any]:
+        data: dict[str, Any] = super().clean() or {}
+        since, until = data.get("since"), data.get("until")
+        if since and until and until < since:
+            self.add_error("until", _("The last day cannot be before the first."))
+        return data
+
+    def wish(self) -> Wish:
+        clean = self.cleaned_data
+        insurer: Insurer | None = next(
+            (one for one in self.insurers if one.slug == clean.get("coverage")), None
+        )
+        part = clean.get("part")
+        return dataclasses.replace(
+            super().wish(),
+            last=clean.get("until"),
+            part=PartOfDay[part.upper()] if part else None,
+            insurer=insurer,
         )
 
 

@@ -19,11 +19,11 @@ from django.utils.translation import gettext as _
 from accounts.models import Patient, Practitioner
 from accounts.roles import Role
 from appointments import search, timetable
-from appointments.forms.search import SearchForm
+from appointments.forms.search import FullSearchForm, SearchForm
 from appointments.models import Appointment
 from appointments.search import Wish
 from appointments.timetable import OfferedSlot, PractitionerTimes
-from clinic.models import Organization, Service, Specialty
+from clinic.models import Insurer, Organization, Service, Specialty
 from clinic.templatetags.clinic_times import local_date, local_day, local_time
 from scheduling.models import ServiceOffering
 
@@ -81,7 +81,7 @@ def home(request: HttpRequest) -> HttpResponse:
         mine = Appointment.objects.filter(patient__in=patients)
         context["next_appointment"] = mine.upcoming(now).with_parts().first()
         context["again"] = [
-            {"offered": o, "url": book_url(o), "text": long_time(o)}
+            {"offered": o, "url": f"{book_url(o)}&again=1", "text": long_time(o)}
             for o in search.book_again(patients, now=now, organization=Organization.current())
         ]
     return render(request, "appointments/home.html", context)
@@ -89,14 +89,14 @@ def home(request: HttpRequest) -> HttpResponse:
 
 def times(request: HttpRequest) -> HttpResponse:
     """Free times for a search; the address can be shared."""
-    form = SearchForm(request.GET)
+    form = FullSearchForm(request.GET)
     valid = form.is_valid()
     wish = form.wish() if valid else Wish()
     context: dict[str, Any] = {"search_form": form, "form": form, "wish": wish}
     if valid and (wish.specialty or wish.practitioner or wish.name):
         context |= _results(request, wish)
     if wish.practitioner:
-        context["search_form"] = SearchForm(_with_name(request.GET, wish.practitioner))
+        context["search_form"] = FullSearchForm(_with_name(request.GET, wish.practitioner))
     return render(request, "appointments/times.html", context, status=200 if valid else 422)
 
 
@@ -117,14 +117,18 @@ def _results(request: HttpRequest, wish: Wish) -> dict[str, Any]:
     now = timezone.now()
     today = min(now.astimezone(o.location.zone).date() for o in offerings)
     first = max(wish.first or today, today)
-    found = timetable.times(offerings, first=first, now=now, organization=organization)
+    # A range that is over says no more than one without an end.
+    last = wish.last if wish.last and wish.last >= first else None
+    found = timetable.times(
+        offerings, first=first, last=last, part=wish.part, now=now, organization=organization
+    )
     alone = found[0] if len(found) == 1 else None
     return {
         "service": service,
         "tabs": _tabs(request, services, service),
-        "first_time": _first_time(found),
-        "alone": alone and _alone(request, alone, offerings, first, today),
-        "cards": None if alone else _cards(request, found),
+        "first_time": _first_time(found, last),
+        "alone": alone and _alone(request, alone, offerings, first, today, last),
+        "cards": None if alone else _cards(request, found, last),
         "since": first,
     }
 
@@ -149,12 +153,23 @@ def _query(request: HttpRequest, **changes: str) -> str:
     return query.urlencode()
 
 
-def _first_time(found: list[PractitionerTimes]) -> dict[str, Any] | None:
+def _since(day: dt.date, last: dt.date | None) -> dict[str, str]:
+    """What a link from this day on asks for: a day after the range ends the range."""
+    beyond = last is not None and day > last
+    return {"since": day.isoformat(), **({"until": ""} if beyond else {})}
+
+
+def _first_time(found: list[PractitionerTimes], last: dt.date | None) -> dict[str, Any] | None:
     firsts = [p.first or p.later for p in found]
     offered = min((o for o in firsts if o), key=lambda o: o.start, default=None)
     if offered is None:
         return None
-    return {"offered": offered, "url": book_url(offered), "text": long_time(offered)}
+    return {
+        "offered": offered,
+        "url": book_url(offered),
+        "text": long_time(offered),
+        "is_beyond": last is not None and offered.day > last,
+    }
 
 
 def _alone(
@@ -163,6 +178,7 @@ def _alone(
     offerings: list[ServiceOffering],
     first: dt.date,
     today: dt.date,
+    last: dt.date | None,
 ) -> dict[str, Any]:
     """Seven days of one practitioner, and the ways to other weeks."""
     week = dt.timedelta(days=timetable.WINDOW_DAYS)
@@ -171,14 +187,19 @@ def _alone(
     return {
         "practitioner": one.practitioner,
         "days": [_day(day, several=several) for day in one.days()],
-        "next_week": "?" + _query(request, since=(first + week).isoformat()),
+        "next_week": (
+            "?" + _query(request, since=(first + week).isoformat())
+            if last is None or first + week <= last
+            else ""
+        ),
         "previous_week": (
             "?" + _query(request, since=max(first - week, today).isoformat())
             if first > today
             else ""
         ),
+        "whole_day": "?" + _query(request, part="") if request.GET.get("part") else "",
         "later": later and {"url": book_url(later), "text": long_time(later)},
-        "later_week": later and "?" + _query(request, since=later.day.isoformat()),
+        "later_week": later and "?" + _query(request, **_since(later.day, last)),
     }
 
 
@@ -191,9 +212,11 @@ def _day(day: timetable.Day, *, several: bool) -> dict[str, Any]:
     }
 
 
-def _cards(request: HttpRequest, found: list[PractitionerTimes]) -> dict[str, Any]:
+def _cards(
+    request: HttpRequest, found: list[PractitionerTimes], last: dt.date | None
+) -> dict[str, Any]:
     page = Paginator(found, PAGE).get_page(small_page(request.GET.get("page")))
-    return {"page": page, "people": [_card(request, person) for person in page]}
+    return {"page": page, "people": [_card(request, person, last) for person in page]}
 
 
 def small_page(page: str | None) -> str | None:
@@ -201,19 +224,19 @@ def small_page(page: str | None) -> str | None:
     return page if page and len(page) < 7 else None
 
 
-def _card(request: HttpRequest, person: PractitionerTimes) -> dict[str, Any]:
+def _card(request: HttpRequest, person: PractitionerTimes, last: dt.date | None) -> dict[str, Any]:
     days = list(itertools.islice(person.days(most_times=CARD_TIMES), CARD_DAYS))
     later = person.later
     places = {str(free.offering.location) for free in person.free}
     if later:
         places.add(str(later.offering.location))
-    since = later.day.isoformat() if later else request.GET.get("since", "")[:10]
+    since = _since(later.day, last) if later else {"since": request.GET.get("since", "")[:10]}
     return {
         "practitioner": person.practitioner,
         "places": " · ".join(sorted(places)),
         "days": [{"heading": local_day(day.date), "times": time_links(day)} for day in days],
         "later": later and {"url": book_url(later), "text": long_time(later)},
-        "all_url": "?" + _query(request, who=person.practitioner.slug, since=since),
+        "all_url": "?" + _query(request, who=person.practitioner.slug, **since),
     }
 
 
@@ -272,8 +295,9 @@ def _first_slots(offerings: list[ServiceOffering]) -> dict[int, OfferedSlot]:
 
 def practitioner(request: HttpRequest, slug: str) -> HttpResponse:
     """One practitioner: who they are and what can be booked with them."""
+    known = Prefetch("insurers", Insurer.objects.filter(is_active=True))
     person = get_object_or_404(
-        Practitioner.objects.active().prefetch_related("specialties"), slug=slug
+        Practitioner.objects.active().prefetch_related("specialties", known), slug=slug
     )
     offerings = list(
         ServiceOffering.objects.online()
