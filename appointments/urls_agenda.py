@@ -6,10 +6,21 @@ from django.http import HttpResponse
 from django.urls import URLPattern, path
 
 from appointments import converters  # noqa: F401  (registers <day:…> and <week:…>)
-from appointments.views import agenda, desk, overrides, schedule, time_off, visit, why
+from appointments.views import (
+    agenda,
+    coming,
+    desk,
+    overrides,
+    schedule,
+    services,
+    time_off,
+    visit,
+    why,
+)
 
 #: The pages of a practice, which stand twice: see ``views.practice``.
 PRACTICE: list[tuple[str, Callable[..., HttpResponse], str]] = [
+    ("calendario/", coming.coming, "coming"),
     ("horarios/", schedule.hours, "hours"),
     ("horarios/<slug:location>/", schedule.hours_at, "hours_at"),
     ("excepciones/", overrides.overrides, "overrides"),
@@ -21,8 +32,8 @@ PRACTICE: list[tuple[str, Callable[..., HttpResponse], str]] = [
     ("bloqueos/horas/", time_off.add_hours, "time_off_add_hours"),
     ("bloqueos/semanal/", time_off.add_weekly, "time_off_add_weekly"),
     ("bloqueos/<int:pk>/quitar/", time_off.remove, "time_off_remove"),
-    ("servicios/", schedule.services, "services"),
-    ("servicios/<slug:location>/<slug:service>/", schedule.service_edit, "service_edit"),
+    ("servicios/", services.services, "services"),
+    ("servicios/<slug:location>/<slug:service>/", services.service_edit, "service_edit"),
 ]
 
 

@@ -52,6 +52,7 @@ PATIENT, PRACTITIONER, RECEPTION, ADMINISTRATOR = (
 
 #: The pages of a practice: the practitioner's own, and at the desk on their behalf.
 PRACTICE_PAGES = {
+    "coming": GET,
     "hours": GET,
     "hours_at": BOTH,
     "overrides": GET,

@@ -1,4 +1,4 @@
-"""Time off and the services a practitioner gives."""
+"""Time off: days, hours, every week."""
 
 from __future__ import annotations
 
@@ -10,8 +10,6 @@ from zoneinfo import ZoneInfo
 from django import forms
 from django.utils import timezone
 from django.utils.dates import WEEKDAYS
-from django.utils.text import capfirst
-from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from appointments.blocking import Block
@@ -19,7 +17,7 @@ from clinic.fields import time_on_the_grid
 from clinic.forms import LooseDateField, LooseTimeField
 from clinic.models import Location
 from scheduling.intervals import Interval, to_instant, to_minute
-from scheduling.models import Schedule, ServiceOffering
+from scheduling.models import Schedule
 from scheduling.wallclock import day_bounds, shift_on
 
 #: How far ahead time can be blocked.
@@ -215,33 +213,6 @@ class WeeklyOffForm(BlockForm):
                 reason=clean["reason"],
             )
             for weekday in sorted(set(clean["weekdays"]))
-        ]
-
-
-class OfferingForm(forms.ModelForm):
-    """A service as one practitioner gives it at one location."""
-
-    class Meta:
-        model = ServiceOffering
-        fields = ["is_active", "duration", "is_online", "confirmation"]
-        labels = {
-            "is_active": _("Offered here"),
-            "confirmation": _("When a patient books it online"),
-        }
-        widgets = {"confirmation": forms.RadioSelect}
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        field = self.fields["duration"]
-        field.widget = forms.TextInput(
-            attrs={"inputmode": "numeric", "class": "input-short", "maxlength": 4}
-        )
-        field.help_text = gettext("Empty: the usual length, %(minutes)s minutes.") % {
-            "minutes": self.instance.service.default_duration
-        }
-        field.error_messages["invalid"] = _("Write the length in minutes, for example 30.")
-        self.fields["confirmation"].choices = [  # type: ignore[attr-defined]
-            (value, capfirst(label)) for value, label in ServiceOffering.Confirmation.choices
         ]
 
 

@@ -26,8 +26,7 @@ from appointments.tests.practice import (
     words,
 )
 from clinic.models import AuditEvent
-from clinic.tests.factories import ServiceFactory
-from scheduling.models import ServiceOffering, TimeOff, WorkingHours
+from scheduling.models import TimeOff, WorkingHours
 from scheduling.tests.factories import open_week
 
 pytestmark = pytest.mark.django_db
@@ -489,85 +488,6 @@ def test_the_list_asks_as_often_for_thirty_blocks(offering, django_assert_max_nu
         blocked(offering, starts_at=at(9, days=hour), ends_at=at(10, days=hour))
     with django_assert_max_num_queries(20) as many:
         doctor.get("/agenda/bloqueos/")
-    assert len(many) == len(one)
-
-
-# --- services
-
-
-@pytest.fixture
-def ecg(offering):
-    """A service of the same specialty that is not offered yet."""
-    return ServiceFactory.create(
-        specialty=offering.service.specialty, slug="ecg", name="Electro", default_duration=20
-    )
-
-
-def test_the_services_of_my_specialties_at_each_location(doctor, offering, ecg):
-    strange = ServiceFactory.create(name="Vacunación")
-    text = words(doctor.get("/agenda/servicios/"))
-    assert f"{offering.service.name} {offering.service.specialty} 30 min · booked at once" in text
-    assert f"Electro {ecg.specialty} Not offered here Offer" in text
-    assert strange.name not in text
-
-
-def test_a_service_is_offered(doctor, offering, ecg):
-    page = doctor.get("/agenda/servicios/centro/ecg/")
-    assert "Empty: the usual length, 20 minutes." in words(page)
-    data = {"is_active": "on", "duration": "45", "is_online": "on", "confirmation": "manual"}
-    assert doctor.post("/agenda/servicios/centro/ecg/", data).url == "/agenda/servicios/"
-    made = ServiceOffering.objects.get(service=ecg)
-    assert (made.schedule, made.minutes) == (offering.schedule, 45)
-    assert (made.is_active, made.is_online, made.confirmation) == (True, True, "manual")
-    text = words(doctor.get("/agenda/servicios/"))
-    assert "“Electro” is saved." in text
-    assert "45 min · you confirm each request" in text
-
-
-def test_a_service_is_withdrawn_and_keeps_the_rest(doctor, offering):
-    offering.price = 100
-    offering.buffer_after = 10
-    offering.save()
-    url = f"/agenda/servicios/centro/{offering.service.slug}/"
-    doctor.post(url, {"duration": "", "confirmation": "automatic"})
-    offering.refresh_from_db()
-    assert (offering.is_active, offering.is_online, offering.duration) == (False, False, None)
-    assert (offering.price, offering.buffer_after) == (100, 10)
-
-
-@pytest.mark.parametrize(
-    ("duration", "sentence"),
-    [
-        ("7", "Use a multiple of 5 minutes."),
-        ("x", "Write the length in minutes, for example 30."),
-        ("9" * 5000, None),
-        ("-5", None),
-        ("0", None),
-        ("485", None),
-    ],
-)
-def test_a_length_that_cannot_be_is_refused(doctor, offering, ecg, duration, sentence):
-    data = {"is_active": "on", "duration": duration, "confirmation": "manual"}
-    response = doctor.post("/agenda/servicios/centro/ecg/", data)
-    assert response.status_code == 422
-    assert sentence is None or sentence in words(response)
-    assert not ServiceOffering.objects.filter(service=ecg).exists()
-
-
-def test_a_service_of_another_specialty_is_not_found(doctor):
-    strange = ServiceFactory.create()
-    assert doctor.get(f"/agenda/servicios/centro/{strange.slug}/").status_code == 404
-
-
-def test_services_ask_as_often_for_thirty(offering, django_assert_max_num_queries):
-    doctor = browser(account_of(offering))
-    with django_assert_max_num_queries(20) as one:
-        doctor.get("/agenda/servicios/")
-    for _n in range(29):
-        service = ServiceFactory.create(specialty=offering.service.specialty)
-        ServiceOffering.objects.create(schedule=offering.schedule, service=service)
-    with django_assert_max_num_queries(20) as many:
-        doctor.get("/agenda/servicios/")
     assert len(many) == len(one)
 
 

@@ -25,6 +25,7 @@ from scheduling.models import Schedule, TimeOff
 
 #: The pages of a practice: name of the address and what it is called.
 PAGES: list[tuple[str, Any]] = [
+    ("coming", _("Calendar")),
     ("hours", _("Working hours")),
     ("overrides", _("Exceptions")),
     ("time_off", pgettext_lazy("several", "Time off")),
