@@ -11,6 +11,7 @@ from django.core.validators import MaxValueValidator
 from django.db import models
 from django.utils.functional import cached_property
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 from phonenumber_field.modelfields import PhoneNumberField
 
 from accounts.roles import Role
@@ -273,7 +274,7 @@ class Receptionist(models.Model):
 
     class Meta:
         verbose_name = _("receptionist")
-        verbose_name_plural = _("reception")
+        verbose_name_plural = pgettext_lazy("staff", "reception")
 
     def __str__(self) -> str:
         return str(self.user)

@@ -15,6 +15,7 @@ from django.core.exceptions import ValidationError
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 from phonenumber_field.modelfields import PhoneNumberField
 
 from clinic.fields import on_the_grid
@@ -332,9 +333,9 @@ class Closure(models.Model):
 class AuditEvent(AppendOnlyModel):
     """Who did or read what: append-only, actor and target as text."""
 
-    at = models.DateTimeField(_("when"), auto_now_add=True, db_index=True)
+    at = models.DateTimeField(pgettext_lazy("audit", "when"), auto_now_add=True, db_index=True)
     actor = models.CharField(_("who"), max_length=254, db_index=True)
-    action = models.CharField(_("what"), max_length=60, db_index=True)
+    action = models.CharField(pgettext_lazy("audit", "what"), max_length=60, db_index=True)
     target = models.CharField(_("of what"), max_length=200, db_index=True)
     details = models.JSONField(_("details"), default=dict, blank=True)
 
