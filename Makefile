@@ -48,7 +48,7 @@ test-sqlite: .venv/.developing ## The suite on SQLite, with the browser
 
 .PHONY: test-mariadb
 test-mariadb: .venv/.developing ## The suite on MariaDB (TEST_DATABASE_URL), with Redis and the worker
-	DATABASE_URL=$(TEST_DATABASE_URL) NOT_RUN_REPORT=$(NOT_RUN) $(PYTEST) -n $(JOBS) --dist worksteal -m "not browser"
+	DATABASE_URL=$(TEST_DATABASE_URL) NOT_RUN_REPORT=$(NOT_RUN) $(PYTEST) -n $(JOBS) --dist worksteal -m "not browser and not once"
 
 .PHONY: coverage
 coverage: .venv/.developing ## Which lines the suite on SQLite does not reach

@@ -9,6 +9,8 @@ from accounts.roles import Role
 from appointments.tests.factories import ZONE
 from appointments.transitions import MAY, Status, Verb, is_time_for, target, verbs_for
 
+pytestmark = pytest.mark.once
+
 P, D, R, A, S = (
     Role.PATIENT,
     Role.PRACTITIONER,

@@ -11,11 +11,13 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.once
+
 ROOT = Path(__file__).resolve().parent.parent.parent
 APPS = ["accounts", "scheduling", "appointments", "notifications"]
 #: Which modules of ``clinic`` are the catalogue; everything else there is wiring.
 CATALOGUE = {"admin", "apps", "audit", "checks", "fields", "migrations", "models", "templatetags"}
-CATALOGUE |= {"forms", "text", "tests.factories"}
+CATALOGUE |= {"forms", "holiday_calendar", "text", "tests.factories"}
 WIRING = {"", "admin_site", "asgi", "celery", "context_processors", "demo", "environment"}
 WIRING |= {"management", "middleware", "policy", "settings", "tests", "urls", "views", "wsgi"}
 

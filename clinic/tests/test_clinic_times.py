@@ -9,6 +9,8 @@ from django.utils import translation
 
 from clinic.templatetags import clinic_times as times
 
+pytestmark = pytest.mark.once
+
 BUENOS_AIRES = zoneinfo.ZoneInfo("America/Argentina/Buenos_Aires")
 MADRID = zoneinfo.ZoneInfo("Europe/Madrid")
 START = dt.datetime(2026, 12, 8, 13, 30, tzinfo=dt.UTC)

@@ -17,6 +17,8 @@ from django.utils import translation
 from clinic.forms import SplitDateField
 from clinic.templatetags import clinic_ui
 
+pytestmark = pytest.mark.once
+
 
 @pytest.fixture(autouse=True)
 def _english():

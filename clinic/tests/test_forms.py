@@ -9,6 +9,8 @@ from django.utils import translation
 
 from clinic.forms import LineField, LooseDateField, LooseTimeField, SplitDateField
 
+pytestmark = pytest.mark.once
+
 
 @pytest.fixture(autouse=True)
 def _english():

@@ -25,6 +25,8 @@ from clinic.environment import (
     yes_or_no,
 )
 
+pytestmark = pytest.mark.once
+
 ROOT = Path(__file__).resolve().parent.parent.parent
 
 

@@ -26,6 +26,8 @@ from clinic.tests.world import World, addresses, admin_names
 from notifications.letters import MAX_SUBJECT, letter_for
 from notifications.models import Notification
 
+pytestmark = pytest.mark.once
+
 PO = settings.BASE_DIR / "locale/es/LC_MESSAGES/django.po"
 CATALOGUE = polib.pofile(str(PO))
 

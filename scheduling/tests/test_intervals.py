@@ -2,10 +2,13 @@
 
 import itertools
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from scheduling.intervals import Interval, clip, merge, overlaps, subtract
+
+pytestmark = pytest.mark.once
 
 interval = st.tuples(st.integers(0, 120), st.integers(0, 120)).filter(lambda i: i[0] < i[1])
 some = st.lists(interval, max_size=8)

@@ -2,14 +2,17 @@
 
 import os
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from scheduling.intervals import Interval, merge
 from scheduling.slots import Need, starts
 
+pytestmark = pytest.mark.once
+
 #: `make test` looks at this many schedules; the full run sets HYPOTHESIS_EXAMPLES=100000.
-EXAMPLES = int(os.environ.get("HYPOTHESIS_EXAMPLES", "1500"))
+EXAMPLES = int(os.environ.get("HYPOTHESIS_EXAMPLES", "300"))
 
 five = st.integers(0, 96).map(lambda n: n * 5)
 interval = st.tuples(five, five).filter(lambda i: i[0] < i[1])
@@ -66,7 +69,7 @@ def test_starts_are_those_of_the_reference(shifts, closed, busy, need, step):
     assert found == reference(shifts, closed, busy, need, step)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(some, some, some, needs, steps, st.randoms(use_true_random=False))
 def test_the_order_of_the_rules_does_not_matter(shifts, closed, busy, need, step, random):
     before = starts(shifts=shifts, closed=closed, busy=busy, need=need, step=step)

@@ -8,6 +8,8 @@ import pytest
 from scheduling.intervals import to_instant
 from scheduling.wallclock import day_bounds, each_day, instant_of, shift_on
 
+pytestmark = pytest.mark.once
+
 MADRID = ZoneInfo("Europe/Madrid")
 SANTIAGO = ZoneInfo("America/Santiago")
 BUENOS_AIRES = ZoneInfo("America/Argentina/Buenos_Aires")
