@@ -11,6 +11,11 @@ from accounts.models import User
 from clinic import audit
 
 
+@receiver(signals.user_logged_in)
+def log_login(user: User, **kwargs: Any) -> None:
+    audit.record(actor=user.email, action="account.log_in", target=user)
+
+
 @receiver(signals.email_changed)
 def log_email_change(user: User, **kwargs: Any) -> None:
     audit.record(actor=user.email, action="account.change_email", target=user)

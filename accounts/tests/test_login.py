@@ -14,6 +14,7 @@ from accounts.tests.factories import (
     patient_user,
     verified,
 )
+from clinic.models import AuditEvent
 
 pytestmark = pytest.mark.django_db
 
@@ -36,6 +37,15 @@ def test_by_e_mail_in_any_case(visitor, ana, write):
     response = log_in(visitor, write(ana.email))
     assert (response.status_code, response.url) == (302, "/inicio/")
     assert visitor.session["_auth_user_id"] == str(ana.pk)
+
+
+def test_a_login_is_written_down_and_a_failed_one_is_none(visitor, ana):
+    log_in(visitor, ana.email, "wrong")
+    assert AuditEvent.objects.count() == 0
+    log_in(visitor, ana.email)
+    line = AuditEvent.objects.get()
+    assert (line.actor, line.action) == (ana.email, "account.log_in")
+    assert (line.target, line.details) == (f"accounts.user:{ana.pk}", {})
 
 
 def test_on_to_where_one_was_going(visitor, ana):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Sequence
 from typing import Any
 
@@ -40,10 +39,6 @@ class BookingForm(forms.Form):
             self.fields["patient"].error_messages["required"] = _(
                 "Choose for whom the appointment is."
             )
-
-    def clean_key(self) -> uuid.UUID:
-        key: uuid.UUID = self.cleaned_data["key"]
-        return key
 
     @property
     def chosen_patient(self) -> Patient:
