@@ -15,6 +15,8 @@ from scheduling.slots import Slot
 
 #: So far before its old time, and so far after it, a new time is looked for.
 EARLIER, LATER = dt.timedelta(days=3), dt.timedelta(days=60)
+#: Nobody is asked to come earlier than planned at shorter notice than this.
+NOTICE = dt.timedelta(days=1)
 
 _Taken = dict[int, list[Interval]]
 
@@ -47,6 +49,7 @@ class _Search:
 
     def __init__(self, appointments: Sequence[Appointment], now: dt.datetime) -> None:
         self.appointments = appointments
+        self.now = now
         self.found: dict[int, OfferedSlot] = {}
         self.practitioners: _Taken = defaultdict(list)
         self.patients = _elsewhere(appointments)
@@ -64,7 +67,8 @@ class _Search:
                 and fits(appointment, free.offering)
             ]
             patient = self.patients[appointment.pk]
-            if best := _nearest(appointment, rows, self.practitioners, patient):
+            since = max(appointment.start - EARLIER, min(appointment.start, self.now + NOTICE))
+            if best := _nearest(appointment, rows, since, self.practitioners, patient):
                 self._take(appointment, best)
 
     def _take(self, appointment: Appointment, best: OfferedSlot) -> None:
@@ -116,10 +120,14 @@ def _free(appointments: Sequence[Appointment], now: dt.datetime, *, others: bool
 
 
 def _nearest(
-    appointment: Appointment, frees: Iterable[FreeTime], taken: _Taken, patient: list[Interval]
+    appointment: Appointment,
+    frees: Iterable[FreeTime],
+    since: dt.datetime,
+    taken: _Taken,
+    patient: list[Interval],
 ) -> OfferedSlot | None:
     best: OfferedSlot | None = None
-    since, until = appointment.start - EARLIER, appointment.start + LATER
+    until = appointment.start + LATER
     for free in frees:
         busy = taken[free.offering.schedule.practitioner_id]
         for slot in free.between(to_minute(since), to_minute(until)).slots():

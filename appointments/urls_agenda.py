@@ -14,6 +14,7 @@ from appointments.views import (
     schedule,
     services,
     time_off,
+    undo,
     visit,
     why,
 )
@@ -54,9 +55,11 @@ urlpatterns = [
     path("agenda/turnos/<uuid:public_id>/<slug:verb>/", visit.act, name="agenda_action"),
     path("agenda/pacientes/<uuid:public_id>/", agenda.patient_history, name="patient_history"),
     path("agenda/por-que/", why.own_times, name="why"),
+    path("agenda/cambios/<uuid:public_id>/", undo.change, name="change"),
     path("agenda/<day:day>/", agenda.day, name="agenda_day"),
     path("recepcion/", desk.desk, name="desk"),
     path("recepcion/por-que/", why.times_at_desk, name="desk_why"),
+    path("recepcion/cambios/<uuid:public_id>/", undo.change, name="desk_change"),
     path("recepcion/profesionales/", desk.practitioners, name="desk_practitioners"),
     *practice_paths(),
 ]

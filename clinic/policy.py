@@ -107,6 +107,8 @@ POLICY: dict[str, Row] = {
     "appointments:agenda_cancel": only(PRACTITIONER, methods=BOTH),
     "appointments:patient_history": only(PRACTITIONER),
     **_practice_rows(),
+    "appointments:change": only(PRACTITIONER, methods=BOTH),
+    "appointments:desk_change": only(RECEPTION, ADMINISTRATOR, methods=BOTH),
     "appointments:why": only(PRACTITIONER),
     # --- appointments: the desk
     "appointments:desk": only(RECEPTION, ADMINISTRATOR),

@@ -23,7 +23,7 @@ from accounts.tests.factories import (
     administrator,
     patient_user,
 )
-from appointments.models import Appointment
+from appointments.models import Appointment, RuleChange
 from appointments.tests.factories import NOW, at, book
 from clinic.policy import PRACTICE_PAGES
 from scheduling.models import DateOverride, TimeOff
@@ -84,6 +84,7 @@ class World:
         self.foreign_time_off = self._vacation(self.foreign)
         #: A second one: what the practitioner has removed the desk cannot remove again.
         self.removed_at_the_desk = self._vacation(self.appointment)
+        self.changes = [self._change(self.users[r]) for r in (Role.PRACTITIONER, Role.RECEPTION)]
         self.closed = [self._closed(self.appointment, days) for days in (50, 51)]
 
     @staticmethod
@@ -109,6 +110,21 @@ class World:
             starts_at=at(0, days=30),
             ends_at=at(0, days=40),
         )
+
+    def _change(self, user: User | None) -> tuple[Kwargs, Kwargs, Kwargs]:
+        """A change of hours by this person, and one by somebody else."""
+        made = [
+            RuleChange.objects.create(
+                practitioner=self.appointment.practitioner,
+                by=who,
+                role=Role.PRACTITIONER,
+                at=NOW,
+                undo_until=NOW + dt.timedelta(minutes=10),
+            )
+            for who in (user, self.foreign.practitioner.user)
+        ]
+        own, foreign = ({"public_id": change.public_id} for change in made)
+        return own, foreign, {"public_id": uuid.UUID(int=1)}
 
     @staticmethod
     def _closed(appointment: Appointment, days: int) -> dt.date:
@@ -175,6 +191,8 @@ class World:
             "appointments:detail": visit,
             "appointments:cancel": visit,
             "appointments:move": visit,
+            "appointments:change": self.changes[0],
+            "appointments:desk_change": self.changes[1],
             "appointments:calendar": visit,
             "appointments:agenda_appointment": visit,
             "appointments:agenda_cancel": visit,
