@@ -91,26 +91,49 @@ def open_time(
         practitioner__in={s.practitioner_id for s in schedules}
     ).touching(start - _DAY, end + _DAY):
         time_off[row.practitioner_id].append(row)
-    window = (to_minute(start), to_minute(end))
-    wider = (to_minute(start - _DAY), to_minute(end + _DAY))
     for schedule in schedules:
-        zone = schedule.location.zone
-        # The day before too: a shift may end after midnight.
-        days = each_day(start.astimezone(zone).date() - _DAY, end.astimezone(zone).date())
-        open_ = by_id[schedule.pk]
-        for day in days:
-            shifts = _shifts_on(day, zone, weeks[schedule.pk], overrides[schedule.pk])
-            open_.by_day += merge(shifts)
-        open_.shifts = [s for s in merge(open_.by_day) if overlaps(s, window)]
-        around = [days[0] - _DAY, *days, days[-1] + _DAY]
-        open_.blocks = [
-            *_closure_blocks(closures, schedule, wider),
-            *_time_off_blocks(time_off[schedule.practitioner_id], schedule, around, wider),
-        ]
+        rules = Rules(
+            weeks[schedule.pk],
+            overrides[schedule.pk],
+            closures,
+            time_off[schedule.practitioner_id],
+        )
+        by_id[schedule.pk] = expand(schedule, rules, start, end)
     return by_id
 
 
-class _Line(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """What says when one schedule is open. Rows of other locations do no harm."""
+
+    week: Week
+    overrides: Sequence[DateOverride]
+    closures: Sequence[Closure]
+    time_off: Sequence[TimeOff]
+
+
+def expand(schedule: Schedule, rules: Rules, start: dt.datetime, end: dt.datetime) -> OpenTime:
+    """The rules on the clock of the location, around [start, end). Asks no database."""
+    window = (to_minute(start), to_minute(end))
+    wider = (to_minute(start - _DAY), to_minute(end + _DAY))
+    zone = schedule.location.zone
+    # The day before too: a shift may end after midnight.
+    days = each_day(start.astimezone(zone).date() - _DAY, end.astimezone(zone).date())
+    around = [days[0] - _DAY, *days, days[-1] + _DAY]
+    by_day: list[Interval] = []
+    for day in days:
+        by_day += merge(_shifts_on(day, zone, rules.week, rules.overrides))
+    return OpenTime(
+        shifts=[shift for shift in merge(by_day) if overlaps(shift, window)],
+        by_day=by_day,
+        blocks=[
+            *_closure_blocks(rules.closures, schedule, wider),
+            *_time_off_blocks(rules.time_off, schedule, around, wider),
+        ],
+    )
+
+
+class HoursLine(NamedTuple):
     """A line of the weekly hours. Not a model: a search reads a thousand of them."""
 
     start: dt.time
@@ -124,7 +147,7 @@ class _Line(NamedTuple):
         )
 
 
-Week = dict[int, list[_Line]]
+Week = dict[int, list[HoursLine]]
 
 
 def _weeks(schedules: Iterable[int]) -> dict[int, Week]:
@@ -134,7 +157,7 @@ def _weeks(schedules: Iterable[int]) -> dict[int, Week]:
         "schedule", "weekday", "start", "end", "valid_from", "valid_until"
     )
     for schedule, weekday, start, end, valid_from, valid_until in rows:
-        weeks[schedule][weekday].append(_Line(start, end, valid_from, valid_until))
+        weeks[schedule][weekday].append(HoursLine(start, end, valid_from, valid_until))
     return weeks
 
 
@@ -157,7 +180,7 @@ def _shifts_on(
         return []
     spans = [(o.start, o.end) for o in today]
     if not any(o.kind == DateOverride.Kind.INSTEAD for o in today):
-        spans += [(h.start, h.end) for h in week[day.weekday()] if h.holds_on(day)]
+        spans += [(h.start, h.end) for h in week.get(day.weekday(), ()) if h.holds_on(day)]
     return [shift_on(day, start, end, zone) for start, end in spans if start and end]
 
 
