@@ -39,8 +39,9 @@ from scheduling.tests.factories import open_offering
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
-#: What a page may wait for a broker that is away: once, and then not again.
-FIRST, NEXT = 1.2, 0.4
+#: What a page may wait for a broker that is away: once, and then not again (seconds).
+#: Generous, because a slow machine breaks no promise: without the guard it is ten and more.
+FIRST, NEXT = 5.0, 3.0
 
 
 @pytest.fixture(autouse=True)
