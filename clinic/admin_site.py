@@ -18,6 +18,7 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.functional import Promise, SimpleLazyObject
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 
 from accounts.adapter import next_page
 from accounts.roles import Role
@@ -38,6 +39,17 @@ GROUPS: list[tuple[str, str | Promise, list[str]]] = [
     ("offer", _("The clinic"), ["Organization", "Location", "Specialty", "Service", "Insurer"]),
     ("log", _("Messages and log"), ["Notification", "AuditEvent"]),
 ]
+
+
+#: How many are what: Spanish has another word for several of them.
+STATES: dict[Status, str | Promise] = {
+    Status.PENDING: pgettext_lazy("several", "Requested"),
+    Status.BOOKED: pgettext_lazy("several", "Confirmed"),
+    Status.ARRIVED: _("In the waiting room"),
+    Status.FULFILLED: pgettext_lazy("several", "Seen"),
+    Status.CANCELLED: pgettext_lazy("several", "Cancelled"),
+    Status.NOSHOW: pgettext_lazy("several", "Did not come"),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,7 +146,7 @@ def states_of_today() -> Iterator[Figure]:
     counts = dict(rows)
     for status in Status:
         url = _list("appointments_appointment", f"day=today&status__exact={status.value}")
-        yield Figure(status.label, counts.get(status.value, 0), url)
+        yield Figure(STATES[status], counts.get(status.value, 0), url)
 
 
 def free_hours(now: dt.datetime) -> Figure:

@@ -32,7 +32,25 @@ PO = settings.BASE_DIR / "locale/es/LC_MESSAGES/django.po"
 CATALOGUE = polib.pofile(str(PO))
 
 #: Spelt alike in both languages.
-SAME = {"Agenda", "Error:", "no", "roles"}
+SAME = {"Agenda", "Error:", "no", "roles"} | set(
+    [
+        "Argentina",
+        "Bolivia",
+        "Chile",
+        "Colombia",
+        "Costa Rica",
+        "Cuba",
+        "Ecuador",
+        "El Salvador",
+        "Guatemala",
+        "Honduras",
+        "Nicaragua",
+        "Paraguay",
+        "Puerto Rico",
+        "Uruguay",
+        "Venezuela",
+    ]
+)
 
 # --- the catalogue
 
