@@ -133,19 +133,12 @@ class AskingAdmin(RefusingAdmin):
         try:
             return super().changeform_view(request, object_id, form_url, extra_context)
         except Undecided as undecided:
-            context = {
-                **(extra_context or {}),
-                "hits": [hit.appointment for hit in undecided.hits],
-                "proposals": undecided.hits,
-                "decision": undecided.form,
-                "seen": ",".join(str(hit.appointment.pk) for hit in undecided.hits),
-                "places": ",".join(place_text(hit) for hit in undecided.hits),
-            }
+            context = {**(extra_context or {}), **question_context(undecided)}
             return self.refuse(request, undecided.sentence, object_id, form_url, context)
 
     def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
         """Lock, look, write."""
-        changes.hold_for(self.locked(obj), _answer(request))
+        changes.hold_for(self.locked(obj), answer_of(request))
         request.obstacles = hits.obstacles(list(self.reach(obj)))  # type: ignore[attr-defined]
         super().save_model(request, obj, form, change)
 
@@ -157,14 +150,25 @@ class AskingAdmin(RefusingAdmin):
             hits.obstacles(reached),
         )
         if hit:
-            _settle(request, [a for a in reached if a.pk in hit])
+            settle(request, [a for a in reached if a.pk in hit])
 
     def delete_model(self, request: HttpRequest, obj: Any) -> None:
         locks.hold(practitioners=self.locked(obj))
         super().delete_model(request, obj)
 
 
-def _answer(request: HttpRequest) -> Answer | None:
+def question_context(undecided: Undecided) -> dict[str, Any]:
+    """What ``admin/appointments/_hits.html`` shows."""
+    return {
+        "hits": [hit.appointment for hit in undecided.hits],
+        "proposals": undecided.hits,
+        "decision": undecided.form,
+        "seen": ",".join(str(hit.appointment.pk) for hit in undecided.hits),
+        "places": ",".join(place_text(hit) for hit in undecided.hits),
+    }
+
+
+def answer_of(request: HttpRequest) -> Answer | None:
     form = _decision(request)
     return form.answer if form and form.is_valid() else None
 
@@ -174,12 +178,12 @@ def _decision(request: HttpRequest) -> DecisionForm | None:
     return DecisionForm(request.POST, prefix="hit") if decided else None
 
 
-def _settle(request: HttpRequest, appointments: list[Appointment]) -> None:
+def settle(request: HttpRequest, appointments: list[Appointment]) -> None:
     """Do what was chosen for exactly these; raise Undecided if nothing was, or for others."""
     by, now = Actor.administrator(request.user), timezone.now()  # type: ignore[arg-type]
     form = _decision(request)
     try:
-        changes.settle(appointments, _answer(request), by=by, now=now)
+        changes.settle(appointments, answer_of(request), by=by, now=now)
     except HitsFound as found:
         sentence = str(CHOOSE) if found.code == HitsFound.code else str(found)
         raise Undecided(found, form or DecisionForm(prefix="hit"), sentence) from found

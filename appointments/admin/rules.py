@@ -23,6 +23,7 @@ from accounts.models import Patient, Practitioner
 from appointments import hits
 from appointments.admin.filters import FreeTimeFilter
 from appointments.admin.guard import AskingAdmin
+from appointments.admin.holidays import ImportsHolidays
 from appointments.figures import free_minutes, in_hours
 from appointments.models import Appointment, AppointmentQuerySet
 from clinic.admin.base import column
@@ -58,7 +59,7 @@ class ServiceAdmin(AskingAdmin, ServicePages):
 
 
 @admin.register(Closure)
-class ClosureAdmin(AskingAdmin, ClosurePages):
+class ClosureAdmin(ImportsHolidays, ClosurePages):
     def reach(self, obj: Closure) -> AppointmentQuerySet:
         found = hits.upcoming().filter(local_date__range=(obj.first_day, obj.last_day))
         return found.filter(location=obj.location) if obj.location else found
