@@ -8,6 +8,7 @@ MAKEFLAGS += --no-print-directory
 
 PORT ?= 8000
 JOBS ?= 2
+EXAMPLES ?= 100000
 PYTHON ?= python3
 TEST_DATABASE_URL ?= mysql://root@127.0.0.1:3306/clinic
 
@@ -49,6 +50,12 @@ test-sqlite: .venv/.developing ## The suite on SQLite, with the browser
 .PHONY: test-mariadb
 test-mariadb: .venv/.developing ## The suite on MariaDB (TEST_DATABASE_URL), with Redis and the worker
 	DATABASE_URL=$(TEST_DATABASE_URL) NOT_RUN_REPORT=$(NOT_RUN) $(PYTEST) -n $(JOBS) --dist worksteal -m "not browser and not once"
+
+.PHONY: properties
+properties: .venv/.developing ## The arithmetic of time on 100,000 random schedules (EXAMPLES)
+	env -u DATABASE_URL HYPOTHESIS_EXAMPLES=$(EXAMPLES) $(PYTEST) -n $(JOBS) --dist worksteal \
+		scheduling/tests/test_intervals.py scheduling/tests/test_slots.py \
+		scheduling/tests/test_expand.py appointments/tests/test_explain.py
 
 .PHONY: coverage
 coverage: .venv/.developing ## Which lines the suite on SQLite does not reach

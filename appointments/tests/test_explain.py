@@ -252,7 +252,7 @@ def test_the_number_of_queries_does_not_grow(visits, django_assert_num_queries):
 
 # --- against the search ----------------------------------------------------------
 
-EXAMPLES = max(25, int(os.environ.get("HYPOTHESIS_EXAMPLES", "0")) // 50)
+EXAMPLES = max(25, int(os.environ.get("HYPOTHESIS_EXAMPLES", "0")) // 200)
 
 #: Days on and beside which the clock changes, and some on which it does not.
 DAYS = [
