@@ -4,6 +4,7 @@ import os
 import re
 import signal
 import socket
+import stat
 import subprocess
 import sys
 import time
@@ -100,6 +101,12 @@ def test_when_a_part_dies_the_other_is_stopped_and_the_exit_says_so(serving, por
     assert serving.returncode == 1
     assert f"The {name} ended by itself" in output
     assert not listens(port)
+
+
+@pytest.mark.usefixtures("serving")
+def test_the_data_is_its_owners_alone(tmp_path):
+    files = [tmp_path / name for name in ("clinic.sqlite3", "clinic.sqlite3-wal")]
+    assert {oct(stat.S_IMODE(path.stat().st_mode)) for path in files} == {"0o600"}
 
 
 def test_a_port_in_use_is_said_in_a_sentence(tmp_path):

@@ -42,6 +42,8 @@ class Command(BaseCommand):
         signal.signal(signal.SIGINT, end)
         signal.signal(signal.SIGTERM, end)
         require_free(host, port)
+        # The database and the mails hold health data: only the owner of the process reads them.
+        os.umask(0o077)
         if prepare:
             self.stdout.write("Preparing the database and the files …")
             self.stdout.flush()
