@@ -219,8 +219,10 @@ def _settle_one(
         )
         return {**done, "verb": Verb.CANCEL}
     place = answer.places.get(appointment.pk)
-    offering = place and ServiceOffering.objects.with_parts().filter(pk=place.offering).first()
-    if place is None or offering is None:
+    if place is None:
+        raise Refusal
+    offering = ServiceOffering.objects.with_parts().filter(pk=place.offering).first()
+    if offering is None:
         raise Refusal
     moved = services.reschedule(
         appointment=appointment,

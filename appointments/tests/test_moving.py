@@ -152,6 +152,7 @@ class TestMove:
         old = book(offering=offering, patient=patient, by=Actor.patient(user), start=at(10, days=5))
         new = move(old, at(10, days=6), now=NOW + dt.timedelta(hours=1))
         assert (new.status, fresh(old).expires_at) == ("pending", None)
+        assert old.expires_at is not None
         assert new.expires_at == old.expires_at + dt.timedelta(hours=1)
 
     def test_what_was_confirmed_stays_confirmed(self):

@@ -27,7 +27,7 @@ from appointments.exceptions import (
     TooLateToMove,
 )
 from appointments.models import Appointment
-from appointments.search import OfferedSlot
+from appointments.timetable import OfferedSlot
 from appointments.views.booking import chosen_slot
 from appointments.views.patient import own_visit
 from appointments.views.public import long_time, time_links
