@@ -185,7 +185,7 @@ def test_a_patient_sees_the_next_appointment_and_books_again_in_two_clicks(clien
     assert past.reference not in response.content.decode()
     again = response.context["again"]
     assert [row["url"] for row in again] == [
-        f"/reservar/?offering={offering.pk}&start=2026-11-23T12%3A00Z"
+        f"/reservar/?offering={offering.pk}&start=2026-11-23T12%3A00Z&again=1"
     ]
 
 
