@@ -25,7 +25,7 @@ from appointments.transitions import Status
 from clinic.demo import staff
 from clinic.demo.load import load
 from clinic.management.demo import ACCOUNTS, PASSWORD
-from clinic.models import Closure, Location, Organization, Room, Service, Specialty
+from clinic.models import Closure, Insurer, Location, Organization, Room, Service, Specialty
 from clinic.tests.factories import LocationFactory
 from notifications import integrity as of_messages
 from notifications.models import Kind, Notification, State
@@ -147,6 +147,7 @@ class WednesdayMorning(AtAnyHour, TestCase):
         assert len(practitioners) >= 12
         for practitioner in practitioners:
             assert practitioner.biography
+            assert 2 < practitioner.insurers.count() < Insurer.objects.count()
             assert practitioner.licence_number.startswith("MN ")
             assert practitioner.specialties.exists()
             assert ServiceOffering.objects.filter(schedule__practitioner=practitioner).exists()

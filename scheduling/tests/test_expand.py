@@ -86,9 +86,9 @@ def reference(world: World) -> tuple[set[int], set[int]]:
     for row in world.rules.closures:
         if row.location_id in {None, HERE} and row.first_day <= world.day <= row.last_day:
             closed |= minutes_of(world.zone, world.day, world.day)
-    for row in world.rules.time_off:
-        if row.location_id in {None, HERE}:
-            closed |= off(world, row)
+    for absence in world.rules.time_off:
+        if absence.location_id in {None, HERE}:
+            closed |= off(world, absence)
     today = minutes_of(world.zone, world.day, world.day)
     return works & today, closed & today
 
@@ -98,7 +98,7 @@ def hours_on(world: World, day: dt.date) -> list[tuple[dt.time, dt.time]]:
     kinds = {row.kind for row in of_day}
     if "closed" in kinds:
         return []
-    spans = [(row.start, row.end) for row in of_day]
+    spans = [(row.start, row.end) for row in of_day if row.start and row.end]
     if "instead" not in kinds:
         week = world.rules.week[day.weekday()]
         spans += [(line.start, line.end) for line in week if is_valid(line, day)]
