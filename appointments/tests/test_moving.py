@@ -14,6 +14,8 @@ from django.utils import translation
 from accounts.roles import Actor
 from accounts.tests.factories import patient_user
 from appointments import history, services
+from appointments.blocking import Block, block_time
+from appointments.changes import Answer, Hit, Made, Place
 from appointments.exceptions import (
     MoveNotAllowed,
     PatientBusy,
@@ -30,6 +32,7 @@ from appointments.models import Appointment, OccupancyCell
 from appointments.tests.factories import NOW, at, book, desk
 from appointments.tests.practice import new_practice
 from appointments.tests.race import overlaps_in_database, split, together
+from appointments.undo import Undone, undo
 from clinic.tests.factories import RoomFactory
 from scheduling.models import ServiceOffering
 from scheduling.tests.factories import open_offering
@@ -280,4 +283,57 @@ class TestCrossing:
         assert (len(made), len(refused)) == (1, number - 1)
         assert Appointment.objects.occupying().count() == number
         assert overlaps_in_database() == {"practitioner": 0, "patient": 0, "room": 0}
+        assert problems() == []
+
+    def test_two_practitioners_who_send_their_patients_to_each_other(self):
+        """Both changes take both practitioners: one after the other, none is lost."""
+        one = open_offering()
+        other = open_offering(service=one.service, schedule__location=one.schedule.location)
+        for day in range(1, self.rounds // 4 + 2):
+            left = book(offering=one, start=at(10, days=day))
+            right = book(offering=other, start=at(12, days=day))
+            deeds = [
+                functools.partial(
+                    block_time,
+                    practitioner=mine.practitioner,
+                    blocks=[Block(starts_at=visit.start, ends_at=visit.end)],
+                    by=desk(),
+                    answer=Answer(
+                        seen=frozenset({visit.pk}),
+                        for_all=Hit.MOVE,
+                        places={visit.pk: Place(theirs.pk, visit.start)},
+                    ),
+                    now=NOW,
+                )
+                for mine, theirs, visit in ((one, other, left), (other, one, right))
+            ]
+            results = together(deeds)
+            assert [type(r) for r in results] == [Made, Made]
+            moved = Appointment.objects.filter(rescheduled_from__in=[left, right])
+            assert {a.practitioner for a in moved} == {one.practitioner, other.practitioner}
+        assert problems() == []
+
+    def test_undo_against_whoever_takes_the_time(self):
+        """The patient books elsewhere at the hour that is being given back: one of both."""
+        one, elsewhere = open_offering(), open_offering()
+        for day in range(1, self.rounds // 4 + 2):
+            visit = book(offering=one, start=at(10, days=day))
+            made = block_time(
+                practitioner=one.practitioner,
+                blocks=[Block(starts_at=at(9, days=day), ends_at=at(11, days=day))],
+                by=desk(),
+                answer=Answer(seen=frozenset({visit.pk}), for_all=Hit.CANCEL, note="x"),
+                now=NOW,
+            )
+            take = functools.partial(
+                book, offering=elsewhere, patient=visit.patient, start=at(10, days=day)
+            )
+            back = functools.partial(undo, change=made.change, by=desk(), now=NOW)
+            booked, undone = together([take, back])
+            assert isinstance(undone, Undone)
+            if isinstance(booked, Appointment):
+                assert (undone.restored, undone.lost) == ([], [visit])
+            else:
+                assert isinstance(booked, PatientBusy)
+                assert (undone.restored, undone.lost) == ([visit], [])
         assert problems() == []
