@@ -18,6 +18,7 @@ from accounts.roles import Actor
 from appointments import availability, services, timetable
 from appointments.exceptions import PatientBusy, Refusal, SameDay
 from appointments.forms.booking import BookingForm
+from appointments.models import Appointment
 from appointments.timetable import OfferedSlot
 from appointments.views.public import book_url, long_time
 from clinic.models import Organization
@@ -43,7 +44,11 @@ def book(request: HttpRequest) -> HttpResponse:
     if request.method == "POST":
         return _book(request, offered, BookingForm(request.POST, patients=patients))
     form = BookingForm(
-        initial={"key": uuid.uuid4(), "reason": _draft(request, offered)},
+        initial={
+            "key": uuid.uuid4(),
+            "reason": _draft(request, offered),
+            "patient": _who_again(request, offered, patients),
+        },
         patients=patients,
     )
     try:
@@ -57,6 +62,17 @@ def _draft(request: HttpRequest, offered: OfferedSlot) -> str:
     """Only for the time it was typed for: a browser may have several people in front of it."""
     url, reason = request.session.get(DRAFT, ("", ""))
     return reason if url == book_url(offered) else ""
+
+
+def _who_again(request: HttpRequest, offered: OfferedSlot, patients: list[Patient]) -> str:
+    """“Book again” is for whoever went there last; everybody else is asked for whom it is."""
+    if "again" not in request.GET:
+        return ""
+    visits = Appointment.objects.filter(
+        patient__in=patients, practitioner=offered.offering.practitioner, start__lt=timezone.now()
+    )
+    last = visits.order_by("-start").select_related("patient").first()
+    return str(last.patient.public_id) if last else ""
 
 
 def chosen_slot(request: HttpRequest) -> OfferedSlot:
