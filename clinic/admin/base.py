@@ -117,10 +117,16 @@ def _name_parts(field: forms.Field | None) -> None:
 
 
 class Rows(BaseInlineFormSet):
-    """Rows whose box for removing says so: its column has a heading, the box had no name."""
+    """Rows whose boxes have names and descriptions that exist.
+
+    Django's table shows no help text beside a box, yet the box would point at one.
+    """
 
     def add_fields(self, form: Any, index: int | None) -> None:
         super().add_fields(form, index)
+        for field in form.fields.values():
+            if field.help_text:
+                field.widget.attrs["aria-describedby"] = f"{self.prefix}-heading"
         if DELETION_FIELD_NAME in form.fields:
             form.fields[DELETION_FIELD_NAME].widget.attrs["aria-label"] = _("Remove")
 
