@@ -89,7 +89,7 @@ def test_an_exception_and_a_holiday_lead_to_what_can_be_changed(doctor, offering
     ]
     Closure.objects.create(first_day=TOMORROW, last_day=at(9, days=2).date(), name="Feriado")
     response = doctor.get(own("2026-11-25"))
-    assert "Feriado. The administration sets this." in words(response)
+    assert "The whole day Feriado. The administration sets this." in words(response)
     assert "Patients see no time." in words(response)
 
 

@@ -63,7 +63,7 @@ def _of_desk(user: User) -> models.QuerySet[Schedule]:
 def _offerings(practitioner: Practitioner) -> models.QuerySet[ServiceOffering]:
     """Switched off ones too: that is a reason."""
     rows = ServiceOffering.objects.with_parts().filter(schedule__practitioner=practitioner)
-    return rows.order_by("-is_active", "schedule", "service__search_text", "pk")
+    return rows.order_by("-is_active", "schedule_id", "service__search_text", "pk")
 
 
 def _page(
