@@ -12,7 +12,8 @@ from accounts.roles import Actor
 from appointments.changes import Answer, Change, Hit, HitsChanged, Made
 from clinic.models import Location
 from scheduling.models import Schedule, TimeOff
-from scheduling.services import Hours, add_time_off, set_week
+from scheduling.services import add_time_off, set_week
+from scheduling.weeks import Hours
 
 __all__ = ["Answer", "Block", "Hit", "HitsChanged", "block_time", "blocking", "change_week"]
 

@@ -24,6 +24,7 @@ PRACTICE: list[tuple[str, Callable[..., HttpResponse], str]] = [
     ("calendario/", coming.coming, "coming"),
     ("horarios/", schedule.hours, "hours"),
     ("horarios/<slug:location>/", schedule.hours_at, "hours_at"),
+    ("horarios/<slug:location>/desde/", schedule.hours_from, "hours_from"),
     ("excepciones/", overrides.overrides, "overrides"),
     ("excepciones/nueva/", overrides.add, "override_add"),
     ("excepciones/<slug:location>/<day:day>/", overrides.change, "override_change"),

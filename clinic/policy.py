@@ -2,7 +2,7 @@
 
 The middleware asks this table before any view runs; a generated test runs every
 address × role × method against it. Whose object it is, the view decides
-(``visible_to``, 404 for the stranger).
+(``of_patients_of``, ``of_practitioner``; 404 for the stranger).
 """
 
 from __future__ import annotations
@@ -55,6 +55,7 @@ PRACTICE_PAGES = {
     "coming": GET,
     "hours": GET,
     "hours_at": BOTH,
+    "hours_from": BOTH,
     "overrides": GET,
     "override_add": BOTH,
     "override_change": BOTH,

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 
 from django.db import transaction
 
@@ -17,17 +16,7 @@ from accounts.roles import Actor
 from clinic import audit
 from clinic.models import Location
 from scheduling.models import DateOverride, Schedule, ServiceOffering, TimeOff, WorkingHours
-
-
-@dataclass(frozen=True, slots=True, order=True)
-class Hours:
-    """One line of the weekly hours, as a form gives it."""
-
-    weekday: int
-    start: dt.time
-    end: dt.time
-    valid_from: dt.date | None = None
-    valid_until: dt.date | None = None
+from scheduling.weeks import Hours
 
 
 @transaction.atomic

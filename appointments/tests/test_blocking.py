@@ -13,8 +13,9 @@ from appointments.tests.factories import NOW, SYSTEM, at, book
 from appointments.tests.practice import doctor_of, new_practice, second_place
 from clinic.models import AuditEvent
 from scheduling.models import TimeOff
-from scheduling.services import Hours, set_week
+from scheduling.services import set_week
 from scheduling.tests.factories import open_week
+from scheduling.weeks import Hours
 
 pytestmark = pytest.mark.django_db
 

@@ -365,7 +365,7 @@ def test_the_desk_closes_a_day_on_their_behalf(offering):
     asked = desk.post(desks(offering, ADD), {"first_day": "24/11/2026", "kind": "closed"})
     answer = {**sent_again(asked), "hit": "cancel", "note": "Está enferma"}
     response = desk.post(desks(offering, ADD), answer)
-    assert response.url == desks(offering, LIST)
+    assert response["Location"] == desks(offering, LIST)
     event = Appointment.objects.get(pk=visit.pk).events.last()
     assert (event.by, event.role) == (user, Role.RECEPTION)
     assert "Tuesday 24 November 2026 Closed" in words(desk.get(desks(offering, LIST)))

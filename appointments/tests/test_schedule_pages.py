@@ -115,7 +115,7 @@ def test_until_midnight_is_written_as_zero(doctor, offering):
         ),
         (
             {"d0_0_from": "17", "d0_0_to": "9"},
-            "17:00–9:00 ends before it begins. Midnight is written 0:00.",
+            "17:00–9:00 ends before it begins. Midnight is written 0:00. If it ends the next day,",
         ),
         (
             {"d0_0_to": "9:00"},
@@ -151,14 +151,36 @@ def test_shifts_that_touch_do_not_overlap(doctor, offering):
     assert doctor.post("/agenda/horarios/centro/", data).status_code == 302
 
 
-def test_monday_is_copied_without_saving(doctor, offering):
-    data = week(offering, d0_0_to="13:00", copy="1")
+def test_a_day_is_copied_to_others_without_saving(doctor, offering):
+    data = week(offering, d2_0_to="13:00", copy="1", copy_from="2", copy_to=["0", "5", "2"])
     response = doctor.post("/agenda/horarios/centro/", data)
     assert response.status_code == 200
     page = response.content.decode()
-    boxes = re.findall(r'name="d(\d)_0_to" value="([^"]*)"', page)
-    assert boxes == [(str(n), "13:00") for n in range(5)] + [("5", "17:00"), ("6", "17:00")]
+    boxes = dict(re.findall(r'name="d(\d)_0_to" value="([^"]*)"', page))
+    assert {day for day, end in boxes.items() if end == "13:00"} == {"0", "2", "5"}
+    assert "Copied to Monday, Saturday. Look it over and save." in words(response)
     assert hours_of(offering.schedule) == ["09:00–17:00"]
+
+
+def test_an_empty_day_is_copied_as_empty(doctor, offering):
+    empty = {"d0_0_from": "", "d0_0_to": "", "copy": "1", "copy_from": "0", "copy_to": "1"}
+    page = doctor.post("/agenda/horarios/centro/", week(offering, **empty)).content.decode()
+    assert not re.search(r'name="d1_0_from" value', page)
+
+
+def test_the_mark_for_the_night_is_copied_too(doctor, offering):
+    night = {"d0_0_from": "22", "d0_0_to": "2", "d0_night": "on"}
+    data = week(offering, **night, copy="1", copy_from="0", copy_to="6")
+    page = doctor.post("/agenda/horarios/centro/", data).content.decode()
+    assert 'name="d6_night" id="id_d6_night" checked' in page
+
+
+@pytest.mark.parametrize("copy", [{}, {"copy_to": "0"}, {"copy_to": "9"}, {"copy_from": "x"}])
+def test_copying_to_nowhere_says_so(doctor, offering, copy):
+    data = week(offering, copy="1", **{"copy_from": "0", **copy})
+    response = doctor.post("/agenda/horarios/centro/", data)
+    assert response.status_code == 200
+    assert "Tick the days to copy to." in words(response) or "copy_from" in copy
 
 
 def test_the_enter_key_saves_and_does_not_copy(doctor):
@@ -168,21 +190,129 @@ def test_the_enter_key_saves_and_does_not_copy(doctor):
     assert buttons == ["save", "copy"]
 
 
-def test_hours_with_dates_and_nights_stay_as_they_are(doctor, offering):
+def test_a_shift_over_midnight_is_saved_with_its_mark(doctor, offering):
+    night = {"d5_0_from": "22:00", "d5_0_to": "2:00"}
+    refused = doctor.post("/agenda/horarios/centro/", week(offering, **night))
+    assert refused.status_code == 422
+    assert "If it ends the next day, mark that." in words(refused)
+    marked = week(offering, **night, d5_night="on")
+    assert doctor.post("/agenda/horarios/centro/", marked).status_code == 302
+    assert hours_of(offering.schedule, 5) == ["22:00–02:00"]
+    page = doctor.get("/agenda/horarios/centro/").content.decode()
+    assert 'name="d5_night" id="id_d5_night" checked' in page
+
+
+def test_a_mark_without_a_night_is_refused(doctor, offering):
+    response = doctor.post("/agenda/horarios/centro/", week(offering, d0_night="on"))
+    assert response.status_code == 422
+    assert "9:00–17:00 ends on the same day. Take the mark away." in words(response)
+
+
+def test_only_the_last_shift_may_end_the_next_day(doctor, offering):
+    boxes = {"d0_0_from": "8", "d0_0_to": "7", "d0_1_from": "20", "d0_1_to": "22"}
+    data = week(offering, **boxes, d0_night="on")
+    assert doctor.post("/agenda/horarios/centro/", data).status_code == 422
+
+
+# --- hours that hold from a date on
+
+FROM = "/agenda/horarios/centro/desde/"
+SETS = "/agenda/horarios/centro/?desde={}&hasta={}"
+
+
+def lines_of(schedule, weekday=0):
+    return [
+        (f"{line.start:%H:%M}", str(line.valid_from or ""), str(line.valid_until or ""))
+        for line in schedule.hours.filter(weekday=weekday).order_by("valid_from", "start")
+    ]
+
+
+def test_other_hours_from_a_date_on_end_the_present_ones(doctor, offering):
+    assert 'name="d0_0_from" value="9:00"' in doctor.get(FROM).content.decode()
+    data = week(offering, d0_0_from="14:00", valid_from="4/1/2027")
+    assert doctor.post(FROM, data).url == "/agenda/horarios/centro/"
+    assert lines_of(offering.schedule) == [("09:00", "", "2027-01-03"), ("14:00", "2027-01-04", "")]
+    text = words(doctor.get("/agenda/horarios/centro/"))
+    assert "Until Sunday 3 January 2027 From Monday 4 January 2027 on" in text
+
+
+def test_hours_for_some_days_let_the_usual_ones_come_back(doctor, offering):
+    data = week(offering, d0_0_from="14:00", valid_from="4/1/2027", valid_until="31/1/2027")
+    assert doctor.post(FROM, data).status_code == 302
+    assert lines_of(offering.schedule) == [
+        ("09:00", "", "2027-01-03"),
+        ("14:00", "2027-01-04", "2027-01-31"),
+        ("09:00", "2027-02-01", ""),
+    ]
+
+
+def test_each_set_has_its_own_editor_and_leaves_the_others(doctor, offering):
+    doctor.post(FROM, week(offering, d0_0_from="14:00", valid_from="4/1/2027"))
+    later = SETS.format("2027-01-04", "")
+    page = doctor.get(later)
+    assert "From Monday 4 January 2027 on" in words(page)
+    assert 'name="d0_0_from" value="14:00"' in page.content.decode()
+    assert doctor.post(later, {"slot_step": "30", "d0_0_from": "15", "d0_0_to": "16"}).url
+    assert lines_of(offering.schedule) == [("09:00", "", "2027-01-03"), ("15:00", "2027-01-04", "")]
+
+
+def test_the_usual_week_leaves_hours_of_some_days_alone(doctor, offering):
     summer = {"valid_from": dt.date(2027, 1, 1), "valid_until": dt.date(2027, 1, 31)}
     WorkingHours.objects.create(
         schedule=offering.schedule, weekday=0, start=dt.time(18), end=dt.time(20), **summer
     )
-    WorkingHours.objects.create(
-        schedule=offering.schedule, weekday=5, start=dt.time(22), end=dt.time(2)
-    )
-    text = words(doctor.get("/agenda/horarios/centro/"))
-    assert "from Friday 1 January 2027, until Sunday 31 January 2027" in text
     data = {"slot_step": "30", "d0_0_from": "9", "d0_0_to": "12"}
     assert doctor.post("/agenda/horarios/centro/", data).status_code == 302
-    kept = offering.schedule.hours.get(weekday=0, start=dt.time(18))
-    assert (kept.valid_from, kept.valid_until) == tuple(summer.values())
-    assert hours_of(offering.schedule, 5) == ["22:00–02:00"]
+    assert lines_of(offering.schedule) == [("09:00", "", ""), ("18:00", "2027-01-01", "2027-01-31")]
+
+
+def test_a_later_set_is_removed_and_the_one_before_goes_on(doctor, offering):
+    doctor.post(FROM, week(offering, d0_0_from="14:00", valid_from="4/1/2027"))
+    url = SETS.format("2027-01-04", "")
+    assert doctor.post(url, {"drop": "1"}).status_code == 302
+    assert lines_of(offering.schedule) == [("09:00", "", "")]
+
+
+def test_hours_from_a_date_on_ask_about_whom_they_hit(doctor, offering):
+    visit = book(offering=offering)
+    data = week(offering, d1_0_from="14:00", valid_from="23/11/2026")
+    asked = doctor.post(FROM, data)
+    assert "This change affects 1 appointment" in words(asked)
+    assert doctor.post(FROM, {**sent_again(asked), "hit": "keep"}).status_code == 302
+    assert status(visit) == "booked"
+    assert lines_of(offering.schedule, 1)[-1] == ("14:00", "2026-11-23", "")
+
+
+def test_an_appointment_before_the_date_is_not_hit(doctor, offering):
+    book(offering=offering)
+    data = week(offering, d1_0_from="14:00", valid_from="4/1/2027")
+    assert doctor.post(FROM, data).status_code == 302
+
+
+@pytest.mark.parametrize(
+    ("dates", "sentence"),
+    [
+        ({}, "Write from which day these hours hold."),
+        ({"valid_from": "22/11/2026"}, "This day is over. Write today or a later day."),
+        ({"valid_from": "1/1/2199"}, "Write a day within the next three years."),
+        ({"valid_from": "0000-00-00"}, "Write a year between 1900 and 2200."),
+        (
+            {"valid_from": "4/1/2027", "valid_until": "3/1/2027"},
+            "The last day cannot be before the first.",
+        ),
+        ({"valid_from": "4/1/2027", "d0_0_to": "25:00"}, "Write the time as hour and minutes"),
+    ],
+)
+def test_dates_that_cannot_be_are_refused(doctor, offering, dates, sentence):
+    response = doctor.post(FROM, week(offering, **dates))
+    assert response.status_code == 422
+    assert sentence in words(response)
+    assert lines_of(offering.schedule) == [("09:00", "", "")]
+
+
+@pytest.mark.parametrize("days", [("2027-01-04", ""), ("x" * 10_000, "%00"), ("9999-12-31", "")])
+def test_a_set_that_is_not_there_is_not_found(doctor, days):
+    assert doctor.get(SETS.format(*days)).status_code == 404
 
 
 def test_more_than_four_shifts_have_room(doctor, offering):
@@ -504,6 +634,7 @@ def addresses(offering):
         WEEKLY,
         "/agenda/servicios/",
         "/agenda/horarios/centro/",
+        "/agenda/horarios/centro/desde/",
         f"/agenda/bloqueos/{row.pk}/quitar/",
         f"/agenda/servicios/centro/{offering.service.slug}/",
     ]

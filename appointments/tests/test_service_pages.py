@@ -231,5 +231,5 @@ def test_the_desk_sets_the_rules_of_its_location_only(offering):
     assert str(offering.location) not in text
     assert desk.get(f"{base}centro/{offering.service.slug}/").status_code == 404
     data = {**PLAIN, "horizon_days": "7"}
-    assert desk.post(f"{base}norte/{offering.service.slug}/", data).url == base
+    assert desk.post(f"{base}norte/{offering.service.slug}/", data)["Location"] == base
     assert ServiceOffering.objects.get(schedule=norte.schedule).horizon_days == 7

@@ -214,6 +214,7 @@ class World:
         )
         inside = {
             "hours_at": place,
+            "hours_from": place,
             "override_change": own_day,
             "override_remove": own_day,
             "time_off_remove": block,

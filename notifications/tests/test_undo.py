@@ -22,8 +22,8 @@ from appointments.undo import RulesChangedSince, TooLateToUndo, undo
 from notifications import integrity as messages
 from notifications.models import Kind, Notification, State
 from scheduling.models import ServiceOffering, TimeOff
-from scheduling.services import Hours
 from scheduling.tests.factories import open_offering, open_week
+from scheduling.weeks import Hours
 
 pytestmark = pytest.mark.django_db
 

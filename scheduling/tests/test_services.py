@@ -8,8 +8,9 @@ from accounts.roles import Actor
 from clinic.models import AuditEvent
 from clinic.tests.factories import ServiceFactory
 from scheduling.models import ServiceOffering, TimeOff
-from scheduling.services import Hours, add_time_off, remove_time_off, set_offering, set_week
+from scheduling.services import add_time_off, remove_time_off, set_offering, set_week
 from scheduling.tests.factories import ScheduleFactory, open_offering, open_week
+from scheduling.weeks import Hours
 
 pytestmark = pytest.mark.django_db
 
