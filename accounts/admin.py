@@ -16,6 +16,7 @@ from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
 from accounts import services
+from accounts.doors import person
 from accounts.exceptions import AccountRefusal
 from accounts.models import PatientAccess, Practitioner, Receptionist, User
 from accounts.roles import Actor
@@ -185,12 +186,12 @@ class PractitionerAdmin(ClinicAdmin):
     def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:
         super().save_related(request, form, formsets, change)
         if email := form.cleaned_data.get("invite"):
-            by = Actor.administrator(request.user)  # type: ignore[arg-type]
+            by = Actor.administrator(person(request))
             services.invite_practitioner(practitioner=form.instance, email=email, by=by)
 
     @admin.action(description=_("Send the invitation again"))
     def send_invitation(self, request: HttpRequest, queryset: QuerySet[Practitioner]) -> None:
-        by = Actor.administrator(request.user)  # type: ignore[arg-type]
+        by = Actor.administrator(person(request))
         for practitioner in queryset.select_related("user"):
             sentence, level = self._invite(practitioner, by)
             self.message_user(request, sentence, level)
@@ -249,7 +250,7 @@ class ReceptionistAdmin(ClinicAdmin):
             email=form.cleaned_data["email"],
             name=form.cleaned_data["name"],
             locations=form.cleaned_data["locations"],
-            by=Actor.administrator(request.user),  # type: ignore[arg-type]
+            by=Actor.administrator(person(request)),
         )
         return form.instance
 

@@ -18,7 +18,6 @@ from django.db.models import F, Q
 from django.utils.translation import gettext_lazy as _
 
 from accounts.models import Patient, Practitioner, User
-from accounts.roles import Role
 from appointments.exceptions import ClosedPath
 from appointments.transitions import OCCUPYING, UPCOMING, Status
 from clinic.fields import CELL_MINUTES, on_the_grid
@@ -44,19 +43,6 @@ class AppointmentQuerySet(models.QuerySet["Appointment"]):
     def overlapping(self, start: dt.datetime, end: dt.datetime) -> Self:
         return self.filter(start__lt=end, end__gt=start)
 
-    def visible_to(self, user: User) -> Self:
-        """The door: own patients', own as practitioner, of one's desks; all for administrators."""
-        if Role.ADMINISTRATOR in user.roles:
-            return self
-        seen = Q(pk__in=[])
-        if Role.PATIENT in user.roles:
-            seen |= Q(patient__in=Patient.objects.of(user))
-        if Role.PRACTITIONER in user.roles:
-            seen |= Q(practitioner__user=user)
-        if Role.RECEPTION in user.roles:
-            seen |= Q(location__in=Location.objects.filter(receptionists__user=user))
-        return self.filter(seen)
-
     def of_patients_of(self, user: User) -> Self:
         return self.filter(patient__in=Patient.objects.of(user))
 
@@ -70,7 +56,7 @@ class AppointmentQuerySet(models.QuerySet["Appointment"]):
         raise ClosedPath("Appointments are written by the verbs of appointments.services.")
 
     bulk_create = bulk_update = update = delete = _closed  # type: ignore[assignment]
-    update_or_create = get_or_create = _raw_delete = _closed  # type: ignore[assignment]
+    update_or_create = get_or_create = _raw_delete = _closed
 
 
 class Appointment(models.Model):

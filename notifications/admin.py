@@ -12,6 +12,7 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 
+from accounts.doors import person
 from accounts.roles import Actor
 from clinic.admin.base import ReadOnlyAdmin
 from notifications import services
@@ -76,7 +77,7 @@ class NotificationAdmin(ReadOnlyAdmin):
         self, request: HttpRequest, queryset: QuerySet[Notification], verb: Callable[..., object]
     ) -> None:
         """Do it to each row; say how many it was done to, and why not to the others."""
-        by, done, refused = Actor.administrator(request.user), 0, set()  # type: ignore[arg-type]
+        by, done, refused = Actor.administrator(person(request)), 0, set()
         for row in queryset:
             try:
                 verb(notification=row, by=by)

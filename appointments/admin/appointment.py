@@ -12,6 +12,7 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
 
+from accounts.doors import person
 from accounts.roles import Actor
 from appointments import services
 from appointments.admin import moves
@@ -149,7 +150,7 @@ class AppointmentAdmin(RefusingAdmin):
             offering=data["offering"],
             patient=data["patient"],
             start=data["start"],
-            by=Actor.administrator(request.user),  # type: ignore[arg-type]
+            by=Actor.administrator(person(request)),
             reason=data["reason"],
             request_key=data["request_key"],
         )

@@ -11,6 +11,7 @@ from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
+from accounts.doors import person
 from accounts.models import Practitioner
 from accounts.roles import Actor
 from appointments import changes, hits, locks
@@ -180,7 +181,7 @@ def _decision(request: HttpRequest) -> DecisionForm | None:
 
 def settle(request: HttpRequest, appointments: list[Appointment]) -> None:
     """Do what was chosen for exactly these; raise Undecided if nothing was, or for others."""
-    by, now = Actor.administrator(request.user), timezone.now()  # type: ignore[arg-type]
+    by, now = Actor.administrator(person(request)), timezone.now()
     form = _decision(request)
     try:
         changes.settle(appointments, answer_of(request), by=by, now=now)

@@ -17,6 +17,7 @@ from django.utils import timezone
 from django.utils.translation import get_language, gettext_lazy, ngettext
 from django.utils.translation import gettext as _
 
+from accounts.doors import person
 from accounts.models import Practitioner
 from accounts.roles import Actor
 from appointments import changes, hits, locks
@@ -173,7 +174,7 @@ def _preview(form: WhichForm) -> list[dict[str, Any]]:
 @transaction.atomic
 def close(request: HttpRequest, days: Sequence[Holiday], location: Location | None) -> None:
     """Lock, look, write, look again; raises Undecided until somebody has chosen."""
-    by = Actor.administrator(request.user)  # type: ignore[arg-type]
+    by = Actor.administrator(person(request))
     changes.hold_for(Practitioner.objects.values_list("pk", flat=True), answer_of(request))
     reach = hits.upcoming().filter(local_date__in=[one.date for one in days])
     if location:

@@ -19,6 +19,7 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 
+from accounts.doors import person
 from accounts.roles import Actor, Role
 from appointments import locks, services
 from appointments.exceptions import MoveNotAllowed, NotYet, ReasonNeeded, Refusal
@@ -135,7 +136,7 @@ def _carry_out(
     details: dict[str, Any],
 ) -> None:
     """Each in a transaction of its own: one that is refused holds up no other."""
-    by = Actor.administrator(request.user)  # type: ignore[arg-type]
+    by = Actor.administrator(person(request))
     done = 0
     for row in rows:
         try:

@@ -8,6 +8,7 @@ from django.core.management import call_command
 
 from accounts.tests.factories import PatientFactory
 from appointments import availability, busy_days, integrity, services
+from appointments.exceptions import SlotTaken
 from appointments.models import Appointment, BusyDay
 from appointments.tests.factories import NOW, at, book, desk
 from clinic.models import Organization
@@ -75,7 +76,7 @@ def test_a_wrong_map_shows_a_wrong_time_and_books_nothing():
     offerings = list(ServiceOffering.objects.online().with_parts())
     shown = availability.free_slots(offerings, start=at(10), end=at(10, 30), now=NOW)
     assert [slot.start for slot in shown] == [at(10)]
-    with pytest.raises(availability.SlotTaken):
+    with pytest.raises(SlotTaken):
         book(offering=offering, start=at(10))
 
 
@@ -129,12 +130,12 @@ def test_between_two_locations_there_is_time_to_travel(two_places, clinic, own, 
     book(offering=here, start=at(11))
     assert every - clocks(there) == lost
     assert every - clocks(here) == {"11:00"}
-    with pytest.raises(availability.SlotTaken):
+    with pytest.raises(SlotTaken):
         book(offering=there, start=at(11))
 
 
 def test_keys_name_each_day_once():
-    keys = defaultdict(int)
+    keys: dict[busy_days.Key, int] = defaultdict(int)
     for key in busy_days.keys_of(book(start=at(10))):
         keys[key] += 1
     assert list(keys.values()) == [1]

@@ -24,12 +24,14 @@ from appointments.models import Appointment
 from appointments.transitions import Status, Verb
 from appointments.views.agenda import chosen_tab
 from appointments.views.doors import as_practitioner, own_appointment
+from clinic import audit
 from clinic.templatetags.clinic_times import local_datetime, local_time
 
 
 def appointment(request: HttpRequest, public_id: uuid.UUID) -> HttpResponse:
     """Everything about one appointment, for the practitioner who gives it."""
     found = own_appointment(request, public_id)
+    audit.record(actor=str(person(request)), action="patient.read", target=found.patient)
     now = timezone.now()
     actions = agenda.actions_for(found, now)
     visit = Visit(found, found.patient.age_on(found.local_date), False, actions)
