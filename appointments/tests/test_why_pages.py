@@ -84,12 +84,12 @@ def test_the_day_is_told_in_stretches_with_their_rules(doctor, offering):
 def test_an_exception_and_a_holiday_lead_to_what_can_be_changed(doctor, offering):
     DateOverride.objects.create(schedule=offering.schedule, date=TOMORROW, kind="closed")
     place = offering.location.slug
-    assert links(doctor.get(own())) == [
-        reverse("appointments:override_change", args=[place, TOMORROW])
-    ]
+    response = doctor.get(own())
+    assert links(response) == [reverse("appointments:override_change", args=[place, TOMORROW])]
+    assert "The whole day An exception closes this date. Change" in words(response)
     Closure.objects.create(first_day=TOMORROW, last_day=at(9, days=2).date(), name="Feriado")
     response = doctor.get(own("2026-11-25"))
-    assert "The whole day Feriado. The administration sets this." in words(response)
+    assert "9:00– to 17:00 Feriado. The administration sets this." in words(response)
     assert "Patients see no time." in words(response)
 
 
