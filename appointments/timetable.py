@@ -84,8 +84,11 @@ class PractitionerTimes:
             yield Day(date, list(itertools.islice(slots, most_times)))
 
     def _slots(self) -> Iterator[OfferedSlot]:
-        lines = ((OfferedSlot(slot, f.offering) for slot in f.slots()) for f in self.free)
-        return heapq.merge(*lines, key=when)
+        return heapq.merge(*map(_offered, self.free), key=when)
+
+
+def _offered(free: FreeTime) -> Iterator[OfferedSlot]:
+    return (OfferedSlot(slot, free.offering) for slot in free.slots())
 
 
 def when(offered: OfferedSlot) -> tuple[dt.datetime, int]:

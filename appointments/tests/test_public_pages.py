@@ -10,9 +10,15 @@ from django.test.utils import CaptureQueriesContext
 
 from accounts.tests.factories import PractitionerFactory, patient_user
 from appointments.tests.factories import NOW, at, book
+from appointments.tests.practice import second_place
 from clinic.tests.factories import LocationFactory, ServiceFactory, SpecialtyFactory
 from scheduling.models import ServiceOffering
-from scheduling.tests.factories import ScheduleFactory, ServiceOfferingFactory, open_offering
+from scheduling.tests.factories import (
+    ScheduleFactory,
+    ServiceOfferingFactory,
+    open_offering,
+    open_week,
+)
 
 pytestmark = pytest.mark.django_db
 
@@ -107,6 +113,16 @@ def test_several_practitioners_come_earliest_first(client):
     response = client.get("/horarios/", {"what": "cardiologia"})
     people = [card["practitioner"] for card in response.context["cards"]["people"]]
     assert people == [early.practitioner, late.practitioner]
+
+
+def test_a_time_at_either_of_two_places_leads_to_that_place(client):
+    morning = perez()
+    afternoon = second_place(morning)
+    open_week(afternoon.schedule, dt.time(15), dt.time(17))
+    found = " ".join(links(client, "/horarios/", what="cardiologia/consulta", who="jose-perez"))
+    # The clinic is three hours behind UTC.
+    for offering, hours in ((morning, {"12", "13"}), (afternoon, {"18", "19"})):
+        assert set(re.findall(rf"offering={offering.pk}&start=[^T]+T(\d\d)", found)) == hours
 
 
 def test_times_of_other_locations_can_be_left_out(client):
