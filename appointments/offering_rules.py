@@ -95,4 +95,5 @@ def _price(offering: ServiceOffering) -> str:
     if offering.price is None:
         return _("not given")
     price = f"$ {number_format(offering.price, decimal_pos=2, use_l10n=True)}"
-    return f"{price} · {_('patients see it') if offering.show_price else _('only the staff')}"
+    seen_by = _("patients see it") if offering.show_price else _("only the staff")
+    return f"{price} · {seen_by}"

@@ -66,9 +66,16 @@ def error_list(form: BaseForm) -> Iterator[FormError]:
     for field in form:
         for text in field.errors:
             href = "" if field.is_hidden else f"#{first_id(field)}"
-            yield FormError(f"{field.label}: {text}" if field.label else str(text), href)
+            yield FormError(_after_label(str(field.label or ""), str(text)), href)
     for text in form.non_field_errors():
         yield FormError(str(text), "")
+
+
+def _after_label(label: str, text: str) -> str:
+    """“Name: Write it.”, “Where? Choose one.”"""
+    if not label:
+        return text
+    return f"{label} {text}" if label.endswith("?") else f"{label}: {text}"
 
 
 @register.filter

@@ -145,6 +145,13 @@ def test_the_summary_names_field_and_sentence_and_the_errors_of_the_whole():
     ]
 
 
+def test_a_question_needs_no_colon_before_the_sentence():
+    form = VisitForm({"name": "A", "whom": "me", "rules": "on"})
+    form.fields["born"].label = "When were you born?"
+    first = next(iter(clinic_ui.error_list(form)))
+    assert first.text == "When were you born? Fill this in."
+
+
 @pytest.mark.parametrize(
     ("status", "text"),
     [
