@@ -147,7 +147,9 @@ def _window(
 ) -> Mask:
     """The starts that were asked for, as far as notice and horizon allow them."""
     rules = booking_rules(offering, organization)
-    first = max(to_minute(start), -(-int((now + rules.min_notice).timestamp()) // 60))
+    soonest = -(-int((now + rules.min_notice).timestamp()) // 60)
+    # What begins at this very moment is past.
+    first = max(to_minute(start), soonest, to_minute(now) + 1)
     last = min(to_minute(end), to_minute(now + rules.horizon))
     return ruler.from_(first) & ruler.before(last)
 

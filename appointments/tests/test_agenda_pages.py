@@ -506,7 +506,10 @@ def test_without_an_account_to_the_login(visit):
     for method, url in addresses(visit):
         response = getattr(browser(), method)(url)
         assert response.status_code == 302, url
-        assert response.url.startswith(f"{reverse('account_login')}?next=/agenda/")
+        # Back to the page; where only a button leads, to the start.
+        back = ("/agenda/", "/inicio/") if method == "post" else ("/agenda/",)
+        login = reverse("account_login")
+        assert response.url.startswith(tuple(f"{login}?next={page}" for page in back)), url
     assert status(visit) == "pending"
 
 
