@@ -94,6 +94,6 @@ def _buffers(offering: ServiceOffering) -> str:
 def _price(offering: ServiceOffering) -> str:
     if offering.price is None:
         return _("not given")
-    price = f"$ {number_format(offering.price, decimal_pos=2, use_l10n=True)}"
+    price = f"$ {number_format(offering.price, decimal_pos=2, use_l10n=True, force_grouping=True)}"
     seen_by = _("patients see it") if offering.show_price else _("only the staff")
     return f"{price} · {seen_by}"

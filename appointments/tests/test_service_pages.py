@@ -74,7 +74,7 @@ def test_every_rule_says_where_it_comes_from(doctor, offering):
     text = words(doctor.get(LIST))
     assert "Length 30 min(the usual length)" in text
     assert "Free around it 0 min before, 10 min after" in text
-    assert "Price $ 1500.00 · patients see it" in text
+    assert "Price $ 1,500.00 · patients see it" in text
     assert "Minimum notice 60 minutes(the clinic)" in text
     assert "Can be booked ahead 45 days(the schedule)" in text
     assert "Notice for cancelling 1 hour(this service)" in text

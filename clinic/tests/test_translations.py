@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import re
 from collections.abc import Iterable
 from html.parser import HTMLParser
@@ -110,6 +111,26 @@ def sentences(text: str) -> list[str]:
 def test_no_sentence_is_longer_than_20_words():
     long = [one for text in SPANISH for one in sentences(text) if len(one.split()) > 20]
     assert long == []
+
+
+#: What marks a sentence for the catalogue.
+MARKS = {"_", "gettext", "gettext_lazy", "ngettext", "ngettext_lazy", "pgettext", "pgettext_lazy"}
+APPS = ("accounts", "appointments", "clinic", "notifications", "scheduling")
+
+
+def hidden_in(source: str) -> list[int]:
+    """The lines of sentences inside an f-string: there the collector does not see them."""
+    parts = (part for part in ast.walk(ast.parse(source)) if isinstance(part, ast.JoinedStr))
+    calls = (call for part in parts for call in ast.walk(part) if isinstance(call, ast.Call))
+    return [call.lineno for call in calls if getattr(call.func, "id", "") in MARKS]
+
+
+def test_no_sentence_is_hidden_from_the_collector():
+    assert hidden_in("price = f\"{amount} {_('for all')}\"") == [1]
+    modules = [path for app in APPS for path in Path(settings.BASE_DIR, app).rglob("*.py")]
+    found = [(path, line) for path in modules for line in hidden_in(path.read_text())]
+    assert found == []
+    assert len(modules) > 100
 
 
 # --- mails
