@@ -55,7 +55,7 @@ class AppointmentQuerySet(models.QuerySet["Appointment"]):
     def _closed(self, *args: Any, **kwargs: Any) -> NoReturn:
         raise ClosedPath("Appointments are written by the verbs of appointments.services.")
 
-    bulk_create = bulk_update = update = delete = _closed  # type: ignore[assignment]
+    bulk_create = bulk_update = update = delete = _closed
     update_or_create = get_or_create = _raw_delete = _closed
 
 

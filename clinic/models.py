@@ -30,7 +30,7 @@ class AppendOnlyQuerySet(models.QuerySet[Any]):
     def _closed(self, *args: Any, **kwargs: Any) -> NoReturn:
         raise AppendOnlyError(f"{self.model.__name__} rows are only ever added.")
 
-    update = delete = bulk_update = update_or_create = _closed  # type: ignore[assignment]
+    update = delete = bulk_update = update_or_create = _closed
     _raw_delete = _closed
 
 
