@@ -106,11 +106,13 @@ class AtAnyHour:
         )
 
 
+@pytest.mark.once
 @pytest.mark.slow
 class SundayNight(AtAnyHour, TestCase):
     now = dt.datetime(2027, 1, 10, 23, 50, tzinfo=ZONE)
 
 
+@pytest.mark.once
 @pytest.mark.slow
 class HolidayBeforeDawn(AtAnyHour, TestCase):
     now = dt.datetime(2026, 12, 8, 4, 0, tzinfo=ZONE)

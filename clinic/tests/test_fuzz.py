@@ -23,7 +23,7 @@ from appointments.tests.factories import NOW
 from clinic.policy import Door, row_for
 from clinic.tests.world import World, addresses, admin_names
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.once]
 
 VISITORS = [None, Role.PATIENT, Role.PRACTITIONER, Role.RECEPTION, Role.ADMINISTRATOR]
 
