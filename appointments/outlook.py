@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import datetime as dt
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from typing import Literal
 from zoneinfo import ZoneInfo
 
@@ -34,6 +34,8 @@ class Stretch:
     label: str = ""
     row_id: int = 0
     whole_day: bool = False
+    #: Whether it holds at every location that is shown; else its own has to be named.
+    everywhere: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,21 +84,22 @@ def _open(
 
 def _closed(
     schedules: Sequence[Schedule], opened: dict[int, OpenTime], weekly: set[int], day: dt.date
-) -> Iterable[Stretch]:
-    """Each block once, also when it closes several locations."""
-    found: dict[tuple[str, int, Interval], Stretch] = {}
+) -> list[Stretch]:
+    """Each block once, also when it closes several locations. A day off has no breaks."""
+    found: dict[tuple[str, int, Interval], list[Stretch]] = defaultdict(list)
     for schedule in schedules:
         location = schedule.location
         whole = day_bounds(day, location.zone)
-        shifts = clip(opened[schedule.pk].shifts, whole)
-        for block in opened[schedule.pk].blocks:
+        open_ = opened[schedule.pk]
+        off = whole in [part for b in open_.blocks for part in clip([b.interval], whole)]
+        shifts = [] if off else clip(open_.shifts, whole)
+        for block in open_.blocks:
             kind = _kind(block, weekly)
             for part in clip([block.interval], whole):
-                if kind == "break" and not clip(shifts, part):
-                    continue
-                row = _stretch(kind, part, location, block, whole_day=part == whole)
-                found.setdefault((kind, block.row_id, part), row)
-    return found.values()
+                if kind != "break" or clip(shifts, part):
+                    row = _stretch(kind, part, location, block, whole_day=part == whole)
+                    found[kind, block.row_id, part].append(row)
+    return [replace(rows[0], everywhere=len(rows) == len(schedules)) for rows in found.values()]
 
 
 def _kind(block: Block, weekly: set[int]) -> Kind:

@@ -9,7 +9,7 @@ from typing import Any
 from django import forms
 from django.contrib import messages
 from django.db import OperationalError, transaction
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import redirect
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path
@@ -85,7 +85,7 @@ class ImportsHolidays(AskingAdmin):
 
     def import_holidays(self, request: HttpRequest) -> HttpResponse:
         """GET: choose, look. POST: apply what is ticked, or ask about whom it hits."""
-        data = request.POST if request.method == "POST" else request.GET
+        data = request.POST if request.method == "POST" else _of_this_country(request.GET)
         form = WhichForm(data if "country" in data else None)
         if not form.is_bound or not form.is_valid():
             return self._page(request, form, status=422 if form.is_bound else 200)
@@ -148,6 +148,17 @@ class ImportsHolidays(AskingAdmin):
         }
         template = "admin/clinic/closure/import.html"
         return TemplateResponse(request, template, context, status=status)
+
+
+def _of_this_country(query: QueryDict) -> QueryDict:
+    """The address without the region that was chosen for another country."""
+    data = query.copy()
+    known = {code for code, _name in countries()}
+    country = data.get("country", "")
+    own = {code for code, _name in regions(country)} if country in known else set()
+    if data.get("region") not in own:
+        data["region"] = ""
+    return data
 
 
 def _preview(form: WhichForm) -> list[dict[str, Any]]:

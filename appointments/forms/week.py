@@ -64,13 +64,13 @@ class WeekForm(forms.Form):
         help_text=_("The distance between the times that patients see."),
     )
     copy_from = forms.ChoiceField(
-        label=_("Copy"),
+        label=_("The hours of"),
         choices=_DAYS,
         required=False,
         widget=forms.Select(attrs={"class": "form-select input-short"}),
     )
     copy_to = forms.MultipleChoiceField(
-        label=_("To"),
+        label=_("To these days"),
         choices=_DAYS,
         required=False,
         widget=forms.CheckboxSelectMultiple(attrs={"class": "form-check-input"}),

@@ -116,7 +116,6 @@ def test_a_day_that_is_no_holiday_is_not_closed(admin):
         {"year": "9999"},
         {"year": "1" * 30},
         {"year": ""},
-        {"region": "ZZ"},
         {"location": "999999"},
         {"location": "x"},
     ],
@@ -125,6 +124,13 @@ def test_what_is_not_offered_is_refused(admin, data):
     for method in (admin.get, admin.post):
         assert method(URL, {**ARGENTINA, **data}).status_code == 422
     assert not Closure.objects.exists()
+
+
+def test_another_country_forgets_the_region(admin):
+    response = admin.get(URL, {**ARGENTINA, "country": "ES", "region": "X"})
+    assert response.status_code == 200
+    assert boxes(response)
+    assert admin.post(URL, {**ARGENTINA, "region": "ZZ"}).status_code == 422
 
 
 # --- appointments that it hits

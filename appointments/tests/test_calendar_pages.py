@@ -135,6 +135,19 @@ def test_two_locations_are_named_and_a_vacation_stands_once(doctor, offering):
     assert wednesday.index("Centro") < wednesday.index("18:00– to 20:00 open Norte")
 
 
+def test_a_day_off_has_no_breaks_and_a_closure_says_where(doctor, offering):
+    second_place(offering, location__slug="norte", location__name="Norte")
+    TimeOff.objects.create(
+        practitioner=offering.practitioner, weekday=1, start=dt.time(13), end=dt.time(14)
+    )
+    day = dt.date(2026, 12, 8)
+    Closure.objects.create(
+        first_day=day, last_day=day, name="Desinfección", location=offering.location
+    )
+    tuesday = said(doctor.get(URL), "2026-12-08")
+    assert tuesday == "Tuesday 8 December All day Desinfección Centro"
+
+
 def test_forth_and_back(doctor):
     response = doctor.get(f"{URL}?desde=2026-12-23")
     assert section(response, "2026-12-21")

@@ -452,6 +452,24 @@ def test_a_vacation_in_two_fields(doctor, offering):
     assert "Monday 7 December 2026 to Sunday 13 December 2026 Vacaciones" in text
 
 
+def test_a_vacation_is_two_clicks_from_the_agenda(doctor, offering):
+    """The link beside the day, and "Save"."""
+    page = main_part(doctor.get("/agenda/2026-12-07/"))
+    assert f'href="{DAYS}?dia=2026-12-07"' in page
+    form = doctor.get(f"{DAYS}?dia=2026-12-07").content.decode()
+    assert 'name="first_day" value="2026-12-07"' in form
+    assert (
+        doctor.post(DAYS, {"first_day": "2026-12-07", "last_day": "20/12/2026"}).status_code == 302
+    )
+    assert TimeOff.objects.get().starts_at == dt.datetime(2026, 12, 7, tzinfo=ZONE)
+
+
+@pytest.mark.parametrize("day", ["", "0000-00-00", "%00", "x" * 10_000])
+def test_a_link_with_nonsense_opens_the_form(doctor, day):
+    for url in (DAYS, HOURS, WEEKLY):
+        assert doctor.get(f"{url}?dia={day}").status_code == 200
+
+
 def test_one_whole_day(doctor):
     doctor.post(DAYS, {"first_day": "2026-12-07"})
     row = TimeOff.objects.get()

@@ -96,7 +96,8 @@ def _add(
     """Block time; what it hits is asked about first."""
     practice = practice_of(request, practitioner)
     if request.method != "POST":
-        return _form_page(request, practice, kind, form_class(**_choices(practice)))
+        form = form_class(**_choices(practice), initial=_suggested(request))
+        return _form_page(request, practice, kind, form)
     form = form_class(request.POST, **_choices(practice))
     if not form.is_valid():
         return _form_page(request, practice, kind, form, status=422)
@@ -113,6 +114,12 @@ def _add(
         return question
     messages.success(request, _("The time off is saved."))
     return redirect(practice.url("time_off"))
+
+
+def _suggested(request: HttpRequest) -> dict[str, str]:
+    """The day that a link from the agenda brings along; nonsense is refused when it is sent."""
+    day = request.GET.get("dia", "")[:30]
+    return {"first_day": day, "day": day}
 
 
 def _choices(practice: Practice) -> dict[str, Any]:

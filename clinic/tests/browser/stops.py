@@ -246,6 +246,9 @@ def _practice(practitioner: str) -> Iterator[Stop]:
     yield page("hours_at", "parque", act=fold_out)
     yield page("hours_at", "parque", act=_wrong_hours, status=422)
     yield page("hours_at", "parque", act=_no_hours)
+    yield page("hours_from", "parque")
+    yield page("hours_from", "parque", act=send_empty, status=422)
+    yield page("coming")
     yield page("overrides")
     yield page("override_add")
     yield page("override_add", act=send_empty, status=422)
@@ -303,6 +306,10 @@ def administrators() -> Iterator[Stop]:
     yield to("admin:app_list", "clinic")
     for model, options in sorted(admin.site._registry.items(), key=lambda item: item[0].__name__):
         yield from _administration_of(model, options)
+    yield to("admin:clinic_closure_import")
+    yield to("admin:clinic_closure_import", query="country=AR&region=X&year=2026&location=")
+    yield to("admin:clinic_closure_import", query="country=XX", status=422)
+    yield to("admin:clinic_closure_import", query=_THIS_YEAR, act=_holidays)
     move = Appointment.objects.filter(status=Status.PENDING).first()
     assert move is not None
     change = reverse("admin:appointments_appointment_change", args=[move.pk])
@@ -324,6 +331,14 @@ def _administration_of(model: Any, options: Any) -> Iterator[Stop]:
         yield to(f"{name}_change", first.pk)
     if first and options.can_remove:
         yield to(f"{name}_delete", first.pk)
+
+
+_THIS_YEAR = "country=AR&region=&year=2026&location="
+
+
+def _holidays(page: Any) -> Any:
+    """Days on which there are appointments: the page that asks about them."""
+    return press(page, "#content form[method=post] .submit-row [type=submit]")
 
 
 def _cancel_without_reason(page: Any) -> Any:
