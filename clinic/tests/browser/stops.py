@@ -20,7 +20,7 @@ from accounts import invitations
 from accounts.models import Patient, Practitioner, User
 from accounts.roles import Role
 from appointments.availability import free_slots
-from appointments.models import Appointment
+from appointments.models import Appointment, RuleChange
 from appointments.tests.factories import NOW, at
 from appointments.timetable import OfferedSlot
 from appointments.transitions import Status
@@ -224,6 +224,7 @@ def practitioners() -> Iterator[Stop]:
     yield to("appointments:patient_history", done.patient.public_id)
     yield to("appointments:agenda_appointment", MISSING, status=404)
     yield from _practice("")
+    yield _undoable(Role.PRACTITIONER, doctor.user, "appointments:change")
     offering = doctor.schedules.get(location__slug="parque").offerings.first()
     yield to("appointments:why", query=f"servicio={offering.pk}&dia=28/11/2026")
     yield to("accounts:profile")
@@ -271,6 +272,21 @@ def _practice(practitioner: str) -> Iterator[Stop]:
     yield page("service_edit", "parque", "consulta-clinica", act=wrong, status=422)
 
 
+def _undoable(role: Role, by: User, name: str) -> Stop:
+    """The page of a change of hours that can still be taken back."""
+    visit = Appointment.objects.filter(start__gt=OPENED, status=Status.BOOKED).first()
+    assert visit is not None
+    change = RuleChange.objects.create(
+        practitioner=visit.practitioner,
+        by=by,
+        role=role,
+        at=OPENED,
+        undo_until=OPENED + dt.timedelta(minutes=10),
+        settled=[{"appointment": visit.pk}],
+    )
+    return to(name, change.public_id)
+
+
 def _wrong_hours(page: Any) -> Any:
     page.locator("main table input:visible").first.fill("25:00")
     return press(page, "main button[name=save]")
@@ -288,6 +304,8 @@ def reception() -> Iterator[Stop]:
     yield to("appointments:desk", query="day=2026-11-29")
     yield to("appointments:desk_practitioners")
     yield from _practice("martin-olmedo")
+    desk = User.objects.get(receptionist__isnull=False)
+    yield _undoable(Role.RECEPTION, desk, "appointments:desk_change")
     yield to("appointments:desk_why")
     offering = ServiceOffering.objects.get(
         schedule__practitioner__slug="martin-olmedo", service__slug="consulta-clinica"

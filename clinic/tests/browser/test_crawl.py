@@ -20,7 +20,7 @@ from clinic.models import AuditEvent
 from clinic.tests.browser.html import Page
 from clinic.tests.browser.visitor import EMAILS, told
 
-pytestmark = [pytest.mark.django_db, pytest.mark.slow]
+pytestmark = [pytest.mark.django_db, pytest.mark.slow, pytest.mark.once]
 
 #: How many pages of one kind are opened: the agenda has a page for every day there is.
 PER_KIND = 2
