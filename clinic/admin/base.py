@@ -87,6 +87,12 @@ class Choice(AutocompleteSelect):
 
 
 class _Choices(AutocompleteSelectMultiple):
+    """Each choice has a button to take it away: one for all of them would stand in their list."""
+
+    def build_attrs(self, base_attrs: Any, extra_attrs: Any = None) -> dict[str, Any]:
+        attrs: dict[str, Any] = super().build_attrs(base_attrs, extra_attrs)
+        return {**attrs, "data-allow-clear": "false"}
+
     def optgroups(self, name: str, value: Sequence[str], attr: Any = None) -> Any:
         return super().optgroups(name, _ids(value), attr)
 

@@ -12,6 +12,7 @@ from io import StringIO
 from typing import Any
 
 import pytest
+import time_machine
 from django.core.management import CommandError, call_command
 from django.db import connection, models
 
@@ -303,14 +304,15 @@ def test_a_message_written_twice_is_found(appointment: Appointment) -> None:
 # --- the command ------------------------------------------------------------------
 
 
-def run() -> str:
-    out = StringIO()
-    call_command("check_integrity", stdout=out, no_color=True)
+def run(out: StringIO) -> str:
+    """The command looks at its own clock: what is to come is different tomorrow."""
+    with time_machine.travel(NOW, tick=False):
+        call_command("check_integrity", stdout=out, no_color=True)
     return out.getvalue()
 
 
 def test_the_command_counts_what_it_looked_at(appointment: Appointment) -> None:
-    said = run()
+    said = run(StringIO())
     assert said.startswith("Every promise holds. Looked at 1 appointments, 1 busy days, 12 cells, ")
     assert "1 patients, 1 practitioners" in said
 
@@ -319,7 +321,7 @@ def test_the_command_prints_each_breach_and_fails(appointment: Appointment) -> N
     raw(Appointment, appointment.pk, local_date=at(10, days=3).date())
     out = StringIO()
     with pytest.raises(CommandError, match="Promises broken: 1") as caught:
-        call_command("check_integrity", stdout=out)
+        run(out)
     assert caught.value.returncode == 1
     assert out.getvalue() == (
         f"day is right: appointment {appointment.reference}: "

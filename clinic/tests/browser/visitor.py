@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import urlsplit
 
 from django.conf import settings
 from django.test import Client
@@ -43,8 +44,9 @@ class Look:
 
 
 WIDE = Look()
-PHONE = Look(320, 640)
-DARK_PHONE = Look(320, 640, dark=True, language="en")
+#: Everything is walked through in these two: both screens, both languages, light and dark.
+#: The longer words go onto the smaller screen.
+WALKS = [Look(language="en"), Look(320, 640, dark=True)]
 
 
 @dataclass(slots=True)
@@ -53,6 +55,10 @@ class Visitor:
 
     base: str
     new_context: Callable[..., BrowserContext]
+
+    @property
+    def host(self) -> str:
+        return urlsplit(self.base).netloc
 
     def browser(self, role: Role | None = None, look: Look = WIDE) -> BrowserContext:
         """A fresh browser; somebody with a role is logged in already."""
@@ -74,15 +80,12 @@ class Visitor:
     def page(self, role: Role | None = None, look: Look = WIDE) -> Page:
         return self.browser(role, look).new_page()
 
-    def survey(
-        self, role: Role | None, look: Look, check: Check, page: Page | None = None
-    ) -> dict[str, list[str]]:
+    def survey(self, role: Role | None, page: Page, checks: list[Check]) -> dict[str, list[str]]:
         """Opens every page that this role meets; what is wrong there, by page."""
         found = {}
-        page = page or self.page(role, look)
         for stop in stops_of(role):
             try:
-                wrong = [*visit(page, stop), *check(page)]
+                wrong = [*visit(page, stop), *(line for check in checks for line in check(page))]
             except PlaywrightError as error:
                 wrong = [str(error)[:500]]
             if wrong:
