@@ -39,6 +39,8 @@ ALLOWED_HOSTS = ["testserver", "localhost", "127.0.0.1"]
 # whitenoise looks its files up itself instead of wanting collectstatic.
 WHITENOISE_AUTOREFRESH = True
 WHITENOISE_USE_FINDERS = True
+# A browser in a test lives later than the site: a minute would be over before it began.
+WHITENOISE_MAX_AGE = 10 * 365 * 24 * 60 * 60
 
 if EMBEDDED:
     # A file, not memory: threads and other processes of a test get connections of their own.
