@@ -9,6 +9,7 @@ MAKEFLAGS += --no-print-directory
 PORT ?= 8000
 JOBS ?= 2
 EXAMPLES ?= 100000
+PAIRS ?= 500
 PYTHON ?= python3
 TEST_DATABASE_URL ?= mysql://root@127.0.0.1:3306/clinic
 
@@ -56,6 +57,12 @@ properties: .venv/.developing ## The arithmetic of time on 100,000 random schedu
 	env -u DATABASE_URL HYPOTHESIS_EXAMPLES=$(EXAMPLES) $(PYTEST) -n $(JOBS) --dist worksteal \
 		scheduling/tests/test_intervals.py scheduling/tests/test_slots.py \
 		scheduling/tests/test_expand.py appointments/tests/test_explain.py
+
+.PHONY: race
+race: .venv/.developing ## Many at once on MariaDB: pairs of verbs 500 times each, then the real server (minutes)
+	DATABASE_URL=$(TEST_DATABASE_URL) RACE_PAIRS=$(PAIRS) $(PYTEST) -n $(JOBS) --dist worksteal -m race
+	TEST_DATABASE_URL=$(TEST_DATABASE_URL) $(PY) .ci/race.py guarded
+	TEST_DATABASE_URL=$(TEST_DATABASE_URL) $(PY) .ci/race.py red --attempts 2000
 
 .PHONY: coverage
 coverage: .venv/.developing ## Which lines the suite on SQLite does not reach

@@ -68,6 +68,11 @@ class PatientBusy(Refusal):
         self.appointment = appointment
 
 
+class RoomTaken(Refusal):
+    code = "room_taken"
+    sentence = _("Somebody else has this room at that time. Choose another room, or none.")
+
+
 class SameDay(Refusal):
     """Not an error: a second appointment on one day is asked about once."""
 

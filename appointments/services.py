@@ -19,6 +19,7 @@ from appointments.exceptions import (
     NotYet,
     PatientBusy,
     ReasonNeeded,
+    RoomTaken,
     SameDay,
     SameTime,
     SlotTaken,
@@ -50,7 +51,7 @@ def book(
 
     The same ``request_key`` again returns the appointment it made the first time.
     Refuses: SlotTaken, SlotPast, SlotTooSoon, SlotTooFar, SlotClosed,
-    OfferingWithdrawn, PatientBusy, SameDay (unless ``same_day_ok``).
+    OfferingWithdrawn, PatientBusy, RoomTaken, SameDay (unless ``same_day_ok``).
     """
     now = now or timezone.now()
     if by.role not in MAY[Verb.BOOK]:
@@ -69,6 +70,8 @@ def book(
             )
             _check_patient(patient, slot, same_day_ok=same_day_ok or by.role != Role.PATIENT)
             appointment = _new(offering, patient, slot, by, now)
+            if room and not _is_free(room, appointment):
+                raise RoomTaken
             appointment.reason = reason
             appointment.room = room
             appointment.request_key = request_key
@@ -243,11 +246,15 @@ def _room_for(old: Appointment, moved: Appointment) -> Room | None:
     room = old.room
     if room is None or not room.is_active or moved.location_id != old.location_id:
         return None
-    cells = cells_of(moved.occupied)
+    return room if _is_free(room, moved) else None
+
+
+def _is_free(room: Room, appointment: Appointment) -> bool:
+    cells = cells_of(appointment.occupied)
     taken = OccupancyCell.objects.filter(
         resource=Resource.ROOM, resource_id=room.pk, cell__range=(cells[0], cells[-1])
     )
-    return None if taken.exists() else room
+    return not taken.exists()
 
 
 def confirm(*, appointment: Appointment, by: Actor, now: dt.datetime | None = None) -> Appointment:

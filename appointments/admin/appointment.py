@@ -125,8 +125,9 @@ class AppointmentAdmin(RefusingAdmin):
     def get_fieldsets(self, request: HttpRequest, obj: Appointment | None = None) -> Any:
         if obj:
             return self.fieldsets
-        names = ["patient", "practitioner", "service", "location", "day", "time", "reason"]
-        return [(None, {"fields": [*names, "request_key"]})]
+        who = ["patient", "practitioner", "service", "location"]
+        when = ["day", "time", "room", "reason", "request_key"]
+        return [(None, {"fields": [*who, *when]})]
 
     def get_readonly_fields(
         self, request: HttpRequest, obj: Appointment | None = None
@@ -152,6 +153,7 @@ class AppointmentAdmin(RefusingAdmin):
             start=data["start"],
             by=Actor.administrator(person(request)),
             reason=data["reason"],
+            room=data["room"],
             request_key=data["request_key"],
         )
 

@@ -16,7 +16,7 @@ from accounts.models import Patient, Practitioner
 from appointments.models import Appointment
 from clinic.admin.base import Choice, joined
 from clinic.fields import time_on_the_grid
-from clinic.models import Location, Service
+from clinic.models import Location, Room, Service
 from scheduling.intervals import to_instant
 from scheduling.models import ServiceOffering
 from scheduling.wallclock import instant_of
@@ -31,6 +31,13 @@ def _choose(name: str, queryset: Any, **options: Any) -> forms.ModelChoiceField:
         widget=Choice(field, admin.site),
         **options,
     )
+
+
+class RoomField(forms.ModelChoiceField):
+    """Rooms are called alike at two locations."""
+
+    def label_from_instance(self, obj: Any) -> str:
+        return f"{obj.location} · {obj}"
 
 
 class BookingForm(forms.ModelForm):
@@ -52,6 +59,11 @@ class BookingForm(forms.ModelForm):
         validators=[time_on_the_grid],
         help_text=_("On the clock of the location."),
     )
+    room = RoomField(
+        label=_("Room (optional)"),
+        queryset=Room.objects.filter(is_active=True).select_related("location"),
+        required=False,
+    )
     reason = forms.CharField(
         label=_("Reason for the visit (optional)"), max_length=500, required=False
     )
@@ -66,6 +78,8 @@ class BookingForm(forms.ModelForm):
         data = super().clean() or {}
         if not self.errors:
             data["offering"] = offering = self._offering(data)
+            if data["room"] and data["room"].location_id != offering.location.pk:
+                raise ValidationError({"room": _("This room is at another location.")})
             day, time = data["day"], data["time"]
             data["start"] = to_instant(instant_of(day, time, offering.location.zone))
         return data

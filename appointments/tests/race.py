@@ -2,15 +2,39 @@
 
 from __future__ import annotations
 
+import datetime as dt
+import os
 import threading
-from collections.abc import Callable, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
 from itertools import combinations
 from typing import Any
 
 from django.db import connection
 
 from appointments.exceptions import Refusal
+from appointments.integrity import breaches, busy
 from appointments.models import Appointment
+from appointments.tests.factories import at
+
+
+def rounds() -> int:
+    """How often two verbs meet: on SQLite the writers queue, and a few times say as much."""
+    if connection.vendor != "mysql":
+        return 3
+    return int(os.environ.get("RACE_PAIRS") or 20)
+
+
+def hours() -> Iterator[dt.datetime]:
+    """For each round an hour of its own, with the hour after it free: 9, 11, 13, 15."""
+    for n in range(rounds()):
+        yield at(9 + 2 * (n % 4), days=1 + n // 4)
+
+
+def problems() -> list[str]:
+    """What ``check_integrity`` finds of the appointments."""
+    counts: Counter[str] = Counter()
+    return [str(breach) for breach in (*breaches(counts), *busy(counts))]
 
 
 def together(deeds: Sequence[Callable[[], Any]]) -> list[Any]:

@@ -23,7 +23,7 @@ from appointments.models import Appointment, AppointmentEvent, OccupancyCell
 from appointments.tests.factories import NOW, at, book
 from appointments.transitions import Status
 from clinic.models import AuditEvent
-from clinic.tests.factories import LocationFactory
+from clinic.tests.factories import LocationFactory, RoomFactory
 from scheduling.models import ServiceOffering
 from scheduling.tests.factories import (
     ScheduleFactory,
@@ -129,6 +129,27 @@ def test_other_refusals_are_too(client: Client, start: dt.datetime, sentence: st
     response = client.post(ADD, typed(open_offering(), start=start))
     assert response.status_code == 409
     assert sentence in errors(response)
+    assert not Appointment.objects.exists()
+
+
+def test_a_room_is_given_to_one_at_a_time(client: Client) -> None:
+    offering = open_offering()
+    room = RoomFactory.create(location=offering.location)
+    client.post(ADD, typed(offering, room=room.pk))
+    assert Appointment.objects.get().room == room
+    other = open_offering(schedule__location=offering.location)
+    response = client.post(ADD, typed(other, start=at(10, 15), room=room.pk))
+    assert response.status_code == 409
+    assert "Somebody else has this room at that time." in errors(response)
+    assert Appointment.objects.count() == 1
+
+
+def test_a_room_is_where_the_practitioner_is(client: Client) -> None:
+    room = RoomFactory.create()
+    response = client.post(ADD, typed(open_offering(), room=room.pk))
+    assert response.status_code == 422
+    assert "This room is at another location." in errors(response)
+    assert f"{room.location} · {room.name}" in response.content.decode()
     assert not Appointment.objects.exists()
 
 

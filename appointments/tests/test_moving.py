@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import datetime as dt
 import functools
-from collections import Counter
 from typing import Any
 
 import pytest
@@ -27,11 +26,10 @@ from appointments.exceptions import (
     SlotTooSoon,
     TooLateToMove,
 )
-from appointments.integrity import breaches, busy
 from appointments.models import Appointment, OccupancyCell
 from appointments.tests.factories import NOW, at, book, desk
 from appointments.tests.practice import new_practice
-from appointments.tests.race import overlaps_in_database, split, together
+from appointments.tests.race import overlaps_in_database, problems, split, together
 from appointments.undo import Undone, undo
 from clinic.tests.factories import RoomFactory
 from scheduling.models import ServiceOffering
@@ -49,11 +47,6 @@ def move(appointment: Appointment, start: dt.datetime, **kwargs: Any) -> Appoint
 
 def fresh(appointment: Appointment) -> Appointment:
     return Appointment.objects.get(pk=appointment.pk)
-
-
-def problems() -> list[str]:
-    counts: Counter[str] = Counter()
-    return [str(b) for b in (*breaches(counts), *busy(counts))]
 
 
 @pytest.mark.django_db
@@ -220,25 +213,6 @@ class TestMove:
 @pytest.mark.race
 class TestCrossing:
     rounds = 40 if connection.vendor == "mysql" else 5
-
-    def test_two_moves_that_cross_do_not_deadlock(self):
-        """Each wants to go where the other one is coming from, again and again."""
-        one, other = open_offering(), open_offering()
-        other.service = one.service
-        other.save()
-        for n in range(self.rounds):
-            day = 1 + n
-            left = book(offering=one, start=at(10, days=day))
-            right = book(offering=other, start=at(10, days=day))
-            results = together(
-                [
-                    functools.partial(move, left, at(11, days=day), offering=other),
-                    functools.partial(move, right, at(11, days=day), offering=one),
-                ]
-            )
-            made, refused = split(results)
-            assert (len(made), refused) == (2, [])
-        assert problems() == []
 
     def test_two_who_want_each_others_time(self):
         """Neither can have what the other still holds; nobody loses what they have."""

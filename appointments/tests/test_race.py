@@ -17,7 +17,7 @@ from django.db import OperationalError, connection
 from accounts.roles import Actor
 from accounts.tests.factories import PatientFactory
 from appointments import availability, blocking, changes, locks, occupancy, services
-from appointments.exceptions import PatientBusy, Refusal, SlotClosed, SlotTaken
+from appointments.exceptions import PatientBusy, Refusal, RoomTaken, SlotClosed, SlotTaken
 from appointments.models import Appointment, AppointmentEvent, OccupancyCell
 from appointments.tests.factories import NOW, at, book, desk
 from appointments.tests.race import overlaps_in_database, split, together
@@ -177,7 +177,7 @@ def test_one_room_is_given_once():
     deeds = [functools.partial(book, offering=open_offering(), room=room) for _n in range(8)]
     made, refused = split(together(deeds))
     assert len(made) == 1
-    assert len(refused) == 7
+    assert [type(r) for r in refused] == [RoomTaken] * 7
 
 
 def test_the_same_form_sent_many_times_at_once_makes_one_appointment():

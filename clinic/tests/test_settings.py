@@ -231,3 +231,31 @@ def test_production_without_a_key_says_how_to_make_one(tmp_path):
     assert result.returncode != 0
     assert "SECRET_KEY is missing" in result.stderr
     assert "secrets.token_urlsafe(50)" in result.stderr
+
+
+@pytest.mark.parametrize(
+    "variables",
+    [
+        {"DATABASE_URL": "mysql://nobody@127.0.0.1:1/clinic", "BASE_URL": "https://a.example"},
+        {"DATABASE_URL": ""},
+    ],
+    ids=["production", "embedded"],
+)
+def test_the_guards_come_off_on_the_red_database_only(tmp_path, variables):
+    """No database of a clinic can be served by the site that the race needs for its proof."""
+    red = "__import__('clinic.tests.unguarded')"
+    result = load(tmp_path, red, SECRET_KEY="x", ALLOWED_HOSTS="a.example", **variables)
+    assert result.returncode == 1
+    assert "keeps its guards" in result.stderr
+
+
+def test_nothing_but_the_race_knows_the_site_without_guards():
+    folders = ["accounts", "appointments", "clinic", "notifications", "scheduling", ".ci"]
+    files = [path for folder in folders for path in (ROOT / folder).rglob("*")]
+    knows = {
+        str(path.relative_to(ROOT))
+        for path in files
+        if path.is_file() and path.suffix != ".pyc" and b"unguarded:" in path.read_bytes()
+    }
+    knows -= {"clinic/tests/test_settings.py"}
+    assert knows == {".ci/race.py"}
