@@ -18,7 +18,7 @@ APPS = ["accounts", "scheduling", "appointments", "notifications"]
 #: Which modules of ``clinic`` are the catalogue; everything else there is wiring.
 CATALOGUE = {"admin", "apps", "audit", "checks", "fields", "migrations", "models", "templatetags"}
 CATALOGUE |= {"forms", "holiday_calendar", "text", "tests.factories"}
-WIRING = {"", "admin_site", "asgi", "celery", "context_processors", "demo", "environment"}
+WIRING = {"", "admin_site", "asgi", "broker", "celery", "context_processors", "demo", "environment"}
 WIRING |= {"management", "middleware", "policy", "settings", "tests", "urls", "views", "wsgi"}
 
 FLOORS = ["the catalogue half of clinic", *APPS, "the wiring half of clinic"]
