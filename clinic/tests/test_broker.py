@@ -9,7 +9,7 @@ from queue import Empty
 from typing import Any
 
 import pytest
-from kombu import Connection
+from kombu.connection import Connection
 from kombu.exceptions import ChannelError
 from kombu.transport import filesystem
 
