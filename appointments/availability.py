@@ -2,7 +2,8 @@
 
 One arithmetic (``scheduling.slots``) serves three questions: what is shown (``free_time``,
 fed by the busy days kept beside the appointments), whether one start may be booked now
-(``check``, fed by the appointments themselves, under the lock), and why not.
+(``check``, fed by the appointments themselves, under the lock), and why not. Holds that
+are live by the clock take time too, except from the account that has them (``holder``).
 """
 
 from __future__ import annotations
@@ -11,17 +12,22 @@ import datetime as dt
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
+from django.db import models
+
+from accounts.models import User
 from appointments import busy_days
 from appointments.exceptions import (
     OfferingWithdrawn,
     SlotClosed,
+    SlotHeld,
     SlotPast,
     SlotTaken,
     SlotTooFar,
     SlotTooSoon,
 )
-from appointments.models import Appointment
+from appointments.models import Appointment, Hold
 from clinic.fields import CELL_MINUTES
 from clinic.models import Organization
 from scheduling.intervals import Interval, to_instant, to_minute
@@ -30,6 +36,8 @@ from scheduling.selectors import OpenTime, booking_rules, open_time, travel_rule
 from scheduling.slots import Mask, Ruler, Slot, bits, choose, places, widen
 
 _DAY = dt.timedelta(days=1)
+#: Practitioner, location, from when to when.
+_Taken = tuple[int, int, Interval]
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +72,7 @@ def free_time(
     end: dt.datetime,
     now: dt.datetime,
     organization: Organization | None = None,
+    holder: User | None = None,
 ) -> list[FreeTime]:
     """What a patient can book of each offering, starting in [start, end).
 
@@ -76,7 +85,10 @@ def free_time(
     ruler = Ruler.of_days(to_minute(start), to_minute(end))
     schedules = {o.schedule_id: o.schedule for o in offerings}
     opened = open_time(list(schedules.values()), start, end)
-    by_place = busy_days.read((s.practitioner_id for s in schedules.values()), ruler)
+    people = {s.practitioner_id for s in schedules.values()}
+    by_place = busy_days.read(people, ruler)
+    for practitioner, location, interval in _held(people, start, end, now=now, holder=holder):
+        by_place[practitioner][location] |= ruler.touched([interval])
     lines = {
         pk: _Line.of(schedule, opened[pk], by_place[schedule.practitioner_id], ruler, organization)
         for pk, schedule in schedules.items()
@@ -99,9 +111,12 @@ def free_slots(
     end: dt.datetime,
     now: dt.datetime,
     organization: Organization | None = None,
+    holder: User | None = None,
 ) -> list[Slot]:
     """Every slot of ``free_time``, earliest first."""
-    found = free_time(offerings, start=start, end=end, now=now, organization=organization)
+    found = free_time(
+        offerings, start=start, end=end, now=now, organization=organization, holder=holder
+    )
     return sorted(slot for free in found for slot in free.slots())
 
 
@@ -166,23 +181,46 @@ def busy_time(
 
 def _appointments(
     practitioners: Iterable[int], start: dt.datetime, end: dt.datetime
-) -> Iterator[tuple[int, int, Interval]]:
-    rows = (
-        Appointment.objects.occupying()
-        .filter(practitioner__in=set(practitioners), start__gte=start - _DAY, start__lt=end + _DAY)
-        .values_list(
-            "practitioner_id", "location_id", "start", "end", "buffer_before", "buffer_after"
-        )
-    )
-    for practitioner, location, begins, ends, before, after in rows:
+) -> Iterator[_Taken]:
+    return _taken(Appointment.objects.occupying(), practitioners, start, end)
+
+
+def _held(
+    practitioners: Iterable[int],
+    start: dt.datetime,
+    end: dt.datetime,
+    *,
+    now: dt.datetime,
+    holder: User | None,
+) -> Iterator[_Taken]:
+    """What others than this account are booking at this moment."""
+    others = Hold.objects.live(now).exclude(user=holder)
+    return _taken(others, practitioners, start, end)
+
+
+def _taken(
+    rows: models.QuerySet[Any], practitioners: Iterable[int], start: dt.datetime, end: dt.datetime
+) -> Iterator[_Taken]:
+    around = rows.filter(
+        practitioner__in=set(practitioners), start__gte=start - _DAY, start__lt=end + _DAY
+    ).values_list("practitioner_id", "location_id", "start", "end", "buffer_before", "buffer_after")
+    for practitioner, location, begins, ends, before, after in around:
         yield practitioner, location, (to_minute(begins) - before, to_minute(ends) + after)
 
 
-def check(offering: ServiceOffering, *, start: dt.datetime, now: dt.datetime, online: bool) -> Slot:
+def check(
+    offering: ServiceOffering,
+    *,
+    start: dt.datetime,
+    now: dt.datetime,
+    online: bool,
+    holder: User | None = None,
+) -> Slot:
     """The slot at this start, or the refusal that says why there is none.
 
     ``online``: as a patient. Staff may use any start on the five-minute grid,
-    closer and further away than patients, but never outside the hours.
+    closer and further away than patients, but never outside the hours. ``holder``:
+    the account whose own holds are not in the way.
     """
     door = ServiceOffering.objects.online() if online else ServiceOffering.objects.bookable()
     fresh = door.with_parts().filter(pk=offering.pk).first()
@@ -200,8 +238,14 @@ def check(offering: ServiceOffering, *, start: dt.datetime, now: dt.datetime, on
     line = _Line.of(fresh.schedule, opened, busy, ruler, organization)
     step = fresh.schedule.slot_step if online else CELL_MINUTES
     aligned = start.second == start.microsecond == 0 and minute % CELL_MINUTES == 0
-    if aligned and line.starts(fresh, step) & ruler.from_(minute) & ruler.before(minute + 1):
-        return Slot(start, end, fresh.pk)
+    this = ruler.from_(minute) & ruler.before(minute + 1)
+    if aligned and line.starts(fresh, step) & this:
+        for _p, where, held in _held([fresh.practitioner.pk], start, end, now=now, holder=holder):
+            busy[where] |= ruler.touched([held])
+        line = _Line.of(fresh.schedule, opened, busy, ruler, organization)
+        if line.starts(fresh, step) & this:
+            return Slot(start, end, fresh.pk)
+        raise SlotHeld
     need = fresh.need
     wanted = (minute - need.before, minute + need.duration + need.after)
     raise SlotTaken if ruler.touched([wanted]) & line.busy else SlotClosed

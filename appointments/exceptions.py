@@ -6,8 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import ngettext_lazy
 
 if TYPE_CHECKING:
+    from accounts.models import Practitioner
     from appointments.models import Appointment
 
 
@@ -30,6 +32,16 @@ class Refusal(Exception):
 class SlotTaken(Refusal):
     code = "taken"
     sentence = _("This time has just been taken.")
+
+
+class SlotHeld(SlotTaken):
+    """Not an appointment yet: another account keeps it for some minutes."""
+
+    code = "held"
+    sentence = _(
+        "Somebody else is booking this time right now. If they do not, it is free again in a"
+        " few minutes."
+    )
 
 
 class SlotPast(Refusal):
@@ -82,6 +94,40 @@ class SameDay(Refusal):
     def __init__(self, appointment: Appointment) -> None:
         super().__init__(appointment=appointment)
         self.appointment = appointment
+
+
+class LimitReached(Refusal):
+    """The clinic wants to speak with whoever books more than this online."""
+
+    code = "limit"
+
+
+class TooManyAhead(LimitReached):
+    code = "too_many_ahead"
+
+    def __init__(self, most: int) -> None:
+        sentence = ngettext_lazy(
+            "There is already %(most)d appointment ahead for this patient, as many as can be"
+            " booked online. To book another one, call the clinic.",
+            "There are already %(most)d appointments ahead for this patient, as many as can be"
+            " booked online. To book another one, call the clinic.",
+            "most",
+        )
+        super().__init__(sentence % {"most": most})
+
+
+class TooManyCancelled(LimitReached):
+    code = "too_many_cancelled"
+
+    def __init__(self, times: int, days: int, practitioner: Practitioner) -> None:
+        sentence = ngettext_lazy(
+            "In the last %(days)d days %(times)d appointment of this patient with %(name)s has"
+            " been cancelled here. To find a time that suits, call the clinic.",
+            "In the last %(days)d days %(times)d appointments of this patient with %(name)s have"
+            " been cancelled here. To find a time that suits, call the clinic.",
+            "times",
+        )
+        super().__init__(sentence % {"times": times, "days": days, "name": practitioner})
 
 
 class MoveNotAllowed(Refusal):

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from django.db import models
 from django.utils.translation import gettext as _
 
-from appointments.models import Appointment
+from appointments.models import Appointment, Hold
 from clinic.fields import CELL_MINUTES
 from clinic.models import Closure, Organization
 from clinic.templatetags.clinic_times import duration, local_time
@@ -52,6 +52,7 @@ class Code(enum.StrEnum):
     TAKEN = "taken"
     TRAVEL = "travel"
     TOO_SHORT = "too_short"
+    HELD = "held"
     NOTICE = "notice"
     HORIZON = "horizon"
     OFF_GRID = "off_grid"
@@ -146,6 +147,7 @@ class Reasons:
         self.rules = booking_rules(offering, organization)
         self.time: OpenTime = open_time([offering.schedule], start, end)[offering.schedule_id]
         self.visits = list(self._visits(start, end))
+        self.held = list(self._held_time(start, end))
         self.ruler = Ruler.of_days(*self.bounds)
 
     def _visits(self, start: dt.datetime, end: dt.datetime) -> Iterator[_Visit]:
@@ -162,9 +164,20 @@ class Reasons:
         )
         for row in rows:
             taken = _cells(row.occupied)
-            away = row.location_id != self.offering.schedule.location_id
-            travel = self.rules.travel_rule.value // CELL_MINUTES * CELL_MINUTES if away else 0
+            travel = self._travel_to(row)
             yield _Visit(row, taken, (taken[0] - travel, taken[1] + travel))
+
+    def _held_time(self, start: dt.datetime, end: dt.datetime) -> Iterator[Interval]:
+        """What somebody is booking at this moment, with the time to travel."""
+        for hold in Hold.objects.live(self.now).filter(
+            practitioner=self.offering.practitioner, start__gte=start - _DAY, start__lt=end + _DAY
+        ):
+            taken, travel = _cells(hold.occupied), self._travel_to(hold)
+            yield taken[0] - travel, taken[1] + travel
+
+    def _travel_to(self, row: Appointment | Hold) -> int:
+        away = row.location_id != self.offering.schedule.location_id
+        return self.rules.travel_rule.value // CELL_MINUTES * CELL_MINUTES if away else 0
 
     @functools.cached_property
     def offered(self) -> Mask:
@@ -172,7 +185,7 @@ class Reasons:
         ruler, time = self.ruler, self.time
         possible = places(
             open_=ruler.inside(time.shifts) & ~ruler.touched(time.closed),
-            busy=ruler.touched(visit.with_travel for visit in self.visits),
+            busy=ruler.touched([*(visit.with_travel for visit in self.visits), *self.held]),
             need=self.offering.need,
             ruler=ruler,
         )
@@ -211,6 +224,7 @@ class Reasons:
                 self._taken,
                 self._too_short,
                 self._too_close,
+                self._being_booked,
                 self._window,
             )
         )
@@ -337,6 +351,13 @@ class Reasons:
                     sentence = _("Too close after the appointment at %s.")
                 return self._because_of(visit, Code.TOO_SHORT, sentence)
         return None
+
+    def _being_booked(self, minute: int) -> Reason | None:
+        need = self.offering.need
+        around = (minute - need.before, minute + need.duration + need.after)
+        if not any(overlaps(around, held) for held in self.held):
+            return None
+        return Reason(Code.HELD, _("Somebody is booking a time here right now."))
 
     def _because_of(self, visit: _Visit, code: Code, sentence: str) -> Reason:
         at = self._clock(to_minute(visit.appointment.start))

@@ -17,7 +17,7 @@ from django.utils import timezone
 
 from accounts.models import Patient, Practitioner
 from accounts.roles import Actor
-from appointments import busy_days, locks
+from appointments import busy_days, locks, occupancy
 from appointments.models import Appointment, AppointmentEvent, OccupancyCell
 from appointments.occupancy import CellKey, wanted
 from appointments.signals import appointment_changed
@@ -105,6 +105,9 @@ def import_appointments(
                 rooms={row.room.pk for row in batch if row.room},
                 patients={row.patient.pk for row in batch},
             )
+            # What somebody is about to book weighs less than what was agreed elsewhere.
+            keys = [key for draft in drafts for key in draft.cells]
+            occupancy.push_aside(keys, now=now, taker=None, before_any_hold=True)
             _refuse_taken(drafts)
             _write(drafts)
             audit.record(
@@ -255,7 +258,10 @@ def _held(takers: dict[CellKey, int]) -> Iterator[tuple[CellKey, str]]:
         cells = [key[2] for key in takers if key[0] == resource]
         for ids in _chunks(sorted({key[1] for key in takers if key[0] == resource})):
             rows = OccupancyCell.objects.filter(
-                resource=resource, resource_id__in=ids, cell__range=(min(cells), max(cells))
+                resource=resource,
+                resource_id__in=ids,
+                cell__range=(min(cells), max(cells)),
+                appointment__isnull=False,
             ).values_list("resource_id", "cell", "appointment__reference")
             for resource_id, cell, reference in rows.iterator():
                 if (key := (resource, resource_id, cell)) in takers:

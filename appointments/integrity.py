@@ -19,8 +19,15 @@ from django.db import models, transaction
 
 from accounts.models import Patient, Practitioner
 from appointments import busy_days, locks
-from appointments.models import Appointment, AppointmentEvent, BusyDay, OccupancyCell, Resource
-from appointments.occupancy import CellKey, wanted
+from appointments.models import (
+    Appointment,
+    AppointmentEvent,
+    BusyDay,
+    Hold,
+    OccupancyCell,
+    Resource,
+)
+from appointments.occupancy import CellKey, wanted, wanted_by_hold
 from appointments.store import plain
 from appointments.transitions import MOVES, Status, Verb
 from clinic.models import Room
@@ -80,6 +87,36 @@ def busy(counts: Counter[str]) -> Iterator[Breach]:
             if kept.get(key, 0) != due.get(key, 0):
                 of = f"practitioner {key[0]}, location {key[1]}, day {key[2]}"
                 yield Breach("busy days", of, "not what the appointments occupy")
+
+
+# --- holds --------------------------------------------------------------------------
+
+
+def held(counts: Counter[str]) -> Iterator[Breach]:
+    """Each hold has its cells. Like all cells they have one taker: that is the key's promise."""
+    for chunk in chunks(Hold.objects.all()):
+        counts["holds"] += len(chunk)
+        for pk in [hold.pk for hold, _breach in _of_holds(chunk)]:
+            yield from _held_once_more(pk)
+
+
+def _of_holds(chunk: Sequence[Hold]) -> Iterator[tuple[Hold, Breach]]:
+    kept: dict[int, set[CellKey]] = defaultdict(set)
+    rows = OccupancyCell.objects.filter(hold__in=[hold.pk for hold in chunk])
+    for pk, *key in rows.values_list("hold_id", "resource", "resource_id", "cell"):
+        kept[pk].add((key[0], key[1], key[2]))
+    for hold in chunk:
+        if what := _difference(wanted_by_hold(hold), kept[hold.pk]):
+            yield hold, Breach("cells are true", f"hold {hold.pk}", "; ".join(what))
+
+
+def _held_once_more(pk: int) -> list[Breach]:
+    with transaction.atomic():
+        hold = Hold.objects.filter(pk=pk).first()
+        if hold is None:
+            return []
+        locks.hold(practitioners=[hold.practitioner_id])
+        return [breach for _h, breach in _of_holds(list(Hold.objects.filter(pk=pk)))]
 
 
 # --- no overlap -------------------------------------------------------------------
@@ -175,12 +212,18 @@ def _events(chunk: Sequence[Appointment]) -> dict[int, list[AppointmentEvent]]:
 def _cells_are_true(
     appointment: Appointment, cells: set[CellKey], events: list[AppointmentEvent]
 ) -> Iterator[tuple[str, str]]:
-    want = wanted(appointment)
+    for what in _difference(wanted(appointment), cells):
+        yield "cells are true", what
+
+
+def _difference(want: set[CellKey], cells: set[CellKey]) -> list[str]:
+    found = []
     for word, keys in (("lacks", want - cells), ("should not hold", cells - want)):
         if keys:
             kinds = Counter(Resource(resource).name.lower() for resource, _id, _cell in keys)
             listed = ", ".join(f"{n} of the {kind}" for kind, n in sorted(kinds.items()))
-            yield "cells are true", f"{word} cells: {listed}"
+            found.append(f"{word} cells: {listed}")
+    return found
 
 
 def _day_is_right(

@@ -8,9 +8,9 @@ import time
 from collections.abc import Callable, Iterable
 from typing import ParamSpec, TypeVar
 
-from django.db import OperationalError, connection
+from django.db import OperationalError, connection, models
 
-from accounts.models import Patient, Practitioner
+from accounts.models import Patient, Practitioner, User
 from clinic.models import Room
 
 P = ParamSpec("P")
@@ -26,14 +26,22 @@ def hold(
     practitioners: Iterable[int] = (),
     rooms: Iterable[int] = (),
     patients: Iterable[int] = (),
+    accounts: Iterable[int] = (),
 ) -> None:
-    """Hold these rows until the transaction ends: practitioners, then rooms, then patients.
+    """Hold these rows until the transaction ends: practitioners, rooms, patients, accounts.
 
-    Each kind ascending. On SQLite the transaction itself is the lock (BEGIN IMMEDIATE).
+    In this order, each kind ascending. On SQLite the transaction itself is the lock (BEGIN
+    IMMEDIATE).
     """
-    for model, ids in ((Practitioner, practitioners), (Room, rooms), (Patient, patients)):
+    in_order: tuple[tuple[type[models.Model], Iterable[int]], ...] = (
+        (Practitioner, practitioners),
+        (Room, rooms),
+        (Patient, patients),
+        (User, accounts),
+    )
+    for model, ids in in_order:
         if wanted := sorted(set(ids)):
-            rows = model.objects.select_for_update().filter(pk__in=wanted).order_by("pk")
+            rows = model._default_manager.select_for_update().filter(pk__in=wanted).order_by("pk")
             list(rows.values_list("pk", flat=True))
 
 

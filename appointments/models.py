@@ -23,6 +23,7 @@ from appointments.transitions import OCCUPYING, UPCOMING, Status
 from clinic.fields import CELL_MINUTES, on_the_grid
 from clinic.models import AppendOnlyModel, Location, Room, Service, make_public_id
 from scheduling.intervals import Interval, to_minute
+from scheduling.models import ServiceOffering
 
 _REFERENCE_LETTERS = "23456789ABCDEFGHJKMNPQRSTUVWXYZ"
 
@@ -179,6 +180,78 @@ class Appointment(models.Model):
         raise ClosedPath("Appointments are never deleted.")
 
 
+class HoldQuerySet(models.QuerySet["Hold"]):
+    def live(self, now: dt.datetime) -> Self:
+        return self.filter(expires_at__gt=now)
+
+    def expired(self, now: dt.datetime) -> Self:
+        return self.filter(expires_at__lte=now)
+
+    def at(self, offering: ServiceOffering, start: dt.datetime) -> Self:
+        """On exactly this start of this offering."""
+        schedule = offering.schedule
+        return self.filter(
+            practitioner=schedule.practitioner_id,
+            location=schedule.location_id,
+            service=offering.service_id,
+            start=start,
+        )
+
+
+class Hold(models.Model):
+    """A slot kept some minutes for whoever fills in the form.
+
+    Written by ``appointments.holds``, never changed, and only ever let go. It ends by the
+    clock: a hold that is over stands in nobody's way, whether it has been removed or not.
+    """
+
+    user = models.ForeignKey(User, models.CASCADE, related_name="holds", verbose_name=_("account"))
+    practitioner = models.ForeignKey(
+        Practitioner, models.CASCADE, related_name="holds", verbose_name=_("practitioner")
+    )
+    service = models.ForeignKey(
+        Service, models.CASCADE, related_name="+", verbose_name=_("service")
+    )
+    location = models.ForeignKey(
+        Location, models.CASCADE, related_name="+", verbose_name=_("location")
+    )
+    start = models.DateTimeField(_("start"))
+    end = models.DateTimeField(_("end"))
+    buffer_before = models.PositiveSmallIntegerField(default=0)
+    buffer_after = models.PositiveSmallIntegerField(default=0)
+    #: An account has so many places, and the key lets no two holds have one. Empty: not counted.
+    place = models.PositiveSmallIntegerField(null=True, editable=False)
+    expires_at = models.DateTimeField(_("kept until"), db_index=True)
+    created_at = models.DateTimeField(_("kept since"))
+
+    objects: ClassVar[HoldQuerySet] = HoldQuerySet.as_manager()  # type: ignore[assignment]
+
+    class Meta:
+        verbose_name = _("time being booked")
+        verbose_name_plural = _("times being booked")
+        ordering = ["-created_at", "-pk"]
+        indexes = [models.Index(fields=["practitioner", "start"])]
+        constraints = [
+            models.UniqueConstraint(fields=["user", "place"], name="one_hold_per_place"),
+            models.CheckConstraint(condition=Q(end__gt=F("start")), name="hold_has_length"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.practitioner_id} @{self.start:%Y-%m-%d %H:%M}"
+
+    @property
+    def zone(self) -> zoneinfo.ZoneInfo:
+        return self.location.zone
+
+    @property
+    def occupied(self) -> Interval:
+        """The practitioner's time: the visit with its buffers."""
+        return (
+            to_minute(self.start) - self.buffer_before,
+            to_minute(self.end) + self.buffer_after,
+        )
+
+
 class Resource(models.IntegerChoices):
     """Whose time a cell is. Locks are taken in this order."""
 
@@ -188,12 +261,16 @@ class Resource(models.IntegerChoices):
 
 
 class OccupancyCell(models.Model):
-    """Five minutes of somebody's time. The key is the guarantee against overlaps."""
+    """Five minutes of somebody's time. The key is the guarantee against overlaps.
+
+    Taken by an appointment or by a hold.
+    """
 
     resource = models.PositiveSmallIntegerField(choices=Resource)
     resource_id = models.PositiveBigIntegerField()
     cell = models.PositiveIntegerField(help_text="Five-minute steps since 1970, UTC.")
-    appointment = models.ForeignKey(Appointment, models.PROTECT, related_name="cells")
+    appointment = models.ForeignKey(Appointment, models.PROTECT, null=True, related_name="cells")
+    hold = models.ForeignKey(Hold, models.CASCADE, null=True, related_name="cells")
 
     class Meta:
         verbose_name = _("occupied time")
@@ -201,7 +278,12 @@ class OccupancyCell(models.Model):
         constraints = [
             models.UniqueConstraint(
                 fields=["resource", "resource_id", "cell"], name="one_taker_per_cell"
-            )
+            ),
+            models.CheckConstraint(
+                condition=Q(appointment__isnull=False, hold__isnull=True)
+                | Q(appointment__isnull=True, hold__isnull=False),
+                name="cell_has_one_taker",
+            ),
         ]
 
     def __str__(self) -> str:

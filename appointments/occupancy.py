@@ -1,10 +1,14 @@
-"""Which cells an appointment holds, and keeping the table true to it."""
+"""Which cells an appointment or a hold takes, and keeping the table true to it."""
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Iterable
 
-from appointments.models import Appointment, OccupancyCell, Resource, cells_of
+from django.db.models import Q
+
+from accounts.models import User
+from appointments.models import Appointment, Hold, OccupancyCell, Resource, cells_of
 from scheduling.intervals import to_minute
 
 CellKey = tuple[int, int, int]
@@ -27,11 +31,24 @@ def wanted(appointment: Appointment) -> set[CellKey]:
     return keys
 
 
-def sync(appointment: Appointment, *, fresh: bool = False) -> None:
+def wanted_by_hold(hold: Hold) -> set[CellKey]:
+    """The practitioner's only: for whom and in which room it will be is not known yet."""
+    return {(int(Resource.PRACTITIONER), hold.practitioner_id, c) for c in cells_of(hold.occupied)}
+
+
+def sync(
+    appointment: Appointment,
+    *,
+    now: dt.datetime,
+    taker: User | None,
+    before_any_hold: bool = False,
+    fresh: bool = False,
+) -> None:
     """Give back what is no longer needed, then take what is missing.
 
     In sorted order, in the caller's transaction. Raises IntegrityError when
-    somebody else holds a cell. ``fresh``: nothing can be there yet.
+    somebody else holds a cell. ``taker`` and ``before_any_hold`` as in ``push_aside``.
+    ``fresh``: nothing can be there yet.
     """
     want = wanted(appointment)
     have: dict[CellKey, int] = {}
@@ -44,11 +61,40 @@ def sync(appointment: Appointment, *, fresh: bool = False) -> None:
         }
     if extra := [pk for key, pk in have.items() if key not in want]:
         OccupancyCell.objects.filter(pk__in=extra).delete()
-    claim(appointment, want - have.keys())
+    missing = want - have.keys()
+    push_aside(missing, now=now, taker=taker, before_any_hold=before_any_hold)
+    claim(appointment, missing)
 
 
-def claim(appointment: Appointment, keys: Iterable[CellKey]) -> None:
+def push_aside(
+    keys: Iterable[CellKey],
+    *,
+    now: dt.datetime,
+    taker: User | None,
+    before_any_hold: bool = False,
+) -> None:
+    """Remove the holds in these cells that are over, and those of the taker's own account.
+
+    ``before_any_hold``: all of them. Under the practitioner's lock.
+    """
+    theirs = {(pk, cell) for resource, pk, cell in keys if resource == Resource.PRACTITIONER}
+    if not theirs:
+        return
+    cells = [cell for _pk, cell in theirs]
+    rows = OccupancyCell.objects.filter(
+        resource=Resource.PRACTITIONER,
+        resource_id__in={pk for pk, _cell in theirs},
+        cell__range=(min(cells), max(cells)),
+        hold__isnull=False,
+    ).values_list("resource_id", "cell", "hold_id")
+    if in_the_way := sorted({hold for pk, cell, hold in rows if (pk, cell) in theirs}):
+        weaker = Q() if before_any_hold else Q(expires_at__lte=now) | Q(user=taker)
+        Hold.objects.filter(weaker, pk__in=in_the_way).delete()
+
+
+def claim(taker: Appointment | Hold, keys: Iterable[CellKey]) -> None:
+    name = "hold" if isinstance(taker, Hold) else "appointment"
     OccupancyCell.objects.bulk_create(
-        OccupancyCell(resource=resource, resource_id=pk, cell=cell, appointment=appointment)
+        OccupancyCell(resource=resource, resource_id=pk, cell=cell, **{name: taker})
         for resource, pk, cell in sorted(keys)
     )

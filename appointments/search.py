@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from django.db.models import Count
 
-from accounts.models import Patient, Practitioner
+from accounts.models import Patient, Practitioner, User
 from appointments.models import Appointment
 from appointments.timetable import OfferedSlot, PartOfDay, first_slots
 from clinic.models import Insurer, Location, Organization, Service, Specialty
@@ -96,7 +96,12 @@ def offerings_for(wish: Wish, *, any_service: bool = False) -> ServiceOfferingQu
 
 
 def book_again(
-    patients: Iterable[Patient], *, now: dt.datetime, organization: Organization, most: int = 3
+    patients: Iterable[Patient],
+    *,
+    now: dt.datetime,
+    organization: Organization,
+    most: int = 3,
+    holder: User | None = None,
 ) -> list[OfferedSlot]:
     """First free time of the services these patients had last, each practitioner once."""
     recent = (
@@ -116,5 +121,5 @@ def book_again(
         .filter(schedule__practitioner__in=list(wanted)[:most])
         if wanted[o.practitioner.pk] == (o.service_id, o.schedule.location_id)
     ]
-    firsts = first_slots(offerings, start=now, now=now, organization=organization)
+    firsts = first_slots(offerings, start=now, now=now, organization=organization, holder=holder)
     return sorted(firsts.values(), key=lambda o: o.start)

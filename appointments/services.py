@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import datetime as dt
 import uuid
+from collections.abc import Iterable
 
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
 from accounts.models import Patient
 from accounts.roles import Actor, Role
-from appointments import availability, locks, store
+from appointments import availability, limits, locks, store
 from appointments.exceptions import (
     MoveNotAllowed,
     NotYet,
@@ -49,9 +50,10 @@ def book(
 ) -> Appointment:
     """Book this start for this patient, or refuse with a sentence.
 
-    The same ``request_key`` again returns the appointment it made the first time.
-    Refuses: SlotTaken, SlotPast, SlotTooSoon, SlotTooFar, SlotClosed,
-    OfferingWithdrawn, PatientBusy, RoomTaken, SameDay (unless ``same_day_ok``).
+    The same ``request_key`` again returns the appointment it made the first time, and so
+    does a patient's second form for the same visit. Refuses: SlotTaken, SlotHeld, SlotPast,
+    SlotTooSoon, SlotTooFar, SlotClosed, OfferingWithdrawn, PatientBusy, RoomTaken, SameDay
+    (unless ``same_day_ok``); patients also TooManyAhead, TooManyCancelled.
     """
     now = now or timezone.now()
     if by.role not in MAY[Verb.BOOK]:
@@ -65,8 +67,13 @@ def book(
             )
             if made := _made_before(request_key, patient):
                 return made
+            if by.role == Role.PATIENT:
+                if made := booked_at(offering, start, [patient]):
+                    return made
+                organization = Organization.current()
+                limits.check(patient, offering.practitioner, now=now, organization=organization)
             slot = availability.check(
-                offering, start=start, now=now, online=by.role == Role.PATIENT
+                offering, start=start, now=now, online=by.role == Role.PATIENT, holder=by.user
             )
             _check_patient(patient, slot, same_day_ok=same_day_ok or by.role != Role.PATIENT)
             appointment = _new(offering, patient, slot, by, now)
@@ -93,6 +100,21 @@ def _made_before(request_key: uuid.UUID | None, patient: Patient) -> Appointment
     return made
 
 
+def booked_at(
+    offering: ServiceOffering, start: dt.datetime, patients: Iterable[Patient]
+) -> Appointment | None:
+    """The appointment that one of these patients has there already."""
+    theirs = Appointment.objects.filter(
+        patient__in=list(patients),
+        practitioner=offering.schedule.practitioner_id,
+        location=offering.schedule.location_id,
+        service=offering.service_id,
+        start=start,
+        status__in=UPCOMING,
+    )
+    return theirs.first()
+
+
 def _check_patient(patient: Patient, slot: Slot, *, same_day_ok: bool) -> None:
     if not Patient.objects.filter(pk=patient.pk, is_active=True).exists():
         raise MoveNotAllowed
@@ -113,8 +135,16 @@ def _new(
     offering: ServiceOffering, patient: Patient, slot: Slot, by: Actor, now: dt.datetime
 ) -> Appointment:
     # What staff books is agreed already; only a patient's request can wait for an answer.
-    asks = by.role == Role.PATIENT and not offering.is_automatic
+    asks = by.role == Role.PATIENT and needs_answer(offering, patient, now)
     return _draft(offering, patient, slot, now, asks=asks)
+
+
+def needs_answer(offering: ServiceOffering, patient: Patient, now: dt.datetime) -> bool:
+    """Whether what this patient books here is a request until the clinic confirms it."""
+    organization = Organization.current()
+    return not offering.is_automatic or bool(
+        limits.who_needs_approval([patient], now=now, organization=organization)
+    )
 
 
 def _draft(
@@ -183,7 +213,7 @@ def reschedule(
             gone = {"status": status, "cancellation_reason": note, "expires_at": None}
             store.change(old, verb=Verb.RESCHEDULE, by=by, now=now, tell_at=tell_at, **gone)
             slot = availability.check(
-                offering, start=start, now=now, online=by.role == Role.PATIENT
+                offering, start=start, now=now, online=by.role == Role.PATIENT, holder=by.user
             )
             _check_patient(old.patient, slot, same_day_ok=same_day_ok or by.role != Role.PATIENT)
             moved = _successor(old, was, offering, slot, by, now)

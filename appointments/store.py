@@ -16,7 +16,7 @@ from accounts.roles import Actor
 from appointments import busy_days, occupancy
 from appointments.models import Appointment, AppointmentEvent
 from appointments.signals import appointment_changed
-from appointments.transitions import Verb
+from appointments.transitions import RESTORING, Verb
 
 #: What an event tells about: everything a change can touch.
 TRACKED = (
@@ -57,7 +57,7 @@ def insert(
     """
     appointment.local_date = appointment.start.astimezone(appointment.zone).date()
     models.Model.save(appointment, force_insert=True)
-    occupancy.sync(appointment, fresh=True)
+    occupancy.sync(appointment, now=now, taker=by.user, fresh=True)
     busy_days.refresh(busy_days.keys_of(appointment))
     after = {name: plain(getattr(appointment, name)) for name in TRACKED}
     return _tell(
@@ -91,7 +91,8 @@ def change(
         setattr(appointment, name, value)
     appointment.sequence += 1
     models.Model.save(appointment, update_fields=[*values, "sequence"])
-    occupancy.sync(appointment)
+    # What stood here before weighs more than what somebody is about to book.
+    occupancy.sync(appointment, now=now, taker=by.user, before_any_hold=verb in RESTORING)
     busy_days.refresh(days | busy_days.keys_of(appointment))
     after = {name: plain(getattr(appointment, name)) for name in values}
     return _tell(appointment, verb, by, now, tell_at, before=before, after=after)

@@ -6,7 +6,7 @@ from celery import shared_task
 from django.utils import timezone
 
 from accounts.roles import Actor
-from appointments import services
+from appointments import holds, services
 from appointments.exceptions import Refusal
 from appointments.models import Appointment
 from appointments.transitions import Status
@@ -27,3 +27,9 @@ def expire_requests() -> int:
         except Refusal as refusal:
             log.info("Request %s was answered meanwhile: %s", appointment.pk, refusal.code)
     return expired
+
+
+@shared_task
+def forget_ended_holds() -> int:
+    """Remove the holds that are over; they stand in nobody's way before that either."""
+    return holds.sweep()

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from zoneinfo import ZoneInfo
 
-from accounts.models import Practitioner
+from accounts.models import Practitioner, User
 from appointments.availability import FreeTime, free_slots, free_time
 from clinic.models import Organization
 from scheduling.intervals import Interval, to_instant
@@ -103,23 +103,27 @@ def times(
     organization: Organization,
     last: dt.date | None = None,
     part: PartOfDay | None = None,
+    holder: User | None = None,
 ) -> list[PractitionerTimes]:
     """Free times of a window of days by practitioner, the earliest first.
 
     Those without any in the window follow, with their first later slot. ``last``, the last
     day, is not before ``first``; it can shorten the window, never what comes later.
+    ``holder`` sees what they hold themselves as free.
     """
     days = WINDOW_DAYS if last is None else min(WINDOW_DAYS, (last - first).days + 1)
     start, end = window(offerings, first, days)
     people: dict[int, PractitionerTimes] = {}
-    found_time = free_time(offerings, start=start, end=end, now=now, organization=organization)
+    found_time = free_time(
+        offerings, start=start, end=end, now=now, organization=organization, holder=holder
+    )
     for free in in_part(found_time, part):
         if free.starts:
             practitioner = free.offering.practitioner
             people.setdefault(practitioner.pk, PractitionerTimes(practitioner)).free.append(free)
     found = sorted(people.values(), key=_earliest)
     others = [o for o in offerings if o.practitioner.pk not in people]
-    return [*found, *_later(others, end, now, organization, part)]
+    return [*found, *_later(others, end, now, organization, part, holder)]
 
 
 def in_part(found: Iterable[FreeTime], part: PartOfDay | None) -> Iterator[FreeTime]:
@@ -159,8 +163,11 @@ def _later(
     now: dt.datetime,
     organization: Organization,
     part: PartOfDay | None,
+    holder: User | None,
 ) -> list[PractitionerTimes]:
-    firsts = first_slots(offerings, start=after, now=now, organization=organization, part=part)
+    firsts = first_slots(
+        offerings, start=after, now=now, organization=organization, part=part, holder=holder
+    )
     people = {o.practitioner.pk: o.practitioner for o in offerings}
     rest = [PractitionerTimes(person, [], firsts.get(pk)) for pk, person in people.items()]
     return sorted(
@@ -176,6 +183,7 @@ def first_slots(
     now: dt.datetime,
     organization: Organization,
     part: PartOfDay | None = None,
+    holder: User | None = None,
 ) -> dict[int, OfferedSlot]:
     """Each practitioner's first free slot from ``start`` on, by practitioner id.
 
@@ -188,7 +196,9 @@ def first_slots(
     for begin, end in ((start, near), (near, far)):
         missing = [o for o in offerings if o.practitioner.pk not in firsts]
         found: dict[int, list[OfferedSlot]] = defaultdict(list)
-        time = free_time(missing, start=begin, end=end, now=now, organization=organization)
+        time = free_time(
+            missing, start=begin, end=end, now=now, organization=organization, holder=holder
+        )
         for free in in_part(time, part):
             if slot := free.first:
                 found[free.offering.practitioner.pk].append(OfferedSlot(slot, free.offering))
@@ -208,6 +218,7 @@ def nearest(
     now: dt.datetime,
     same: int = 3,
     others: int = 2,
+    holder: User | None = None,
 ) -> tuple[list[OfferedSlot], list[OfferedSlot]]:
     """What else there is near a time that is gone: with the same practitioner, and with others."""
     candidates = list(
@@ -219,6 +230,7 @@ def nearest(
         start=max(now, around - dt.timedelta(days=3)),
         end=around + dt.timedelta(days=21),
         now=now,
+        holder=holder,
     )
     by_id = {o.pk: o for o in candidates}
     ranked = sorted(slots, key=lambda s: (abs(s.start - around), s.start, s.offering_id))

@@ -81,6 +81,8 @@ MAY: dict[Verb, frozenset[Role]] = {
 ON_THE_DAY = frozenset({Verb.ARRIVE, Verb.FULFIL})
 #: Not before the appointment's start: nobody is late yet.
 AFTER_START = frozenset({Verb.NO_SHOW})
+#: These give an appointment the time back that it had.
+RESTORING = frozenset({Verb.RESTORE, Verb.RESTORE_REQUEST})
 #: Not a button of their own: a move needs another time, undoing the change that is undone.
 _ELSEWHERE = frozenset({Verb.RESCHEDULE, Verb.RESTORE, Verb.RESTORE_REQUEST, Verb.WITHDRAW})
 

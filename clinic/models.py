@@ -140,6 +140,38 @@ class Organization(models.Model):
         validators=[MaxValueValidator(240), on_the_grid],
         help_text=_("What stays free between two appointments at different locations."),
     )
+    hold_minutes = models.PositiveSmallIntegerField(
+        _("a chosen time is kept for (minutes)"),
+        default=10,
+        validators=[MinValueValidator(1), MaxValueValidator(60)],
+        help_text=_("While somebody fills in the form, nobody else can take it."),
+    )
+    most_ahead = models.PositiveSmallIntegerField(
+        _("appointments ahead for one patient"),
+        default=10,
+        validators=[MaxValueValidator(1000)],
+        help_text=_("More than these are booked by phone. 0: no limit."),
+    )
+    most_cancelled = models.PositiveSmallIntegerField(
+        _("cancelled appointments of one patient with one practitioner"),
+        default=4,
+        validators=[MaxValueValidator(1000)],
+        help_text=_("After so many in the days below, the next is booked by phone. 0: no limit."),
+    )
+    most_cancelled_days = models.PositiveSmallIntegerField(
+        _("days in which they are counted"),
+        default=30,
+        validators=[MinValueValidator(1), MaxValueValidator(365)],
+    )
+    approval_after_no_shows = models.PositiveSmallIntegerField(
+        _("confirm by hand after visits missed"),
+        default=0,
+        validators=[MaxValueValidator(1000)],
+        help_text=_(
+            "A patient who did not come so many times in twelve months asks for a time instead"
+            " of booking it. 0: never."
+        ),
+    )
     reminder_hours = models.PositiveIntegerField(
         _("reminder (hours before)"),
         default=24,

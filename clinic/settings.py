@@ -248,6 +248,11 @@ CELERY_BEAT_SCHEDULE = {
         "schedule": 300.0,
         "options": {"expires": 300},
     },
+    "forget-ended-holds": {
+        "task": "appointments.tasks.forget_ended_holds",
+        "schedule": 300.0,
+        "options": {"expires": 300},
+    },
     "forget-ended-sessions": {
         "task": "accounts.tasks.forget_ended_sessions",
         "schedule": 3600.0,

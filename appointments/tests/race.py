@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import functools
 import os
 import threading
 from collections import Counter
@@ -37,6 +38,9 @@ def problems() -> list[str]:
     return [str(breach) for breach in (*breaches(counts), *busy(counts))]
 
 
+Deed = Callable[[], Any]
+
+
 def together(deeds: Sequence[Callable[[], Any]]) -> list[Any]:
     """Run all of them at the same moment; each result is what was returned or raised."""
     gate = threading.Barrier(len(deeds))
@@ -59,6 +63,30 @@ def together(deeds: Sequence[Callable[[], Any]]) -> list[Any]:
         thread.join(timeout=120)
     assert not any(thread.is_alive() for thread in threads), "somebody waits for ever"
     return results
+
+
+def pairs() -> int:
+    """How often two meet: RACE_PAIRS, or a number that the suite has time for."""
+    return int(os.environ.get("RACE_PAIRS") or (40 if connection.vendor == "mysql" else 12))
+
+
+def duels(rounds: Sequence[tuple[Deed, Deed]]) -> list[tuple[Any, Any]]:
+    """Two people with a connection each, who meet at every round in the same moment."""
+    gate = threading.Barrier(2)
+
+    def side(number: int) -> list[Any]:
+        return [_at(gate, one[number]) for one in rounds]
+
+    left, right = together([functools.partial(side, n) for n in (0, 1)])
+    return list(zip(left, right, strict=True))
+
+
+def _at(gate: threading.Barrier, deed: Deed) -> Any:
+    gate.wait(timeout=60)
+    try:
+        return deed()
+    except Exception as error:  # noqa: BLE001 (the test looks at it)
+        return error
 
 
 def split(results: Sequence[Any]) -> tuple[list[Appointment], list[Refusal]]:

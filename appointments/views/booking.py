@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
 import uuid
 from typing import Any
@@ -15,8 +16,8 @@ from django.utils import timezone
 from accounts.doors import person
 from accounts.models import Patient
 from accounts.roles import Actor
-from appointments import availability, services, timetable
-from appointments.exceptions import PatientBusy, Refusal, SameDay
+from appointments import availability, holds, limits, services, timetable
+from appointments.exceptions import LimitReached, PatientBusy, Refusal, SameDay
 from appointments.forms.booking import BookingForm
 from appointments.models import Appointment
 from appointments.timetable import OfferedSlot
@@ -32,17 +33,24 @@ DRAFT = "booking_draft"
 
 def book(request: HttpRequest) -> HttpResponse:
     """Check what was chosen, then book it. Open to everybody, so that what an expired
-    login interrupts is not lost; books nothing without an account."""
+    login interrupts is not lost; books nothing without an account.
+
+    A time that is pressed arrives here as ``hold``: it is kept, then the page is shown.
+    """
     offered = chosen_slot(request)
+    holding = "hold" in request.POST
     if not request.user.is_authenticated:
-        if request.method == "POST":
+        if request.method == "POST" and not holding:
             request.session[DRAFT] = [book_url(offered), request.POST.get("reason", "")[:500]]
         return redirect_to_login(book_url(offered))
     patients = list(Patient.objects.of(person(request)).order_by("pk"))
     if not patients:
         return render(request, "appointments/book_no_patient.html", status=403)
-    if request.method == "POST":
+    if request.method == "POST" and not holding:
         return _book(request, offered, BookingForm(request.POST, patients=patients))
+    # Back, a second tab: whoever has this time already is shown that they have it.
+    if made := services.booked_at(offered.offering, offered.start, patients):
+        return redirect("appointments:detail", public_id=made.public_id)
     form = BookingForm(
         initial={
             "key": uuid.uuid4(),
@@ -52,10 +60,34 @@ def book(request: HttpRequest) -> HttpResponse:
         patients=patients,
     )
     try:
-        availability.check(offered.offering, start=offered.start, now=timezone.now(), online=True)
+        if holding:
+            holds.take(offering=offered.offering, start=offered.start, user=person(request))
+            return redirect(_address(request, offered))
+        _look(request, offered, patients)
     except Refusal as refusal:
         return _refused(request, offered, form, refusal)
     return _page(request, offered, form)
+
+
+def _address(request: HttpRequest, offered: OfferedSlot) -> str:
+    """Of this page, with what it was asked about besides the time."""
+    return book_url(offered) + ("&again=1" if "again" in request.GET else "")
+
+
+def _look(request: HttpRequest, offered: OfferedSlot, patients: list[Patient]) -> None:
+    """Refuse before anybody types what could not be booked."""
+    now, offering = timezone.now(), offered.offering
+    user = person(request)
+    availability.check(offering, start=offered.start, now=now, online=True, holder=user)
+    if len(patients) == 1:
+        organization = Organization.current()
+        limits.check(patients[0], offering.practitioner, now=now, organization=organization)
+
+
+def _keep(request: HttpRequest, offered: OfferedSlot) -> None:
+    """While something is corrected the time is kept; if it cannot be, the next try says so."""
+    with contextlib.suppress(Refusal):
+        holds.take(offering=offered.offering, start=offered.start, user=person(request))
 
 
 def _draft(request: HttpRequest, offered: OfferedSlot) -> str:
@@ -104,6 +136,7 @@ def _instant(text: str) -> dt.datetime | None:
 
 def _book(request: HttpRequest, offered: OfferedSlot, form: BookingForm) -> HttpResponse:
     if not form.is_valid():
+        _keep(request, offered)
         return _page(request, offered, form, status=422)
     try:
         appointment = services.book(
@@ -116,6 +149,7 @@ def _book(request: HttpRequest, offered: OfferedSlot, form: BookingForm) -> Http
             same_day_ok=form.cleaned_data["same_day"],
         )
     except (SameDay, PatientBusy) as refusal:
+        _keep(request, offered)
         return _page(request, offered, form, status=409, clash=refusal)
     except Refusal as refusal:
         return _refused(request, offered, form, refusal)
@@ -131,14 +165,20 @@ def _page(
     status: int = 200,
     clash: SameDay | PatientBusy | None = None,
 ) -> HttpResponse:
-    rules = booking_rules(offered.offering, Organization.current())
+    now, organization = timezone.now(), Organization.current()
+    rules = booking_rules(offered.offering, organization)
     until = offered.start - rules.cancel_notice
+    patients = list(form.patients.values())
+    asking = limits.who_needs_approval(patients, now=now, organization=organization)
     context: dict[str, Any] = {
+        "hold": holds.held_by(person(request), offered.offering, offered.start, now),
+        "asks": not offered.offering.is_automatic or len(asking) == len(patients),
+        "asking": [p for p in patients if p.pk in asking],
         "offered": offered,
         "offering": offered.offering,
         "form": form,
-        "only_patient": next(iter(form.patients.values())) if len(form.patients) == 1 else None,
-        "cancellable_until": until if until > timezone.now() else None,
+        "only_patient": patients[0] if len(patients) == 1 else None,
+        "cancellable_until": until if until > now else None,
         "action": book_url(offered),
         "clash": clash,
         "may_repeat": isinstance(clash, SameDay),
@@ -150,7 +190,12 @@ def _refused(
     request: HttpRequest, offered: OfferedSlot, form: BookingForm, refusal: Refusal
 ) -> HttpResponse:
     """Say why, keep what was typed, and offer what is near."""
-    same, others = timetable.nearest(offered.offering, around=offered.start, now=timezone.now())
+    same: list[OfferedSlot] = []
+    others: list[OfferedSlot] = []
+    if not isinstance(refusal, LimitReached):
+        same, others = timetable.nearest(
+            offered.offering, around=offered.start, now=timezone.now(), holder=person(request)
+        )
     data = form.data if form.is_bound else form.initial
     context = {
         "offered": offered,

@@ -18,7 +18,7 @@ from django.utils.translation import gettext as _
 
 from accounts.doors import person
 from accounts.roles import Actor
-from appointments import services, timetable
+from appointments import holds, services, timetable
 from appointments.exceptions import (
     MoveNotAllowed,
     PatientBusy,
@@ -52,9 +52,26 @@ def move(request: HttpRequest, public_id: uuid.UUID) -> HttpResponse:
     offered = chosen_slot(request)
     if offered.offering not in offerings:
         raise Http404
+    if "hold" in request.POST:
+        return _hold(request, appointment, offered, offerings)
     if request.method != "POST":
         return _confirm(request, appointment, offered)
     return _move(request, appointment, offered, offerings)
+
+
+def _hold(
+    request: HttpRequest,
+    appointment: Appointment,
+    offered: OfferedSlot,
+    offerings: Sequence[ServiceOffering],
+) -> HttpResponse:
+    """Keep the time that was pressed, then ask. What one's own old time overlaps is kept by it."""
+    try:
+        if not (appointment.start < offered.slot.end and offered.start < appointment.end):
+            holds.take(offering=offered.offering, start=offered.start, user=person(request))
+    except Refusal as refusal:
+        return _times(request, appointment, offerings, refusal=refusal)
+    return redirect(move_url(appointment, offered))
 
 
 def _move(
@@ -98,7 +115,13 @@ def _times(
     now = timezone.now()
     today = now.astimezone(appointment.zone).date()
     first = max(_since(request) or today, today)
-    found = timetable.times(offerings, first=first, now=now, organization=Organization.current())
+    found = timetable.times(
+        offerings,
+        first=first,
+        now=now,
+        organization=Organization.current(),
+        holder=person(request),
+    )
     one = found[0] if found else None
     week = dt.timedelta(days=timetable.WINDOW_DAYS)
     here = reverse("appointments:move", args=[appointment.public_id])
@@ -153,6 +176,7 @@ def _confirm(
         "appointment": appointment,
         "offered": offered,
         "offering": offered.offering,
+        "hold": holds.held_by(person(request), offered.offering, offered.start, timezone.now()),
         "clash": clash,
         "may_repeat": isinstance(clash, SameDay),
         "action": move_url(appointment, offered),

@@ -16,7 +16,7 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from accounts.models import Patient, Practitioner
+from accounts.models import Patient, Practitioner, User
 from accounts.roles import Role
 from appointments import search, timetable
 from appointments.forms.search import FullSearchForm, SearchForm
@@ -73,6 +73,15 @@ def long_time(offered: OfferedSlot) -> str:
     return f"{local_day(offered.start, zone)}, {local_time(offered.start, zone)}"
 
 
+def account(request: HttpRequest) -> User | None:
+    return request.user if request.user.is_authenticated else None
+
+
+def may_hold(request: HttpRequest) -> bool:
+    """Whether a time that this person presses is kept: then it is a button, else a link."""
+    return request.user.is_authenticated and Role.PATIENT in request.user.roles
+
+
 def home(request: HttpRequest) -> HttpResponse:
     context: dict[str, Any] = {"search_form": SearchForm()}
     user = request.user
@@ -82,8 +91,11 @@ def home(request: HttpRequest) -> HttpResponse:
         context["next_appointment"] = mine.upcoming(now).with_parts().first()
         context["again"] = [
             {"offered": o, "url": f"{book_url(o)}&again=1", "text": long_time(o)}
-            for o in search.book_again(patients, now=now, organization=Organization.current())
+            for o in search.book_again(
+                patients, now=now, organization=Organization.current(), holder=user
+            )
         ]
+        context["may_hold"] = True
     return render(request, "appointments/home.html", context)
 
 
@@ -93,6 +105,7 @@ def times(request: HttpRequest) -> HttpResponse:
     valid = form.is_valid()
     wish = form.wish() if valid else Wish()
     context: dict[str, Any] = {"search_form": form, "form": form, "wish": wish}
+    context["may_hold"] = may_hold(request)
     if valid and (wish.specialty or wish.practitioner or wish.name):
         context |= _results(request, wish)
     if wish.practitioner:
@@ -120,7 +133,13 @@ def _results(request: HttpRequest, wish: Wish) -> dict[str, Any]:
     # A range that is over says no more than one without an end.
     last = wish.last if wish.last and wish.last >= first else None
     found = timetable.times(
-        offerings, first=first, last=last, part=wish.part, now=now, organization=organization
+        offerings,
+        first=first,
+        last=last,
+        part=wish.part,
+        now=now,
+        organization=organization,
+        holder=account(request),
     )
     alone = found[0] if len(found) == 1 else None
     return {
@@ -260,18 +279,19 @@ def practitioners(request: HttpRequest) -> HttpResponse:
         "q": text,
         "specialties": specialties,
         "specialty": specialty,
-        "people": _with_first_time(list(page)),
+        "people": _with_first_time(list(page), account(request)),
+        "may_hold": may_hold(request),
     }
     return render(request, "appointments/practitioner_list.html", context)
 
 
-def _with_first_time(people: list[Practitioner]) -> list[dict[str, Any]]:
+def _with_first_time(people: list[Practitioner], holder: User | None) -> list[dict[str, Any]]:
     offerings = list(
         ServiceOffering.objects.online().with_parts().filter(schedule__practitioner__in=people)
     )
     now = timezone.now()
     firsts = timetable.first_slots(
-        offerings, start=now, now=now, organization=Organization.current()
+        offerings, start=now, now=now, organization=Organization.current(), holder=holder
     )
     places: dict[int, set[str]] = {}
     for offering in offerings:
@@ -307,7 +327,7 @@ def practitioner(request: HttpRequest, slug: str) -> HttpResponse:
     )
     now = timezone.now()
     firsts = timetable.first_slots(
-        offerings, start=now, now=now, organization=Organization.current()
+        offerings, start=now, now=now, organization=Organization.current(), holder=account(request)
     )
     services: dict[int, dict[str, Any]] = {}
     for offering in offerings:
@@ -323,5 +343,6 @@ def practitioner(request: HttpRequest, slug: str) -> HttpResponse:
         "practitioner": person,
         "services": list(services.values()),
         "first": first and {"url": book_url(first), "text": long_time(first), "offered": first},
+        "may_hold": may_hold(request),
     }
     return render(request, "appointments/practitioner_detail.html", context)

@@ -36,6 +36,18 @@ class OrganizationAdmin(ClinicAdmin):
                 ]
             },
         ),
+        (
+            _("Booking online"),
+            {
+                "fields": [
+                    "hold_minutes",
+                    "most_ahead",
+                    "most_cancelled",
+                    "most_cancelled_days",
+                    "approval_after_no_shows",
+                ]
+            },
+        ),
     ]
 
     def changelist_view(

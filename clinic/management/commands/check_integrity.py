@@ -20,6 +20,7 @@ class Command(BaseCommand):
         for breach in chain(
             of_appointments.breaches(counts),
             of_appointments.busy(counts),
+            of_appointments.held(counts),
             of_messages.breaches(counts, now=timezone.now()),
         ):
             found += 1

@@ -1,0 +1,104 @@
+"""A slot kept for whoever fills in the form: taken, let go, and ended by the clock."""
+
+from __future__ import annotations
+
+import datetime as dt
+
+from django.db import IntegrityError, transaction
+from django.utils import timezone
+
+from accounts.models import User
+from accounts.roles import Role
+from appointments import availability, locks, occupancy
+from appointments.exceptions import MoveNotAllowed, SlotTaken
+from appointments.models import Hold
+from clinic.models import Organization
+from scheduling.models import ServiceOffering
+from scheduling.slots import Slot
+
+#: So many times an account keeps at once; one more, and the oldest is let go.
+MOST = 2
+
+
+@locks.retrying
+def take(
+    *, offering: ServiceOffering, start: dt.datetime, user: User, now: dt.datetime | None = None
+) -> Hold:
+    """Keep this start for the account, as long as the clinic says, or refuse as ``book`` does.
+
+    Asked for again it is the same hold: asking makes it no longer. Only accounts with a
+    patient can hold, which are those whose e-mail somebody has read.
+    """
+    now = now or timezone.now()
+    if Role.PATIENT not in user.roles:
+        raise MoveNotAllowed
+    try:
+        with transaction.atomic():
+            locks.hold(practitioners=[offering.schedule.practitioner_id], accounts=[user.pk])
+            if held := held_by(user, offering, start, now):
+                return held
+            slot = availability.check(offering, start=start, now=now, online=True, holder=user)
+            hold = _new(offering, slot, user, now)
+            keys = occupancy.wanted_by_hold(hold)
+            occupancy.push_aside(keys, now=now, taker=user)
+            hold.place = _make_place(user, now)
+            hold.save(force_insert=True)
+            occupancy.claim(hold, keys)
+            return hold
+    except IntegrityError as error:
+        raise SlotTaken from error
+
+
+def held_by(
+    user: User, offering: ServiceOffering, start: dt.datetime, now: dt.datetime
+) -> Hold | None:
+    """The account's own live hold on exactly this time."""
+    return Hold.objects.live(now).at(offering, start).filter(user=user).first()
+
+
+def _new(offering: ServiceOffering, slot: Slot, user: User, now: dt.datetime) -> Hold:
+    length = dt.timedelta(minutes=Organization.current().hold_minutes)
+    return Hold(
+        user=user,
+        practitioner=offering.practitioner,
+        service=offering.service,
+        location=offering.location,
+        start=slot.start,
+        end=slot.end,
+        buffer_before=offering.buffer_before,
+        buffer_after=offering.buffer_after,
+        expires_at=min(now + length, slot.start),
+        created_at=now,
+    )
+
+
+def _make_place(user: User, now: dt.datetime) -> int | None:
+    """A place of the account that is free, the oldest hold's if none is."""
+    mine = Hold.objects.filter(user=user, place__isnull=False).order_by("created_at", "pk")
+    mine.expired(now).delete()
+    live = list(mine)
+    taken = {hold.place for hold in live}
+    for place in range(MOST):
+        if place not in taken:
+            return place
+    oldest = live[0].place
+    live[0].delete()
+    return oldest
+
+
+@locks.retrying
+def release(*, hold: Hold) -> bool:
+    """Let it go before its time; whether it was still there."""
+    with transaction.atomic():
+        locks.hold(practitioners=[hold.practitioner_id])
+        _total, by_model = Hold.objects.filter(pk=hold.pk).delete()
+        return bool(by_model.get(Hold._meta.label))
+
+
+@locks.retrying
+def sweep(*, now: dt.datetime | None = None) -> int:
+    """Remove what is over; how many. Only housekeeping: nobody waits for it."""
+    over = Hold.objects.expired(now or timezone.now()).order_by("pk")
+    due = list(over.values_list("pk", flat=True)[:500])
+    _total, by_model = Hold.objects.filter(pk__in=due).delete()
+    return by_model.get(Hold._meta.label, 0)
