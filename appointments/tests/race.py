@@ -37,7 +37,6 @@ def problems() -> list[str]:
     counts: Counter[str] = Counter()
     return [str(breach) for breach in (*breaches(counts), *busy(counts))]
 
-
 Deed = Callable[[], Any]
 
 

@@ -221,6 +221,6 @@ def test_the_number_of_queries_does_not_grow(practitioners, django_assert_num_qu
         book(offering=morning())
     Organization.current()
     offerings = list(ServiceOffering.objects.online().with_parts())
-    with django_assert_num_queries(6):
+    with django_assert_num_queries(7):
         slots = availability.free_slots(offerings, start=at(0), end=at(0, days=2), now=NOW)
     assert len(slots) == practitioners * 3

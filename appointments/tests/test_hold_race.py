@@ -31,7 +31,7 @@ OVER = NOW + dt.timedelta(minutes=10)
 
 @pytest.fixture(autouse=True)
 def _no_limits() -> None:
-    Organization.objects.update_or_create(pk=1, defaults={"most_ahead": 0})
+    Organization.objects.update_or_create(pk=1, defaults={"most_ahead": 0, "horizon_days": 120})
 
 
 @pytest.fixture
@@ -138,11 +138,10 @@ def test_an_owner_books_while_another_asks(offering):
 
 def test_the_key_alone_holds_when_the_lock_is_gone(offering, monkeypatch):
     monkeypatch.setattr(locks, "hold", lambda **kwargs: None)
-    rounds = []
-    for start in starts(pairs()):
-        rounds.append(
-            (keep(patient_user(), offering, start), press(patient_user(), offering, start))
-        )
+    rounds = [
+        (keep(patient_user(), offering, start), press(patient_user(), offering, start))
+        for start in starts(pairs())
+    ]
     for pair in duels(rounds):
         assert sum(isinstance(one, Appointment | Hold) for one in pair) <= 1
         assert all(isinstance(r, Appointment | Hold | Refusal | OperationalError) for r in pair)

@@ -53,7 +53,7 @@ def test_the_whole_way():
     times = case.client.get(case.url)
     assert "You keep this time until you have the new one." in words(times)
     link = case.to(at(12, days=3))
-    assert f'href="{escape(link)}"' in times.content.decode()
+    assert f'formaction="{escape(link)}"' in times.content.decode()
     assert escape(case.to(at(10, days=3))) not in times.content.decode()
     check = case.client.get(link)
     assert "Until now Thursday 26 November 2026, 10:00" in words(check)

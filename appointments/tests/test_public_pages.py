@@ -208,7 +208,7 @@ def test_a_patient_sees_the_next_appointment_and_books_again_in_two_clicks(clien
 @pytest.mark.parametrize("number", [1, 30])
 @pytest.mark.parametrize(
     ("address", "queries"),
-    [("/", 5), ("/horarios/?what=cardiologia", 24), ("/profesionales/", 19)],
+    [("/", 5), ("/horarios/?what=cardiologia", 27), ("/profesionales/", 21)],
 )
 def test_the_number_of_queries_does_not_grow(
     client, django_assert_max_num_queries, number, address, queries

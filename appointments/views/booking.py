@@ -173,7 +173,7 @@ def _page(
     context: dict[str, Any] = {
         "hold": holds.held_by(person(request), offered.offering, offered.start, now),
         "asks": not offered.offering.is_automatic or len(asking) == len(patients),
-        "asking": [p for p in patients if p.pk in asking],
+        "asking": [p.full_name for p in patients if p.pk in asking],
         "offered": offered,
         "offering": offered.offering,
         "form": form,
