@@ -6,6 +6,7 @@ import contextlib
 from typing import Any
 
 from allauth.account.signals import user_logged_in
+from django.db import OperationalError
 from django.dispatch import receiver
 from django.http import HttpRequest, HttpResponse
 
@@ -30,5 +31,6 @@ def keep_the_chosen_time(
         return
     offering = ServiceOffering.objects.online().with_parts().filter(pk=offering_id).first()
     if offering:
-        with contextlib.suppress(Refusal):
+        # Nobody is kept out because a time could not be kept.
+        with contextlib.suppress(Refusal, OperationalError):
             holds.take(offering=offering, start=start, user=user)

@@ -14,7 +14,7 @@ from django.test import Client
 
 from accounts.models import User
 from accounts.tests.factories import administrator, patient_user
-from appointments.models import Appointment, AppointmentEvent
+from appointments.models import Appointment, AppointmentEvent, Hold
 from appointments.tests.factories import NOW, at, book
 from appointments.tests.race import overlaps_in_database, together
 from clinic.models import Organization
@@ -35,13 +35,15 @@ def crowd() -> int:
     return 20 if connection.vendor == "mysql" else 6
 
 
-def press(user: User, offering: ServiceOffering, *, key: uuid.UUID | None = None) -> Any:
+def press(
+    user: User, offering: ServiceOffering, *, key: uuid.UUID | None = None, **more: str
+) -> Any:
     """The button of the confirm page, ready to be pressed."""
     client = Client(raise_request_exception=False)
     client.force_login(user)
     start = at(10).astimezone(dt.UTC)
     url = f"/reservar/?offering={offering.pk}&start={start:%Y-%m-%dT%H:%MZ}"
-    return functools.partial(client.post, url, {"key": str(key or uuid.uuid4())})
+    return functools.partial(client.post, url, {"key": str(key or uuid.uuid4()), **more})
 
 
 def press_in_the_administration(user: User, offering: ServiceOffering, patient: User) -> Any:
@@ -75,6 +77,18 @@ def test_patients_and_administrators_at_one_slot():
     assert Appointment.objects.count() == AppointmentEvent.objects.count() == 1
     assert overlaps_in_database() == {"practitioner": 0, "patient": 0, "room": 0}
     assert Notification.objects.filter(kind=Kind.BOOKED).count() == 1
+
+
+def test_a_time_that_many_press_is_kept_for_one_and_booked_by_that_one():
+    offering = open_offering()
+    people = [patient_user() for _n in range(crowd())]
+    answers = together([press(user, offering, hold="1") for user in people])
+    assert statuses(answers) == {302: 1, 409: crowd() - 1}
+    owner = Hold.objects.get().user
+    answers = together([press(user, offering) for user in people])
+    assert statuses(answers) == {302: 1, 409: crowd() - 1}
+    assert Appointment.objects.get().events.get().by == owner
+    assert Hold.objects.count() == 0
 
 
 def test_one_form_pressed_many_times_leads_everybody_to_the_one_appointment():
