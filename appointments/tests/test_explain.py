@@ -246,7 +246,7 @@ def test_the_number_of_queries_does_not_grow(visits, django_assert_num_queries):
         )
     organization = Organization.current()
     fresh = ServiceOffering.objects.with_parts().get(pk=offering.pk)
-    with django_assert_num_queries(8):
+    with django_assert_num_queries(9):
         explain(fresh, day=TOMORROW, now=NOW, organization=organization)
 
 

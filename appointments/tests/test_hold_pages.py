@@ -46,7 +46,7 @@ def user() -> User:
     return patient_user()
 
 
-def browser(user: User | None = None) -> Client:
+def browser(user: User | None = None) -> Any:
     client = Client()
     client.cookies["django_language"] = "en"
     if user:
