@@ -40,8 +40,11 @@ def problems() -> list[str]:
 Deed = Callable[[], Any]
 
 
-def together(deeds: Sequence[Callable[[], Any]]) -> list[Any]:
-    """Run all of them at the same moment; each result is what was returned or raised."""
+def together(deeds: Sequence[Deed], *, patience: float = 120) -> list[Any]:
+    """Run all of them at the same moment; each result is what was returned or raised.
+
+    Whoever is not done after so many seconds waits for ever.
+    """
     gate = threading.Barrier(len(deeds))
     results: list[Any] = [None] * len(deeds)
 
@@ -59,7 +62,7 @@ def together(deeds: Sequence[Callable[[], Any]]) -> list[Any]:
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(timeout=120)
+        thread.join(timeout=patience)
     assert not any(thread.is_alive() for thread in threads), "somebody waits for ever"
     return results
 
@@ -76,7 +79,7 @@ def duels(rounds: Sequence[tuple[Deed, Deed]]) -> list[tuple[Any, Any]]:
     def side(number: int) -> list[Any]:
         return [_at(gate, one[number]) for one in rounds]
 
-    left, right = together([functools.partial(side, n) for n in (0, 1)])
+    left, right = together([functools.partial(side, n) for n in (0, 1)], patience=120 + len(rounds))
     return list(zip(left, right, strict=True))
 
 
