@@ -14,9 +14,11 @@ from typing import Any
 from django.db import connection
 
 from appointments.exceptions import Refusal
-from appointments.integrity import breaches, busy
+from appointments.integrity import breaches, busy, held
 from appointments.models import Appointment
 from appointments.tests.factories import at
+
+Deed = Callable[[], Any]
 
 
 def rounds() -> int:
@@ -33,11 +35,9 @@ def hours() -> Iterator[dt.datetime]:
 
 
 def problems() -> list[str]:
-    """What ``check_integrity`` finds of the appointments."""
+    """What ``check_integrity`` finds of the appointments and of the holds."""
     counts: Counter[str] = Counter()
-    return [str(breach) for breach in (*breaches(counts), *busy(counts))]
-
-Deed = Callable[[], Any]
+    return [str(breach) for breach in (*breaches(counts), *busy(counts), *held(counts))]
 
 
 def together(deeds: Sequence[Deed], *, patience: float = 120) -> list[Any]:
@@ -67,19 +67,15 @@ def together(deeds: Sequence[Deed], *, patience: float = 120) -> list[Any]:
     return results
 
 
-def pairs() -> int:
-    """How often two meet: RACE_PAIRS, or a number that the suite has time for."""
-    return int(os.environ.get("RACE_PAIRS") or (40 if connection.vendor == "mysql" else 12))
-
-
-def duels(rounds: Sequence[tuple[Deed, Deed]]) -> list[tuple[Any, Any]]:
+def duels(meetings: Sequence[tuple[Deed, Deed]]) -> list[tuple[Any, Any]]:
     """Two people with a connection each, who meet at every round in the same moment."""
     gate = threading.Barrier(2)
 
     def side(number: int) -> list[Any]:
-        return [_at(gate, one[number]) for one in rounds]
+        return [_at(gate, one[number]) for one in meetings]
 
-    left, right = together([functools.partial(side, n) for n in (0, 1)], patience=120 + len(rounds))
+    patience = 120 + len(meetings)
+    left, right = together([functools.partial(side, n) for n in (0, 1)], patience=patience)
     return list(zip(left, right, strict=True))
 
 

@@ -1,4 +1,4 @@
-"""Two at one time, one of whom fills in the form. RACE_PAIRS sets how often they meet."""
+"""Two at one time, one of whom fills in the form, as often as RACE_PAIRS says."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from django.db import OperationalError
 from accounts.models import User
 from accounts.roles import Actor
 from accounts.tests.factories import PatientFactory, patient_user
-from appointments import holds, integrity, locks, occupancy
+from appointments import holds, locks, occupancy
 from appointments.exceptions import Refusal, SlotHeld, SlotTaken, TooManyAhead
 from appointments.models import Appointment, Hold, OccupancyCell
 from appointments.tests.factories import NOW, at, book
-from appointments.tests.race import duels, overlaps_in_database, pairs, split, together
+from appointments.tests.race import duels, overlaps_in_database, problems, rounds, split, together
 from clinic.models import Organization
 from scheduling.models import ServiceOffering
 from scheduling.tests.factories import open_offering
@@ -59,8 +59,7 @@ def press(user: User, offering: ServiceOffering, start: dt.datetime, **more: Any
 def everything_is_true() -> None:
     """Cells are those of the appointments and of the holds, and nobody overlaps."""
     assert overlaps_in_database() == NOBODY
-    assert list(integrity.breaches(Counter())) == []
-    assert list(integrity.held(Counter())) == []
+    assert problems() == []
     wanted = {key for a in Appointment.objects.all() for key in occupancy.wanted(a)}
     kept = [key for hold in Hold.objects.all() for key in occupancy.wanted_by_hold(hold)]
     assert len(wanted) + len(kept) == OccupancyCell.objects.count()
@@ -80,45 +79,45 @@ def winners(results: list[tuple[Any, Any]]) -> Counter[str]:
 
 def test_holding_and_booking_one_time(offering):
     one, other = patient_user(), patient_user()
-    rounds = [(keep(one, offering, s), press(other, offering, s)) for s in starts(pairs())]
-    results = duels(rounds)
-    assert winners(results).total() == pairs()
+    meetings = [(keep(one, offering, s), press(other, offering, s)) for s in starts(rounds())]
+    results = duels(meetings)
+    assert winners(results).total() == rounds()
     booked = sum(isinstance(right, Appointment) for _left, right in results)
     assert Appointment.objects.count() == booked
-    assert Hold.objects.count() == min(holds.MOST, pairs() - booked)
+    assert Hold.objects.count() == min(holds.MOST, rounds() - booked)
     everything_is_true()
 
 
 def test_holding_and_holding_one_time(offering):
     one, other = patient_user(), patient_user()
-    rounds = [(keep(one, offering, s), keep(other, offering, s)) for s in starts(pairs())]
-    assert winners(duels(rounds)).total() == pairs()
-    assert {type(r) for pair in duels(rounds[-1:]) for r in pair} == {Hold, SlotHeld}
+    meetings = [(keep(one, offering, s), keep(other, offering, s)) for s in starts(rounds())]
+    assert winners(duels(meetings)).total() == rounds()
+    assert {type(r) for pair in duels(meetings[-1:]) for r in pair} == {Hold, SlotHeld}
     everything_is_true()
 
 
 def test_at_the_end_of_a_hold_its_owner_and_another_are_equals(offering):
     """Each round has a hold of its own account, or there would be no more than two."""
-    rounds = []
-    for start in starts(pairs()):
+    meetings = []
+    for start in starts(rounds()):
         owner, other = patient_user(), patient_user()
         keep(owner, offering, start)()
-        rounds.append(
+        meetings.append(
             (press(owner, offering, start, now=OVER), press(other, offering, start, now=OVER))
         )
-    assert winners(duels(rounds)).total() == pairs()
-    assert Appointment.objects.count() == pairs()
+    assert winners(duels(meetings)).total() == rounds()
+    assert Appointment.objects.count() == rounds()
     assert Hold.objects.count() == 0
     everything_is_true()
 
 
 def test_a_hold_that_is_over_never_refuses_a_booking_while_it_is_swept(offering):
-    other, rounds = patient_user(), []
-    for start in starts(pairs()):
+    other, meetings = patient_user(), []
+    for start in starts(rounds()):
         keep(patient_user(), offering, start)()
         sweep = functools.partial(holds.sweep, now=OVER)
-        rounds.append((press(other, offering, start, now=OVER), sweep))
-    results = duels(rounds)
+        meetings.append((press(other, offering, start, now=OVER), sweep))
+    results = duels(meetings)
     assert {type(booked) for booked, _swept in results} == {Appointment}
     assert {type(swept) for _booked, swept in results} == {int}
     assert Hold.objects.count() == 0
@@ -127,22 +126,22 @@ def test_a_hold_that_is_over_never_refuses_a_booking_while_it_is_swept(offering)
 
 def test_an_owner_books_while_another_asks(offering):
     """Before its end a hold is for its owner, whoever comes first."""
-    other, rounds = patient_user(), []
-    for start in starts(pairs()):
+    other, meetings = patient_user(), []
+    for start in starts(rounds()):
         owner = patient_user()
         keep(owner, offering, start)()
-        rounds.append((press(owner, offering, start), press(other, offering, start)))
-    assert winners(duels(rounds)) == {"left": pairs()}
+        meetings.append((press(owner, offering, start), press(other, offering, start)))
+    assert winners(duels(meetings)) == {"left": rounds()}
     everything_is_true()
 
 
 def test_the_key_alone_holds_when_the_lock_is_gone(offering, monkeypatch):
     monkeypatch.setattr(locks, "hold", lambda **kwargs: None)
-    rounds = [
+    meetings = [
         (keep(patient_user(), offering, start), press(patient_user(), offering, start))
-        for start in starts(pairs())
+        for start in starts(rounds())
     ]
-    for pair in duels(rounds):
+    for pair in duels(meetings):
         assert sum(isinstance(one, Appointment | Hold) for one in pair) <= 1
         assert all(isinstance(r, Appointment | Hold | Refusal | OperationalError) for r in pair)
     everything_is_true()
@@ -153,11 +152,11 @@ def test_without_lock_and_key_both_would_get_it(offering, monkeypatch):
     """The red twin: these pairs do meet."""
     monkeypatch.setattr(locks, "hold", lambda **kwargs: None)
     monkeypatch.setattr(occupancy, "claim", lambda taker, keys: None)
-    rounds = [
+    meetings = [
         (keep(patient_user(), offering, start), press(patient_user(), offering, start))
         for start in starts(60)
     ]
-    both = [pair for pair in duels(rounds) if isinstance(pair[0], Hold)]
+    both = [pair for pair in duels(meetings) if isinstance(pair[0], Hold)]
     assert any(isinstance(booked, Appointment) for _held, booked in both)
 
 

@@ -24,4 +24,4 @@ _name = str(settings.DATABASES["default"]["NAME"])
 if not _name.endswith(RED):
     raise RuntimeError(f"{_name!r} keeps its guards: they come off only on a database *{RED}.")
 locks.hold = lambda **rows: None
-occupancy.claim = lambda appointment, keys: None
+occupancy.claim = lambda taker, keys: None
