@@ -98,9 +98,7 @@ class Clinic:
     def __init__(self) -> None:
         organization = Organization.current()
         # Whether times are kept apart is asked here, not how many one person may have.
-        for limit in ("most_upcoming", "most_cancellations", "no_shows_until_approval"):
-            if hasattr(organization, limit):
-                setattr(organization, limit, 0)
+        organization.most_ahead = organization.most_cancelled = 0
         organization.save()
         self.place = Location.objects.create(name="Centro", slug="centro", time_zone=ZONE)
         self.rooms = [
@@ -391,7 +389,7 @@ class Verdict:
 
 
 def filled(answers: list[Answer], verdict: Verdict) -> None:
-    made = sum(a.wish.offering.minutes for a in answers if a.made)
+    made = sum({a.made: a.wish.offering.minutes for a in answers if a.made}.values())
     lost = refused_though_free(answers)
     could = made + sum(a.wish.offering.minutes for a in lost)
     share = made / could if could else 0
@@ -406,7 +404,8 @@ def shown_is_there(answers: list[Answer]) -> bool:
     public = {str(pk) for pk in there.values_list("public_id", flat=True)}
     private = {str(pk) for pk in there.values_list("pk", flat=True)}
     known = public | private
-    return all(one in known for one in shown) and len(set(shown)) == len(shown) == len(public)
+    # Whoever asks for their own visit once more is shown it once more.
+    return all(one in known for one in shown) and len(set(shown)) == len(public)
 
 
 # --- the three races --------------------------------------------------------------

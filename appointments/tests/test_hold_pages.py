@@ -175,6 +175,16 @@ def test_what_has_to_be_corrected_keeps_the_time(offering, user):
     assert KEPT in words(response)
 
 
+@pytest.mark.parametrize(("hour", "kept"), [(15, 1), (10, 0)])
+def test_it_is_kept_while_one_is_asked_and_not_where_one_is_elsewhere(user, hour, kept):
+    """On the same day the button stays; at the same hour there is none to press."""
+    offering = open_offering()
+    book(patient=user.patient_accesses.get().patient, start=at(hour))
+    response = browser(user).post(address(offering), {"key": str(uuid.uuid4())})
+    assert response.status_code == 409
+    assert Hold.objects.count() == kept
+
+
 def test_book_again_remembers_whom_it_is_for(offering, user):
     child = PatientAccessFactory.create(user=user, relation=Relation.CHILD).patient
     book(offering=offering, patient=child, start=at(9, days=-3), now=at(9, days=-4))

@@ -149,7 +149,8 @@ def _book(request: HttpRequest, offered: OfferedSlot, form: BookingForm) -> Http
             same_day_ok=form.cleaned_data["same_day"],
         )
     except (SameDay, PatientBusy) as refusal:
-        _keep(request, offered)
+        if isinstance(refusal, SameDay):
+            _keep(request, offered)
         return _page(request, offered, form, status=409, clash=refusal)
     except Refusal as refusal:
         return _refused(request, offered, form, refusal)
