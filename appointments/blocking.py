@@ -9,7 +9,7 @@ from functools import partial
 
 from accounts.models import Practitioner
 from accounts.roles import Actor
-from appointments.changes import Answer, Change, Hit, HitsChanged, Made
+from appointments.changes import Answer, Change, Hit, HitsChanged, Made, Reach
 from clinic.models import Location
 from scheduling.models import Schedule, TimeOff
 from scheduling.services import add_time_off, set_week
@@ -37,7 +37,7 @@ def blocking(*, practitioner: Practitioner, blocks: Sequence[Block], by: Actor) 
     def write() -> list[TimeOff]:
         return [_add(practitioner, block, by) for block in blocks]
 
-    return Change(practitioner, write, by)
+    return Change(Reach.of(practitioner), write, by)
 
 
 def _add(practitioner: Practitioner, block: Block, by: Actor) -> TimeOff:
@@ -78,4 +78,4 @@ def change_week(
 ) -> Made:
     """Replace the weekly hours, and the step if one is given. Refuses as ``Change.make``."""
     write = partial(set_week, schedule=schedule, hours=hours, by=by, slot_step=slot_step)
-    return Change(schedule.practitioner, write, by).make(answer=answer, now=now)
+    return Change(Reach.of(schedule.practitioner), write, by).make(answer=answer, now=now)

@@ -22,12 +22,12 @@ from accounts.models import Practitioner
 from accounts.roles import Actor
 from appointments import hits, locks, services
 from appointments.exceptions import ReasonNeeded, Refusal
-from appointments.models import Appointment, RuleChange
+from appointments.models import Appointment, AppointmentQuerySet, RuleChange
 from appointments.proposals import propose
 from appointments.timetable import OfferedSlot
 from appointments.transitions import Verb
 from scheduling.models import ServiceOffering
-from scheduling.rules import difference, picture
+from scheduling.rules import Sets, difference, picture, time_of
 
 #: So long a change can be undone, and so long the notices of it wait.
 UNDO_FOR = dt.timedelta(minutes=10)
@@ -98,18 +98,86 @@ class PlaceGone(HitsFound):
 
 @dataclass(frozen=True, slots=True)
 class Made:
-    """``result`` is what writing the rules returned; ``change`` is what can be undone."""
+    """``result`` is what writing the rules returned; ``change`` what can be undone, if anything."""
 
     result: Any
     hits: list[Appointment]
-    change: RuleChange
+    change: RuleChange | None
+
+
+@dataclass(frozen=True, slots=True)
+class Reach:
+    """How far a change goes: who is locked, whom it can hit, which rules it can change."""
+
+    #: Whose time it is; None: the time of several, so that undoing it locks everybody.
+    practitioner: Practitioner | None
+    locked: Iterable[int]
+    #: Of the upcoming appointments, those that it can hit.
+    appointments: Callable[[AppointmentQuerySet], AppointmentQuerySet]
+    rules: Callable[[], Sets]
+    #: What was changed, in words. Never the name of a patient.
+    about: str
+
+    @classmethod
+    def of(cls, practitioner: Practitioner) -> Reach:
+        """Everything that is one practitioner's."""
+        return cls(
+            practitioner=practitioner,
+            locked=[practitioner.pk],
+            appointments=lambda rows: rows.filter(practitioner=practitioner),
+            rules=lambda: time_of(practitioner),
+            about=str(practitioner),
+        )
+
+
+class Attempt:
+    """A change between its two looks: whoever makes one writes the rules in between.
+
+    Inside a transaction: lock, look, then the writing, then look again.
+    """
+
+    def __init__(self, reach: Reach, answer: Answer | None, *, by: Actor, now: dt.datetime) -> None:
+        self.reach, self.answer, self.by, self.now = reach, answer, by, now
+        hold_for(reach.locked, answer)
+        self._rules = picture(reach.rules())
+        self._obstacles = hits.obstacles(self._reached())
+
+    def _reached(self) -> list[Appointment]:
+        return list(self.reach.appointments(hits.upcoming(self.now)))
+
+    def hit(self) -> list[Appointment]:
+        """Those that have something in their way since the first look, soonest first."""
+        reached = self._reached()
+        newly = hits.newly_hit(self._obstacles, hits.obstacles(reached))
+        return [appointment for appointment in reached if appointment.pk in newly]
+
+    def settle(self) -> tuple[list[Appointment], RuleChange | None]:
+        """Do as was answered for those that are hit, and keep what undoing it needs."""
+        hit = self.hit()
+        after = picture(self.reach.rules())
+        settled = settle(hit, self.answer, by=self.by, now=self.now)
+        was, became = difference(self._rules, after)
+        if not (was or became or settled):
+            return hit, None
+        change = RuleChange.objects.create(
+            practitioner=self.reach.practitioner,
+            about=self.reach.about[:200],
+            by=self.by.user,
+            role=self.by.role,
+            at=self.now,
+            undo_until=self.now + UNDO_FOR,
+            before=was,
+            after=became,
+            settled=settled,
+        )
+        return hit, change
 
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """``write`` changes the rules of this practitioner's time; nothing else happens in it."""
+    """``write`` changes the rules as far as ``reach`` says; nothing else happens in it."""
 
-    practitioner: Practitioner
+    reach: Reach
     write: Callable[[], Any]
     by: Actor
 
@@ -119,7 +187,9 @@ class Change:
 
     def _rehearse(self, now: dt.datetime) -> list[HitBy]:
         with transaction.atomic():
-            found = with_proposals(self._write(now)[1], now)
+            attempt = Attempt(self.reach, None, by=self.by, now=now)
+            self.write()
+            found = with_proposals(attempt.hit(), now)
             transaction.set_rollback(True)
         return found
 
@@ -133,33 +203,10 @@ class Change:
 
     def _make(self, answer: Answer | None, now: dt.datetime) -> Made:
         with transaction.atomic():
-            hold_for([self.practitioner.pk], answer)
-            before = picture(self.practitioner)
-            result, hit = self._write(now)
-            after = picture(self.practitioner)
-            settled = settle(hit, answer, by=self.by, now=now)
-            was, became = difference(before, after)
-            change = RuleChange.objects.create(
-                practitioner=self.practitioner,
-                by=self.by.user,
-                role=self.by.role,
-                at=now,
-                undo_until=now + UNDO_FOR,
-                before=was,
-                after=became,
-                settled=settled,
-            )
+            attempt = Attempt(self.reach, answer, by=self.by, now=now)
+            result = self.write()
+            hit, change = attempt.settle()
             return Made(result, hit, change)
-
-    def _write(self, now: dt.datetime) -> tuple[Any, list[Appointment]]:
-        """Lock, look, write, look again."""
-        locks.hold(practitioners=[self.practitioner.pk])
-        coming = list(hits.upcoming(now).filter(practitioner=self.practitioner))
-        before = hits.obstacles(coming)
-        result = self.write()
-        again = list(hits.upcoming(now).filter(practitioner=self.practitioner))
-        hit = hits.newly_hit(before, hits.obstacles(again))
-        return result, [appointment for appointment in again if appointment.pk in hit]
 
 
 def hold_for(practitioners: Iterable[int], answer: Answer | None) -> None:

@@ -343,13 +343,15 @@ class AppointmentEvent(AppendOnlyModel):
 
 
 class RuleChange(models.Model):
-    """A change of a practitioner's time, and what it did to appointments.
+    """A change of the rules of somebody's time, and what it did to appointments.
 
     Can be undone for some minutes: so long the notices of it wait.
     """
 
     public_id = models.UUIDField(default=make_public_id, unique=True, editable=False)
-    practitioner = models.ForeignKey(Practitioner, models.PROTECT, related_name="+")
+    #: None: of several, as a holiday or a location that closes.
+    practitioner = models.ForeignKey(Practitioner, models.PROTECT, null=True, related_name="+")
+    about = models.CharField(max_length=200)
     by = models.ForeignKey(User, models.PROTECT, null=True, related_name="+")
     role = models.CharField(max_length=20)
     at = models.DateTimeField()
@@ -368,7 +370,7 @@ class RuleChange(models.Model):
         indexes = [models.Index(fields=["by", "undo_until"])]
 
     def __str__(self) -> str:
-        return f"{self.practitioner_id} @{self.at:%Y-%m-%d %H:%M}"
+        return f"{self.about} @{self.at:%Y-%m-%d %H:%M}"
 
 
 def cells_of(interval: Interval) -> range:

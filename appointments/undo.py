@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
 from django.db import IntegrityError, transaction
+from django.db.models import Exists, OuterRef
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
+from accounts.models import Practitioner
 from accounts.roles import Actor
-from appointments import locks, store
+from appointments import hits, locks, store
 from appointments.exceptions import Refusal
-from appointments.models import Appointment, RuleChange
+from appointments.models import Appointment, AppointmentEvent, RuleChange
 from appointments.transitions import Status, Verb, target
 from scheduling.rules import ChangedSinceError, put_back
 
@@ -26,6 +29,14 @@ class TooLateToUndo(Refusal):
 class RulesChangedSince(Refusal):
     code = "changed_since"
     sentence = _("The same hours have been changed again in the meantime. Nothing was undone.")
+
+
+class WouldHit(Refusal):
+    code = "would_hit"
+    sentence = _(
+        "Since then an appointment was made that undoing would hit. Nothing was undone:"
+        " change the rules instead, and you are asked about it."
+    )
 
 
 @dataclass(slots=True)
@@ -41,13 +52,13 @@ def undo(*, change: RuleChange, by: Actor, now: dt.datetime | None = None) -> Un
     """The rules as they were, the appointments where their time is still free.
 
     Their notices that wait are voided with the change of the appointment. Twice is as
-    once. Refuses TooLateToUndo, RulesChangedSince.
+    once. Refuses TooLateToUndo, RulesChangedSince, WouldHit.
     """
     now = now or timezone.now()
     with transaction.atomic():
         parts = _parts(change)
         locks.hold(
-            practitioners=[change.practitioner_id, *(a.practitioner_id for a in parts.values())],
+            practitioners=[*_whose(change), *(a.practitioner_id for a in parts.values())],
             rooms=[a.room_id for a in parts.values() if a.room_id],
             patients=[a.patient_id for a in parts.values()],
         )
@@ -56,8 +67,9 @@ def undo(*, change: RuleChange, by: Actor, now: dt.datetime | None = None) -> Un
             return Undone()
         if now >= row.undo_until:
             raise TooLateToUndo
+        obstacles = hits.obstacles(_made_since(row, now))
         try:
-            put_back(practitioner=row.practitioner, before=row.before, after=row.after, by=by)
+            put_back(before=row.before, after=row.after, by=by, target=row.practitioner or row.about)
         except ChangedSinceError as error:
             raise RulesChangedSince from error
         undone = Undone()
@@ -65,9 +77,29 @@ def undo(*, change: RuleChange, by: Actor, now: dt.datetime | None = None) -> Un
             appointment = Appointment.objects.with_parts().get(pk=done["appointment"])
             ok = _bring_back(appointment, done, by, now)
             (undone.restored if ok else undone.lost).append(appointment)
+        if hits.newly_hit(obstacles, hits.obstacles(_made_since(row, now))):
+            raise WouldHit
         row.undone_at = now
         row.save(update_fields=["undone_at"])
         return undone
+
+
+def _whose(change: RuleChange) -> Iterable[int]:
+    """The practitioners whose time it is about: one, or everybody."""
+    if change.practitioner_id:
+        return [change.practitioner_id]
+    return Practitioner.objects.values_list("pk", flat=True)
+
+
+def _made_since(change: RuleChange, now: dt.datetime) -> list[Appointment]:
+    """What can rest on the changed rules. Whatever is older was in order before, too."""
+    rows = hits.upcoming(now)
+    if change.practitioner_id:
+        rows = rows.filter(practitioner=change.practitioner_id)
+    made = AppointmentEvent.objects.filter(
+        appointment=OuterRef("pk"), verb=Verb.BOOK, at__gte=change.at
+    )
+    return list(rows.filter(Exists(made)))
 
 
 def _parts(change: RuleChange) -> dict[int, Appointment]:

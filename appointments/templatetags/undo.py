@@ -22,9 +22,7 @@ def undo_offers(context: Context) -> dict[str, Any]:
     if request is None:
         return {"offers": []}
     now = timezone.now()
-    rows = RuleChange.objects.filter(
-        by=request.user, undo_until__gt=now, undone_at=None
-    ).select_related("practitioner")
+    rows = RuleChange.objects.filter(by=request.user, undo_until__gt=now, undone_at=None)
     return {"offers": [_offer(row, now) for row in rows[:5]]}
 
 

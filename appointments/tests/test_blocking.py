@@ -6,7 +6,7 @@ import pytest
 
 from appointments import services
 from appointments.blocking import Block, block_time, blocking, change_week
-from appointments.changes import Answer, Change, Hit, HitsChanged
+from appointments.changes import Answer, Change, Hit, HitsChanged, Reach
 from appointments.exceptions import ReasonNeeded, SlotClosed
 from appointments.models import Appointment
 from appointments.tests.factories import NOW, SYSTEM, at, book
@@ -35,7 +35,7 @@ def hit_by_week(schedule, hours, now):
     def write():
         set_week(schedule=schedule, hours=hours, by=SYSTEM)
 
-    found = Change(schedule.practitioner, write, SYSTEM).would_hit(now)
+    found = Change(Reach.of(schedule.practitioner), write, SYSTEM).would_hit(now)
     return [one.appointment for one in found]
 
 

@@ -9,7 +9,7 @@ from accounts.models import Practitioner
 from accounts.roles import Role
 from accounts.tests.factories import ReceptionistFactory, administrator, patient_user
 from appointments.availability import free_slots
-from appointments.changes import Change
+from appointments.changes import Change, Reach
 from appointments.models import Appointment
 from appointments.tests.factories import NOW, at, book
 from appointments.tests.practice import (
@@ -288,7 +288,7 @@ def test_a_rehearsal_leaves_nothing_behind(offering):
     visit = book(offering=offering)
     by = doctor_of(offering)
     change = Change(
-        offering.practitioner,
+        Reach.of(offering.practitioner),
         lambda: set_overrides(
             schedule=offering.schedule, dates=[TUESDAY], kind=DateOverride.Kind.CLOSED, by=by
         ),
@@ -300,7 +300,7 @@ def test_a_rehearsal_leaves_nothing_behind(offering):
 
 def test_a_rehearsal_asks_as_often_for_thirty(offering, django_assert_max_num_queries):
     by = doctor_of(offering)
-    change = Change(offering.practitioner, lambda: None, by)
+    change = Change(Reach.of(offering.practitioner), lambda: None, by)
     book(offering=offering)
     with django_assert_max_num_queries(25) as one:
         change.would_hit(NOW)

@@ -15,7 +15,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from appointments.agenda import home_zone
-from appointments.changes import Change
+from appointments.changes import Change, Reach
 from appointments.forms.overrides import OverrideForm
 from appointments.views.hits import settle
 from appointments.views.practice import Practice, practice_of
@@ -145,7 +145,7 @@ def _make(
     request: HttpRequest, practice: Practice, write: Callable[[], None], sentence: str
 ) -> HttpResponse:
     """Ask about whom it hits, or do it and say so."""
-    wanted = Change(practice.practitioner, write, practice.by)
+    wanted = Change(Reach.of(practice.practitioner), write, practice.by)
     if question := settle(request, change=wanted.make):
         return question
     messages.success(request, sentence)

@@ -13,7 +13,7 @@ from django.utils.translation import gettext as _
 
 from accounts.models import Practitioner
 from appointments import offering_rules
-from appointments.changes import Change
+from appointments.changes import Change, Reach
 from appointments.forms.offering import OfferingForm
 from appointments.views.hits import settle
 from appointments.views.practice import practice_of
@@ -84,7 +84,7 @@ def service_edit(
         # A copy each time: what a rehearsal has saved is not saved.
         set_offering(offering=copy.copy(wanted), by=practice.by)
 
-    change = Change(practice.practitioner, write, practice.by)
+    change = Change(Reach.of(practice.practitioner), write, practice.by)
     if question := settle(request, change=change.make):
         return question
     messages.success(request, _("“%(service)s” is saved.") % {"service": chosen.name})

@@ -28,8 +28,7 @@ def change_url(change: RuleChange) -> str:
 
 def change(request: HttpRequest, public_id: uuid.UUID) -> HttpResponse:
     """What was changed, by the person who asks; and the button that takes it back."""
-    own = RuleChange.objects.filter(by=person(request)).select_related("practitioner")
-    found = get_object_or_404(own, public_id=public_id)
+    found = get_object_or_404(RuleChange, by=person(request), public_id=public_id)
     if request.method == "POST":
         return _undo(request, found)
     rows = Appointment.objects.with_parts().in_bulk([one["appointment"] for one in found.settled])

@@ -116,6 +116,7 @@ class World:
         made = [
             RuleChange.objects.create(
                 practitioner=self.appointment.practitioner,
+                about=str(self.appointment.practitioner),
                 by=who,
                 role=Role.PRACTITIONER,
                 at=NOW,

@@ -278,6 +278,7 @@ def _undoable(role: Role, by: User, name: str) -> Stop:
     assert visit is not None
     change = RuleChange.objects.create(
         practitioner=visit.practitioner,
+        about=str(visit.practitioner),
         by=by,
         role=role,
         at=OPENED,

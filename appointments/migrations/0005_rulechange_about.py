@@ -1,0 +1,17 @@
+from django.db import migrations, models
+
+
+class Migration(migrations.Migration):
+
+    dependencies = [
+        ('appointments', '0004_rulechange'),
+    ]
+
+    operations = [
+        migrations.AddField(
+            model_name='rulechange',
+            name='about',
+            field=models.CharField(default='', max_length=200),
+            preserve_default=False,
+        ),
+    ]
