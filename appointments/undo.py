@@ -69,7 +69,9 @@ def undo(*, change: RuleChange, by: Actor, now: dt.datetime | None = None) -> Un
             raise TooLateToUndo
         obstacles = hits.obstacles(_made_since(row, now))
         try:
-            put_back(before=row.before, after=row.after, by=by, target=row.practitioner or row.about)
+            put_back(
+                before=row.before, after=row.after, by=by, target=row.practitioner or row.about
+            )
         except ChangedSinceError as error:
             raise RulesChangedSince from error
         undone = Undone()

@@ -103,9 +103,7 @@ def put_back(*, before: Rows, after: Rows, by: Actor, target: models.Model | str
     The caller holds the practitioners whose time it is. Refuses ChangedSinceError if the
     rows are no longer ``after``. ``target``: what the log says it was about.
     """
-    touched = {
-        name: before.get(name, {}).keys() | after.get(name, {}).keys() for name in _KINDS
-    }
+    touched = {name: before.get(name, {}).keys() | after.get(name, {}).keys() for name in _KINDS}
     now = picture(
         kind.model._default_manager.filter(pk__in=[int(pk) for pk in touched[name]])
         for name, kind in _KINDS.items()
@@ -123,9 +121,7 @@ def put_back(*, before: Rows, after: Rows, by: Actor, target: models.Model | str
                 kind.model._default_manager.filter(pk=int(pk)).update(**values)
             else:
                 _row(kind.model, pk, values).save(force_insert=pk not in after.get(name, {}))
-    audit.record(
-        actor=str(by), action="schedule.undo", target=target, before=after, after=before
-    )
+    audit.record(actor=str(by), action="schedule.undo", target=target, before=after, after=before)
 
 
 def _row(model: type[models.Model], pk: str, values: dict[str, Any]) -> models.Model:

@@ -17,19 +17,12 @@ from django.utils import timezone
 from django.utils.translation import get_language, gettext_lazy, ngettext
 from django.utils.translation import gettext as _
 
-from accounts.doors import person
 from accounts.models import Practitioner
-from accounts.roles import Actor
-from appointments import changes, hits, locks
-from appointments.admin.guard import (
-    BUSY,
-    AskingAdmin,
-    Undecided,
-    answer_of,
-    question_context,
-    settle,
-)
+from appointments import locks
+from appointments.admin.guard import BUSY, AskingAdmin, attempt, question_context
+from appointments.changes import HitsFound, Reach
 from appointments.exceptions import Refusal
+from appointments.models import AppointmentQuerySet
 from clinic import audit
 from clinic.holiday_calendar import Holiday, countries, holidays_of, regions
 from clinic.models import Closure, Location
@@ -110,9 +103,10 @@ class ImportsHolidays(AskingAdmin):
     ) -> HttpResponse:
         try:
             locks.retrying(close)(request, chosen, form.cleaned_data["location"])
-        except Undecided as undecided:
-            messages.warning(request, undecided.sentence)
-            return self._page(request, form, rows=rows, **question_context(undecided))
+        except HitsFound as found:
+            context = question_context(request, found)
+            messages.warning(request, context["sentence"])
+            return self._page(request, form, rows=rows, **context)
         except Refusal as refusal:
             messages.error(request, str(refusal))
             return self._page(request, form, rows=rows, status=409)
@@ -184,23 +178,31 @@ def _preview(form: WhichForm) -> list[dict[str, Any]]:
 
 @transaction.atomic
 def close(request: HttpRequest, days: Sequence[Holiday], location: Location | None) -> None:
-    """Lock, look, write, look again; raises Undecided until somebody has chosen."""
-    by = Actor.administrator(person(request))
-    changes.hold_for(Practitioner.objects.values_list("pk", flat=True), answer_of(request))
-    reach = hits.upcoming().filter(local_date__in=[one.date for one in days])
-    if location:
-        reach = reach.filter(location=location)
-    before = hits.obstacles(list(reach))
+    """Lock, look, write, look again; raises HitsFound until somebody has chosen."""
+    dates = [one.date for one in days]
+
+    def reached(upcoming: AppointmentQuerySet) -> AppointmentQuerySet:
+        found = upcoming.filter(local_date__in=dates)
+        return found.filter(location=location) if location else found
+
+    trying = attempt(
+        request,
+        Reach(
+            practitioner=None,
+            locked=Practitioner.objects.values_list("pk", flat=True),
+            appointments=reached,
+            rules=lambda: [Closure.objects.filter(location=location, first_day__in=dates)],
+            about=", ".join(one.name for one in days),
+        ),
+    )
     Closure.objects.bulk_create(
         Closure(location=location, first_day=one.date, last_day=one.date, name=one.name[:120])
         for one in days
     )
     audit.record(
-        actor=str(by),
+        actor=str(trying.by),
         action="closure.import",
         target=location or "clinic",
-        days=[one.date.isoformat() for one in days],
+        days=[day.isoformat() for day in dates],
     )
-    again = list(reach.all())
-    hit = hits.newly_hit(before, hits.obstacles(again))
-    settle(request, [appointment for appointment in again if appointment.pk in hit])
+    trying.settle()

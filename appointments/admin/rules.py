@@ -6,6 +6,7 @@ The classes come from the apps below; what they gain here is the question.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import Any
 
 from django.contrib import admin
@@ -15,32 +16,38 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from accounts.admin import PatientAdmin as PatientPages
 from accounts.admin import PractitionerAdmin as PractitionerPages
 from accounts.models import Patient, Practitioner
-from appointments import hits
 from appointments.admin.filters import FreeTimeFilter
 from appointments.admin.guard import AskingAdmin
 from appointments.admin.holidays import ImportsHolidays
+from appointments.changes import Reach
 from appointments.figures import free_minutes, in_hours
+from appointments.hits import upcoming
 from appointments.models import Appointment, AppointmentQuerySet
 from clinic.admin.base import column
 from clinic.admin.catalogue import ClosureAdmin as ClosurePages
 from clinic.admin.catalogue import LocationAdmin as LocationPages
 from clinic.admin.catalogue import ServiceAdmin as ServicePages
 from clinic.admin.catalogue import SpecialtyAdmin as SpecialtyPages
-from clinic.models import Closure, Location, Service, Specialty
+from clinic.models import Closure, Location, Room, Service, Specialty
 from scheduling.admin import ScheduleAdmin as SchedulePages
 from scheduling.admin import ScheduleInline
 from scheduling.admin import TimeOffAdmin as TimeOffPages
 from scheduling.models import Schedule, TimeOff
+from scheduling.rules import Sets, time_of
 
 
 @admin.register(Location)
 class LocationAdmin(AskingAdmin, LocationPages):
     hit_path = "location"
+
+    def rules(self, obj: Location) -> Sets:
+        return [*super().rules(obj), Room.objects.filter(location=obj.pk)]
 
     def get_readonly_fields(self, request: HttpRequest, obj: Location | None = None) -> list[str]:
         """Another zone would move the hours under the appointments that stand in them."""
@@ -60,8 +67,8 @@ class ServiceAdmin(AskingAdmin, ServicePages):
 
 @admin.register(Closure)
 class ClosureAdmin(ImportsHolidays, ClosurePages):
-    def reach(self, obj: Closure) -> AppointmentQuerySet:
-        found = hits.upcoming().filter(local_date__range=(obj.first_day, obj.last_day))
+    def reached(self, upcoming: AppointmentQuerySet, obj: Closure) -> AppointmentQuerySet:
+        found = upcoming.filter(local_date__range=(obj.first_day, obj.last_day))
         return found.filter(location=obj.location) if obj.location else found
 
 
@@ -76,7 +83,11 @@ class PatientAdmin(AskingAdmin, PatientPages):
         return _link_to_appointments("patient", patient)
 
     def locked(self, obj: Patient) -> Iterable[int]:
-        return set(self.reach(obj).values_list("practitioner", flat=True))
+        """Those they are going to; whoever is booked meanwhile waits for the patient's row."""
+        return set(self.reached(upcoming(), obj).values_list("practitioner", flat=True))
+
+    def about(self, obj: Patient) -> str:
+        return gettext("A patient")
 
 
 @admin.register(Practitioner)
@@ -92,8 +103,19 @@ class PractitionerAdmin(AskingAdmin, PractitionerPages):
     def appointments(self, practitioner: Practitioner) -> SafeString | str:
         return _link_to_appointments("practitioner", practitioner)
 
+    def reach(self, obj: Practitioner) -> Reach:
+        """A new one has no time yet that could be put back."""
+        reach = super().reach(obj)
+        return reach if obj.pk else replace(reach, rules=list)
+
+    def practitioner_of(self, obj: Practitioner) -> Practitioner | None:
+        return obj if obj.pk else None
+
     def locked(self, obj: Practitioner) -> Iterable[int]:
         return [obj.pk] if obj.pk else []
+
+    def rules(self, obj: Practitioner) -> Sets:
+        return [*super().rules(obj), *time_of(obj)]
 
 
 @admin.register(Schedule)
@@ -113,20 +135,17 @@ class ScheduleAdmin(AskingAdmin, SchedulePages):
     def free_this_week(self, row: Any) -> str:
         return in_hours(row.free)
 
-    def reach(self, obj: Schedule) -> AppointmentQuerySet:
-        return hits.upcoming().filter(practitioner=obj.practitioner_id)
-
-    def locked(self, obj: Schedule) -> Iterable[int]:
-        return [obj.practitioner_id]
+    def reach(self, obj: Schedule) -> Reach:
+        return Reach.of(obj.practitioner)
 
 
 @admin.register(TimeOff)
 class TimeOffAdmin(AskingAdmin, TimeOffPages):
-    def reach(self, obj: TimeOff) -> AppointmentQuerySet:
-        return hits.upcoming().filter(practitioner=obj.practitioner_id)
+    def reach(self, obj: TimeOff) -> Reach:
+        return Reach.of(obj.practitioner)
 
-    def locked(self, obj: TimeOff) -> Iterable[int]:
-        return [obj.practitioner_id]
+    def practitioner_of(self, obj: TimeOff) -> Practitioner:
+        return obj.practitioner
 
 
 def _link_to_appointments(field: str, person: Patient | Practitioner) -> SafeString | str:

@@ -12,7 +12,7 @@ from django import forms
 from django.http import QueryDict
 from django.utils.translation import gettext_lazy as _
 
-from appointments.changes import Answer, Hit, HitBy, Place
+from appointments.changes import Answer, Hit, HitBy, HitsFound, Place
 from appointments.models import Appointment
 
 #: In the choice of one appointment: the same as for all of them.
@@ -108,6 +108,22 @@ class HitsForm(forms.Form):
         for hit in self.hits:
             name = str(hit.appointment.public_id)
             yield Row(hit, self[f"own-{name}"], place_text(hit))
+
+
+def answer_in(data: QueryDict) -> Answer | None:
+    """What was chosen; None if nothing was asked yet, or the answer is not complete."""
+    form = HitsForm(data) if "ask" in data else None
+    return form.answer if form and form.is_valid() else None
+
+
+def question(data: QueryDict, found: HitsFound) -> HitsForm:
+    """The question about these appointments: for the first time, with its errors, or anew."""
+    if "ask" not in data:
+        return HitsForm(hits=found.hits)
+    if answer := answer_in(data):
+        kept = {"note": answer.note, "hit": answer.for_all}
+        return HitsForm(hits=found.hits, initial=kept)
+    return HitsForm(data, hits=found.hits)
 
 
 def _shown(names: list[str]) -> dict[str, int]:

@@ -15,6 +15,9 @@ from appointments.views.undo import change_url
 register = template.Library()
 
 
+@register.inclusion_tag(
+    "admin/appointments/_undo.html", takes_context=True, name="admin_undo_offers"
+)
 @register.inclusion_tag("appointments/_undo_offers.html", takes_context=True)
 def undo_offers(context: Context) -> dict[str, Any]:
     """This person's changes of the last minutes that can still be undone, the newest first."""

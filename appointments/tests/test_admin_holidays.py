@@ -39,7 +39,8 @@ def boxes(response):
 
 def hidden(response):
     html = response.content.decode()
-    return dict(re.findall(r'<input type="hidden" name="(hit-\w+)" value="([^"]*)"', html))
+    pattern = r'<input type="hidden" name="(ask|seen|place-[-0-9a-f]+)" value="([^"]*)"'
+    return dict(re.findall(pattern, html))
 
 
 def test_the_list_of_closures_leads_to_it(admin):
@@ -154,7 +155,7 @@ def test_appointments_are_asked_about_first(admin, visit):
 def test_they_can_be_cancelled_with_the_closure(admin, visit):
     data = {**ARGENTINA, "day": ["2026-12-08"]}
     asked = admin.post(URL, data)
-    answer = {**data, **hidden(asked), "hit-choice": "cancel", "hit-note": "Feriado"}
+    answer = {**data, **hidden(asked), "hit": "cancel", "note": "Feriado"}
     assert admin.post(URL, answer).status_code == 302
     visit = Appointment.objects.get(pk=visit.pk)
     assert (visit.status, visit.cancellation_reason) == ("cancelled", "Feriado")
@@ -163,14 +164,14 @@ def test_they_can_be_cancelled_with_the_closure(admin, visit):
 
 def test_they_can_be_kept(admin, visit):
     data = {**ARGENTINA, "day": ["2026-12-08"]}
-    answer = {**data, **hidden(admin.post(URL, data)), "hit-choice": "keep"}
+    answer = {**data, **hidden(admin.post(URL, data)), "hit": "keep"}
     assert admin.post(URL, answer).status_code == 302
     assert Appointment.objects.get(pk=visit.pk).status == "booked"
 
 
 def test_an_answer_without_a_reason_is_asked_again(admin, visit):
     data = {**ARGENTINA, "day": ["2026-12-08"]}
-    answer = {**data, **hidden(admin.post(URL, data)), "hit-choice": "cancel"}
+    answer = {**data, **hidden(admin.post(URL, data)), "hit": "cancel"}
     response = admin.post(URL, answer)
     assert response.status_code == 200
     assert not Closure.objects.exists()

@@ -169,8 +169,8 @@ def test_switching_something_off_lists_whom_it_hits(client: Client, path: str) -
     row.refresh_from_db()
     assert row.is_active
 
-    seen = {"hit-seen": str(appointment.pk)}
-    response = client.post(url, data | seen | {"hit-choice": "keep"})
+    seen = {"ask": "1", "seen": str(appointment.public_id)}
+    response = client.post(url, data | seen | {"hit": "keep"})
     assert response.status_code == 302
     row.refresh_from_db()
     assert not row.is_active
@@ -180,13 +180,13 @@ def test_switching_something_off_lists_whom_it_hits(client: Client, path: str) -
 def test_cancelling_them_is_told_with_the_reason(client: Client) -> None:
     appointment = book()
     url, data = switched_off(client, appointment.practitioner)
-    data |= {"hit-seen": str(appointment.pk), "hit-choice": "cancel"}
+    data |= {"ask": "1", "seen": str(appointment.public_id), "hit": "cancel"}
     response = client.post(url, data)
     assert response.status_code == 422
-    assert "note" in response.context["decision"].errors
+    assert "note" in response.context["question"].errors
     assert Appointment.objects.get().status == Status.BOOKED
 
-    assert client.post(url, data | {"hit-note": "La doctora se jubila"}).status_code == 302
+    assert client.post(url, data | {"note": "La doctora se jubila"}).status_code == 302
     appointment = Appointment.objects.get()
     assert appointment.status == Status.CANCELLED
     assert appointment.cancellation_reason == "La doctora se jubila"
@@ -199,7 +199,7 @@ def test_cancelling_them_is_told_with_the_reason(client: Client) -> None:
 def test_a_choice_is_one_of_the_two(client: Client, choice: str) -> None:
     appointment = book()
     url, data = switched_off(client, appointment.practitioner)
-    data |= {"hit-seen": str(appointment.pk), "hit-choice": choice}
+    data |= {"ask": "1", "seen": str(appointment.public_id), "hit": choice}
     assert client.post(url, data).status_code == 422
     appointment.practitioner.refresh_from_db()
     assert appointment.practitioner.is_active
@@ -210,7 +210,7 @@ def test_the_choice_holds_for_what_was_listed_only(client: Client) -> None:
     first = book(offering=offering)
     url, data = switched_off(client, offering.practitioner)
     second = book(offering=offering, start=at(12))
-    data |= {"hit-seen": str(first.pk), "hit-choice": "cancel", "hit-note": "x"}
+    data |= {"ask": "1", "seen": str(first.public_id), "hit": "cancel", "note": "x"}
     response = client.post(url, data)
     assert response.status_code == 422
     assert response.context["hits"] == [first, second]
@@ -236,7 +236,7 @@ def test_a_holiday_asks(client: Client) -> None:
     assert not Closure.objects.exists()
     elsewhere = data | {"location": LocationFactory.create().pk}
     assert client.post("/admin/clinic/closure/add/", elsewhere).status_code == 302
-    decided = {"hit-seen": str(appointment.pk), "hit-choice": "cancel", "hit-note": "Feriado"}
+    decided = {"ask": "1", "seen": str(appointment.public_id), "hit": "cancel", "note": "Feriado"}
     assert client.post("/admin/clinic/closure/add/", data | decided).status_code == 302
     status = dict(Appointment.objects.values_list("pk", "status"))
     assert status == {appointment.pk: Status.CANCELLED, other.pk: Status.BOOKED}
@@ -274,7 +274,7 @@ def test_changing_a_schedule_asks(client: Client, inline: str) -> None:
     assert response.status_code == 422
     assert response.context["hits"] == [appointment]
     assert offering.schedule.overrides.count() == 0
-    decided = {"hit-seen": str(appointment.pk), "hit-choice": "keep"}
+    decided = {"ask": "1", "seen": str(appointment.public_id), "hit": "keep"}
     assert client.post(url, data | decided).status_code == 302
 
 
@@ -307,7 +307,7 @@ def test_time_off_asks(client: Client) -> None:
     add = "/admin/scheduling/timeoff/add/"
     assert client.post(add, weekly(appointment)).context["hits"] == [appointment]
     assert not TimeOff.objects.exists()
-    decided = {"hit-seen": str(appointment.pk), "hit-choice": "keep"}
+    decided = {"ask": "1", "seen": str(appointment.public_id), "hit": "keep"}
     assert client.post(add, weekly(appointment) | decided).status_code == 302
     row = TimeOff.objects.get()
     delete = reverse("admin:scheduling_timeoff_delete", args=[row.pk])

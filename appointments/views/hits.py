@@ -9,7 +9,7 @@ from django.shortcuts import render
 from django.utils.translation import ngettext
 
 from appointments.changes import Answer, HitsFound
-from appointments.forms.hits import HitsForm
+from appointments.forms.hits import HitsForm, answer_in, question
 
 
 class Change(Protocol):
@@ -29,19 +29,14 @@ def settle(request: HttpRequest, *, change: Change) -> HttpResponse | None:
     What was filled in travels through the question in hidden fields; so does the list
     that was shown. If it is no longer true, nothing is changed and it is asked again.
     """
-    form = HitsForm(request.POST) if "ask" in request.POST else None
-    answer = form.answer if form and form.is_valid() else None
+    answer = answer_in(request.POST)
     try:
         change(answer=answer)
     except HitsFound as found:
-        if form and answer is None:
-            again = HitsForm(request.POST, hits=found.hits)
-            return _question(request, again, status=422)
-        if answer is None:
-            return _question(request, HitsForm(hits=found.hits))
-        kept = {"note": answer.note, "hit": answer.for_all}
-        again = HitsForm(hits=found.hits, initial=kept)
-        return _question(request, again, status=409, notice=str(found))
+        form = question(request.POST, found)
+        if answer:
+            return _question(request, form, status=409, notice=str(found))
+        return _question(request, form, status=422 if form.errors else 200)
     return None
 
 
