@@ -77,6 +77,7 @@ class Visit:
     age: int | None
     is_first: bool
     actions: list[Action]
+    can_move: bool = False
 
     @property
     def starts_at(self) -> dt.datetime:
@@ -257,6 +258,7 @@ def _visit(appointment: Appointment, now: dt.datetime) -> Visit:
         age=appointment.patient.age_on(appointment.local_date),
         is_first=appointment.is_first,  # type: ignore[attr-defined]
         actions=actions_for(appointment, now),
+        can_move=appointment.is_upcoming(now),
     )
 
 

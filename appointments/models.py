@@ -169,6 +169,10 @@ class Appointment(models.Model):
     def is_occupying(self) -> bool:
         return self.status in OCCUPYING
 
+    def is_upcoming(self, now: dt.datetime) -> bool:
+        """Still to come, or being waited for."""
+        return self.status in UPCOMING and self.end > now
+
     @property
     def minutes(self) -> int:
         return to_minute(self.end) - to_minute(self.start)

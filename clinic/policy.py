@@ -106,6 +106,7 @@ POLICY: dict[str, Row] = {
     "appointments:agenda_appointment": only(PRACTITIONER),
     "appointments:agenda_action": only(PRACTITIONER, methods=POST),
     "appointments:agenda_cancel": only(PRACTITIONER, methods=BOTH),
+    "appointments:agenda_move": only(PRACTITIONER, methods=BOTH),
     "appointments:patient_history": only(PRACTITIONER),
     **_practice_rows(),
     "appointments:change": only(PRACTITIONER, methods=BOTH),
@@ -113,6 +114,7 @@ POLICY: dict[str, Row] = {
     "appointments:why": only(PRACTITIONER),
     # --- appointments: the desk
     "appointments:desk": only(RECEPTION, ADMINISTRATOR),
+    "appointments:desk_move": only(RECEPTION, ADMINISTRATOR, methods=BOTH),
     "appointments:desk_why": only(RECEPTION, ADMINISTRATOR),
     "appointments:desk_practitioners": only(RECEPTION, ADMINISTRATOR),
     # --- the way in: allauth's pages, each by name

@@ -8,6 +8,8 @@ from django.contrib import admin
 from django.db.models import Q, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
+from django.urls import reverse
+from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
@@ -173,7 +175,10 @@ class AppointmentAdmin(RefusingAdmin):
     ) -> HttpResponse:
         obj = self.get_object(request, object_id)
         buttons = moves.moves_for(obj) if obj else []
-        context = {**(extra_context or {}), "buttons": buttons}
+        # Where: the desk's page, which an administrator may use for every active location.
+        movable = obj and obj.is_upcoming(timezone.now()) and obj.location.is_active
+        move_url = reverse("appointments:desk_move", args=[obj.public_id]) if movable else ""
+        context = {**(extra_context or {}), "buttons": buttons, "move_url": move_url}
         return super().change_view(request, object_id, form_url, context)
 
     def response_add(

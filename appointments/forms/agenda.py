@@ -1,4 +1,4 @@
-"""What a practitioner writes about an appointment."""
+"""What the staff writes about an appointment."""
 
 from __future__ import annotations
 
@@ -20,3 +20,14 @@ class StaffCancelForm(forms.Form):
         },
     )
     version = forms.IntegerField(required=False, widget=forms.HiddenInput)
+
+
+class StaffMoveForm(forms.Form):
+    note = forms.CharField(
+        label=_("Message to the patient"),
+        required=False,
+        max_length=300,
+        widget=forms.Textarea(attrs={"rows": 3}),
+        help_text=_("For example why. The patient reads it in the notice of the new time."),
+        error_messages={"max_length": _("Write at most 300 characters.")},
+    )

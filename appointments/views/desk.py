@@ -38,9 +38,11 @@ def desk(request: HttpRequest) -> HttpResponse:
         .with_parts()
         .order_by("start", "practitioner", "pk")
     )
+    now = timezone.now()
     context: dict[str, Any] = {
         "day": day,
         "rows": rows,
+        "movable": {row.pk for row in rows if row.is_upcoming(now)},
         "total": sum(row.status != Status.CANCELLED for row in rows),
         "places": places,
         "shows_place": len(places) > 1,

@@ -29,6 +29,13 @@ def own_appointment(request: HttpRequest, public_id: uuid.UUID) -> Appointment:
     return found
 
 
+def appointment_of_desk(request: HttpRequest, public_id: uuid.UUID) -> Appointment:
+    """At one of the locations of this desk. Never the reason: it is the practitioner's."""
+    here = Appointment.objects.filter(location__in=places_of(person(request)))
+    found: Appointment = get_object_or_404(here.defer("reason").with_parts(), public_id=public_id)
+    return found
+
+
 def places_of(user: User) -> list[Location]:
     """All locations for an administrator, else those of the desk."""
     if Role.ADMINISTRATOR in user.roles:

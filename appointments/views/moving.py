@@ -98,10 +98,19 @@ def _move(
     return redirect("appointments:detail", public_id=moved.public_id)
 
 
-def move_url(appointment: Appointment, offered: OfferedSlot) -> str:
+def move_url(here: str, offered: OfferedSlot) -> str:
+    """The page with old and new, and the button. ``here``: the address of this move."""
     start = offered.start.astimezone(dt.UTC).strftime("%Y-%m-%dT%H:%MZ")
     query = urlencode({"offering": offered.offering.pk, "start": start})
-    return f"{reverse('appointments:move', args=[appointment.public_id])}?{query}"
+    return f"{here}?{query}"
+
+
+def _here(appointment: Appointment) -> str:
+    return reverse("appointments:move", args=[appointment.public_id])
+
+
+def _back(appointment: Appointment) -> str:
+    return reverse("appointments:detail", args=[appointment.public_id])
 
 
 def _times(
@@ -111,6 +120,23 @@ def _times(
     *,
     refusal: Refusal | None = None,
 ) -> HttpResponse:
+    context: dict[str, Any] = {
+        "appointment": appointment,
+        "back": _back(appointment),
+        "refusal": refusal,
+        **free_times(request, appointment, offerings, here=_here(appointment)),
+    }
+    status = 409 if refusal else 200
+    return render(request, "appointments/move_times.html", context, status=status)
+
+
+def free_times(
+    request: HttpRequest,
+    appointment: Appointment,
+    offerings: Sequence[ServiceOffering],
+    *,
+    here: str,
+) -> dict[str, Any]:
     """Seven days of the same practitioner and service; the links lead to the button."""
     now = timezone.now()
     today = now.astimezone(appointment.zone).date()
@@ -124,19 +150,14 @@ def _times(
     )
     one = found[0] if found else None
     week = dt.timedelta(days=timetable.WINDOW_DAYS)
-    here = reverse("appointments:move", args=[appointment.public_id])
-    context: dict[str, Any] = {
-        "appointment": appointment,
-        "refusal": refusal,
-        "days": [_day(appointment, day) for day in one.days()] if one else [],
-        "later": one and one.later and _later(appointment, one.later),
+    return {
+        "days": [_day(appointment, day, here) for day in one.days()] if one else [],
+        "later": one and one.later and _later(one.later, here),
         "next_week": f"{here}?since={(first + week).isoformat()}",
         "previous_week": (
             f"{here}?since={max(first - week, today).isoformat()}" if first > today else ""
         ),
     }
-    status = 409 if refusal else 200
-    return render(request, "appointments/move_times.html", context, status=status)
 
 
 def _since(request: HttpRequest) -> dt.date | None:
@@ -148,21 +169,21 @@ def _since(request: HttpRequest) -> dt.date | None:
     return found
 
 
-def _day(appointment: Appointment, day: timetable.Day) -> dict[str, Any]:
+def _day(appointment: Appointment, day: timetable.Day, here: str) -> dict[str, Any]:
     places = sorted({str(o.offering.location) for o in day.slots})
     elsewhere = places != [str(appointment.location)]
     return {
         "heading": local_date(day.date),
         "note": " · ".join(places) if elsewhere else "",
         "times": [
-            replace(link, url=move_url(appointment, o))
+            replace(link, url=move_url(here, o))
             for link, o in zip(time_links(day), day.slots, strict=True)
         ],
     }
 
 
-def _later(appointment: Appointment, offered: OfferedSlot) -> dict[str, str]:
-    return {"url": move_url(appointment, offered), "text": long_time(offered)}
+def _later(offered: OfferedSlot, here: str) -> dict[str, str]:
+    return {"url": move_url(here, offered), "text": long_time(offered)}
 
 
 def _confirm(
@@ -178,8 +199,11 @@ def _confirm(
         "offering": offered.offering,
         "hold": holds.held_by(person(request), offered.offering, offered.start, timezone.now()),
         "clash": clash,
+        "clash_url": clash and reverse("appointments:detail", args=[clash.appointment.public_id]),
         "may_repeat": isinstance(clash, SameDay),
-        "action": move_url(appointment, offered),
+        "back": _back(appointment),
+        "here": _here(appointment),
+        "action": move_url(_here(appointment), offered),
     }
     status = 409 if clash else 200
     return render(request, "appointments/move.html", context, status=status)

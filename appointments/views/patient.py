@@ -59,7 +59,7 @@ def appointment_detail(request: HttpRequest, public_id: uuid.UUID) -> HttpRespon
         "can_move": services.can_move(appointment, now),
         "moved_to": Appointment.objects.filter(rescheduled_from=appointment).first(),
         "is_over": appointment.end <= now,
-        "is_upcoming": appointment.state in UPCOMING and appointment.end > now,
+        "is_upcoming": appointment.is_upcoming(now),
         "is_pending": appointment.state == Status.PENDING,
         "events": appointment.events.all(),
     }

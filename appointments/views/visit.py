@@ -34,7 +34,8 @@ def appointment(request: HttpRequest, public_id: uuid.UUID) -> HttpResponse:
     audit.record(actor=str(person(request)), action="patient.read", target=found.patient)
     now = timezone.now()
     actions = agenda.actions_for(found, now)
-    visit = Visit(found, found.patient.age_on(found.local_date), False, actions)
+    age = found.patient.age_on(found.local_date)
+    visit = Visit(found, age, False, actions, found.is_upcoming(now))
     context = {
         "appointment": found,
         "visit": visit,

@@ -197,6 +197,8 @@ class World:
             "appointments:calendar": visit,
             "appointments:agenda_appointment": visit,
             "appointments:agenda_cancel": visit,
+            "appointments:agenda_move": visit,
+            "appointments:desk_move": visit,
             "appointments:agenda_action": confirm,  # type: ignore[dict-item]
             "appointments:patient_history": patient,
             "accounts:family_edit": family,

@@ -272,7 +272,12 @@ def test_what_changes_no_rule_offers_nothing(client):
     offering = new_practice()
     url = page_of(offering.location)
     assert client.post(url, {**form_of(client, url), "name": "Otra"}).status_code == 302
-    new = {"name": "Nueva", "slug": "nueva", "address": "x", "time_zone": "Europe/Madrid"}
+    new: dict[str, Any] = {
+        "name": "Nueva",
+        "slug": "nueva",
+        "address": "x",
+        "time_zone": "Europe/Madrid",
+    }
     new |= {"rooms-TOTAL_FORMS": 0, "rooms-INITIAL_FORMS": 0, "is_active": "on"}
     assert client.post("/admin/clinic/location/add/", new).status_code == 302
     assert Location.objects.count() == 2

@@ -221,6 +221,7 @@ def practitioners() -> Iterator[Stop]:
         yield to("appointments:agenda_appointment", one.public_id)
     yield to("appointments:agenda_cancel", pending.public_id)
     yield to("appointments:agenda_cancel", pending.public_id, act=send_empty, status=422)
+    yield from _moved_by_staff("appointments:agenda_move", pending)
     yield to("appointments:patient_history", done.patient.public_id)
     yield to("appointments:agenda_appointment", MISSING, status=404)
     yield from _practice("")
@@ -233,6 +234,22 @@ def practitioners() -> Iterator[Stop]:
     yield to("accounts:family")
     yield Stop(book_url(free_slot("martin-olmedo")), status=403)
     yield to("appointments:desk", status=403)
+
+
+def _moved_by_staff(name: str, visit: Appointment | None) -> Iterator[Stop]:
+    """Free times, then old and new with the message; a message that is too long."""
+    assert visit is not None
+    choose = to(name, visit.public_id)
+    yield choose
+    yield Stop(choose.path, act=lambda page: press(page, "main .slot"))
+    offering = ServiceOffering.objects.get(
+        schedule__practitioner=visit.practitioner,
+        schedule__location=visit.location,
+        service=visit.service,
+    )
+    start = f"{visit.start + WEEK:%Y-%m-%dT%H:%MZ}"
+    check = to(name, visit.public_id, query=f"offering={offering.pk}&start={start}")
+    yield Stop(check.path, act=send(note="x" * 301), status=422)
 
 
 def _practice(practitioner: str) -> Iterator[Stop]:
@@ -307,6 +324,10 @@ def reception() -> Iterator[Stop]:
     yield from _practice("martin-olmedo")
     desk = User.objects.get(receptionist__isnull=False)
     yield _undoable(Role.RECEPTION, desk, "appointments:desk_change")
+    coming = Appointment.objects.filter(
+        location__in=desk.receptionist.locations.all(), start__gt=OPENED, status=Status.BOOKED
+    )
+    yield from _moved_by_staff("appointments:desk_move", coming.first())
     yield to("appointments:desk_why")
     offering = ServiceOffering.objects.get(
         schedule__practitioner__slug="martin-olmedo", service__slug="consulta-clinica"

@@ -1,0 +1,188 @@
+"""The staff moves an appointment to another free time, with a message that the patient reads."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from django.contrib import messages
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.translation import gettext as _
+
+from accounts.doors import person
+from accounts.roles import Actor
+from appointments import services
+from appointments.exceptions import MoveNotAllowed, PatientBusy, Refusal
+from appointments.forms.agenda import StaffMoveForm
+from appointments.models import Appointment
+from appointments.timetable import OfferedSlot
+from appointments.views.booking import chosen_slot
+from appointments.views.doors import (
+    appointment_of_desk,
+    as_practitioner,
+    own_appointment,
+    places_of,
+)
+from appointments.views.moving import free_times, move_url
+from appointments.views.practice import at_the_desk
+from clinic.templatetags.clinic_times import local_datetime
+from scheduling.models import ServiceOffering, ServiceOfferingQuerySet
+
+#: So far ahead the staff is shown free times.
+DAYS_AHEAD = 365
+
+
+@dataclass(frozen=True, slots=True)
+class _Door:
+    """Through which door: as whom, where to, where from and where back to."""
+
+    by: Actor
+    offerings: ServiceOfferingQuerySet
+    here: str
+    back: str
+    is_own: bool
+
+    def page_of(self, moved: Appointment) -> str:
+        if self.is_own:
+            return reverse("appointments:agenda_appointment", args=[moved.public_id])
+        return _desk_day(moved)
+
+
+def _desk_day(appointment: Appointment) -> str:
+    return f"{reverse('appointments:desk')}?dia={appointment.local_date.isoformat()}"
+
+
+def move_own(request: HttpRequest, public_id: uuid.UUID) -> HttpResponse:
+    """By the practitioner whose appointment it is."""
+    found = own_appointment(request, public_id)
+    door = _Door(
+        by=as_practitioner(request),
+        offerings=ServiceOffering.objects.bookable(),
+        here=reverse("appointments:agenda_move", args=[public_id]),
+        back=reverse("appointments:agenda_appointment", args=[public_id]),
+        is_own=True,
+    )
+    return _move(request, found, door)
+
+
+def move_at_desk(request: HttpRequest, public_id: uuid.UUID) -> HttpResponse:
+    """At the desk: to the locations of this desk, and to no other."""
+    found, user = appointment_of_desk(request, public_id), person(request)
+    here = ServiceOffering.objects.bookable().filter(schedule__location__in=places_of(user))
+    door = _Door(
+        by=at_the_desk(user),
+        offerings=here,
+        here=reverse("appointments:desk_move", args=[public_id]),
+        back=_desk_day(found),
+        is_own=False,
+    )
+    return _move(request, found, door)
+
+
+def _move(request: HttpRequest, appointment: Appointment, door: _Door) -> HttpResponse:
+    """Without a time: the free times. With one: old and new, the message, and the button."""
+    if request.method != "POST" and not appointment.is_upcoming(timezone.now()):
+        return _changed_since(request, appointment, door)
+    offerings = _for_staff(appointment, door)
+    if "start" not in request.GET:
+        return _times(request, appointment, door, offerings)
+    offered = chosen_slot(request)
+    if offered.offering not in offerings:
+        raise Http404
+    form = StaffMoveForm(request.POST if request.method == "POST" else None)
+    if request.method != "POST":
+        return _check(request, appointment, door, offered, form)
+    if not form.is_valid():
+        return _check(request, appointment, door, offered, form, status=422)
+    return _take(request, appointment, door, offered, form)
+
+
+def _for_staff(appointment: Appointment, door: _Door) -> list[ServiceOffering]:
+    """The same service of the same practitioner, as near and as far as the staff likes."""
+    found = door.offerings.with_parts().filter(
+        service=appointment.service, schedule__practitioner=appointment.practitioner
+    )
+    offerings = list(found)
+    for offering in offerings:
+        offering.min_notice_minutes, offering.horizon_days = 0, DAYS_AHEAD
+    return offerings
+
+
+def _take(
+    request: HttpRequest,
+    appointment: Appointment,
+    door: _Door,
+    offered: OfferedSlot,
+    form: StaffMoveForm,
+) -> HttpResponse:
+    try:
+        moved = services.reschedule(
+            appointment=appointment,
+            offering=offered.offering,
+            start=offered.start,
+            by=door.by,
+            note=form.cleaned_data["note"],
+        )
+    except PatientBusy as clash:
+        return _check(request, appointment, door, offered, form, status=409, clash=clash)
+    except MoveNotAllowed:
+        return _changed_since(request, appointment, door)
+    except Refusal as refusal:
+        return _times(request, appointment, door, _for_staff(appointment, door), refusal=refusal)
+    facts = {"name": moved.patient.full_name, "when": local_datetime(moved.start, moved.zone)}
+    messages.success(request, _("Moved: %(name)s comes on %(when)s, and gets a notice.") % facts)
+    return redirect(door.page_of(moved))
+
+
+def _changed_since(request: HttpRequest, appointment: Appointment, door: _Door) -> HttpResponse:
+    """It is over, or somebody was faster; moved already, to what it became."""
+    moved = Appointment.objects.with_parts().filter(rescheduled_from=appointment).first()
+    messages.warning(request, str(MoveNotAllowed.sentence))
+    return redirect(door.page_of(moved) if moved else door.back)
+
+
+def _times(
+    request: HttpRequest,
+    appointment: Appointment,
+    door: _Door,
+    offerings: Sequence[ServiceOffering],
+    *,
+    refusal: Refusal | None = None,
+) -> HttpResponse:
+    context = {
+        "appointment": appointment,
+        "back": door.back,
+        "for_staff": True,
+        "refusal": refusal,
+        **free_times(request, appointment, offerings, here=door.here),
+    }
+    status = 409 if refusal else 200
+    return render(request, "appointments/move_times.html", context, status=status)
+
+
+def _check(
+    request: HttpRequest,
+    appointment: Appointment,
+    door: _Door,
+    offered: OfferedSlot,
+    form: StaffMoveForm,
+    *,
+    status: int = 200,
+    clash: PatientBusy | None = None,
+) -> HttpResponse:
+    """Where the patient is at that hour stays theirs: only that they are elsewhere is said."""
+    context = {
+        "appointment": appointment,
+        "offered": offered,
+        "offering": offered.offering,
+        "form": form,
+        "clash": clash,
+        "back": door.back,
+        "here": door.here,
+        "action": move_url(door.here, offered),
+    }
+    return render(request, "appointments/move.html", context, status=status)
