@@ -176,8 +176,9 @@ class AppointmentAdmin(RefusingAdmin):
         obj = self.get_object(request, object_id)
         buttons = moves.moves_for(obj) if obj else []
         # Where: the desk's page, which an administrator may use for every active location.
-        movable = obj and obj.is_upcoming(timezone.now()) and obj.location.is_active
-        move_url = reverse("appointments:desk_move", args=[obj.public_id]) if movable else ""
+        move_url = ""
+        if obj and obj.is_upcoming(timezone.now()) and obj.location.is_active:
+            move_url = reverse("appointments:desk_move", args=[obj.public_id])
         context = {**(extra_context or {}), "buttons": buttons, "move_url": move_url}
         return super().change_view(request, object_id, form_url, context)
 

@@ -193,13 +193,14 @@ def _confirm(
     *,
     clash: SameDay | PatientBusy | None = None,
 ) -> HttpResponse:
+    other = clash.appointment if clash else None
     context = {
         "appointment": appointment,
         "offered": offered,
         "offering": offered.offering,
         "hold": holds.held_by(person(request), offered.offering, offered.start, timezone.now()),
         "clash": clash,
-        "clash_url": clash and reverse("appointments:detail", args=[clash.appointment.public_id]),
+        "clash_url": other and reverse("appointments:detail", args=[other.public_id]),
         "may_repeat": isinstance(clash, SameDay),
         "back": _back(appointment),
         "here": _here(appointment),
