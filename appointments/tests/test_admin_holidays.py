@@ -186,6 +186,39 @@ def test_a_day_that_is_not_ticked_hits_nobody(admin, visit):
     assert admin.post(URL, {**ARGENTINA, "day": ["2026-12-25"]}).status_code == 302
 
 
+# --- days that are worked all the same
+
+
+def free_days(offering, *days: dt.date) -> list[bool]:
+    """Whether the search shows times on each of these days."""
+    found = [browser().get(times_url(offering, day)).content.decode() for day in days]
+    return [f"start={day}T" in page for day, page in zip(days, found, strict=True)]
+
+
+def times_url(offering, day: dt.date) -> str:
+    what = f"{offering.service.specialty.slug}/{offering.service.slug}"
+    return f"/horarios/?what={what}&since={day}&until={day}"
+
+
+def test_a_single_holiday_can_be_worked_before_and_after_the_import(admin):
+    """Unticked when importing, or its row removed later; for one location or for all."""
+    offering = new_practice(horizon_days=60)
+    other = new_practice(horizon_days=60)
+    monday, christmas = dt.date(2026, 12, 7), dt.date(2026, 12, 25)
+    three = (monday, MARY, christmas)
+    assert free_days(offering, *three) == [True, True, True]
+    data = {**ARGENTINA, "location": offering.location.pk}
+    # Shown with all of them ticked; the Monday is worked.
+    assert boxes(admin.get(URL, data))["2026-12-07"]
+    admin.post(URL, {**data, "day": ["2026-12-08", "2026-12-25"]})
+    assert free_days(offering, *three) == [True, False, False]
+    assert free_days(other, *three) == [True, True, True]
+    # Christmas is worked after all, here.
+    row = Closure.objects.get(first_day=christmas)
+    admin.post(f"/admin/clinic/closure/{row.pk}/delete/", {"post": "yes"})
+    assert free_days(offering, *three) == [True, False, True]
+
+
 # --- who may
 
 

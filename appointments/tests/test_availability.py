@@ -1,7 +1,6 @@
 """What is shown and what may be booked is decided by the same arithmetic."""
 
 import datetime as dt
-from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -187,32 +186,6 @@ def test_every_time_shown_can_be_booked_and_no_other():
         except (SlotTaken, SlotClosed):
             allowed = False
         assert allowed == (f"{start:%H:%M}" in seen), start
-
-
-@pytest.mark.parametrize(
-    ("zone", "day", "first_utc", "times"),
-    [
-        # The wall clock says 9:00 on both sides of the change.
-        ("Europe/Madrid", dt.date(2026, 3, 28), "08:00", 4),
-        ("Europe/Madrid", dt.date(2026, 3, 30), "07:00", 4),
-        ("America/Santiago", dt.date(2026, 9, 5), "13:00", 4),
-        ("America/Santiago", dt.date(2026, 9, 7), "12:00", 4),
-    ],
-)
-def test_hours_stay_on_the_wall_clock_when_the_clock_changes(zone, day, first_utc, times):
-    location = LocationFactory.create(time_zone=zone)
-    offering = morning(schedule=ScheduleFactory.create(location=location))
-    midnight = dt.datetime.combine(day, dt.time.min, tzinfo=ZoneInfo(zone))
-    offerings = list(ServiceOffering.objects.online().with_parts())
-    slots = availability.free_slots(
-        offerings,
-        start=midnight,
-        end=midnight + dt.timedelta(days=1),
-        now=midnight - dt.timedelta(days=2),
-    )
-    assert [f"{s.start.astimezone(offering.location.zone):%H:%M}" for s in slots] == MORNING
-    assert f"{slots[0].start:%H:%M}" == first_utc
-    assert len(slots) == times
 
 
 @pytest.mark.parametrize("practitioners", [1, 30])

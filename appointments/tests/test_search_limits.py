@@ -232,3 +232,46 @@ def test_what_is_booked_is_not_shown_in_any_part(client, offering):
     book(offering=offering, start=at(18))
     assert "11-24T21:00" not in starts(search(client, offering, part="evening"))
     assert Practitioner.objects.count() == 1
+
+
+# --- the address
+
+
+@pytest.mark.parametrize("who", ["perez", "PÉREZ", "Pe\u0301rez", "núñez perez", "nunez"])
+def test_a_name_is_found_without_its_accents(client, offering, who):
+    person = offering.practitioner
+    person.first_name, person.last_name = "Ángela", "Pérez Núñez"
+    person.save()
+    colleague(offering)
+    alone = search(client, offering, who=who).context["alone"]
+    assert alone["practitioner"] == person
+
+
+def test_the_address_is_the_search(client, offering):
+    """Sent to somebody else, or gone back to, it shows the same times and the same form."""
+    colleague(offering)
+    insurer = InsurerFactory.create()
+    offering.practitioner.insurers.add(insurer)
+    query = {
+        "what": what(offering), "who": "Ferreyra", "since": "25/11/2026", "until": "27/11/2026",
+        "part": "afternoon", "coverage": insurer.slug,
+    }  # fmt: skip
+    mine = search(client, offering, **query)
+    theirs = search(browser(), offering, **query)
+    assert starts(mine) == starts(theirs) != []
+    form = mine.context["search_form"]
+    assert {name: form[name].value() for name in query} == query
+    assert "no-store" not in mine.get("Cache-Control", "")
+    assert not mine.cookies.get("sessionid")
+    assert 'method="get" action="/horarios/"' in mine.content.decode()
+    week = mine.context["alone"]
+    assert week["next_week"] == ""
+    assert client.get(mine.request["PATH_INFO"], query).context["since"] == at(0, days=2).date()
+
+
+def test_the_links_of_the_pages_carry_the_search_along(client, offering):
+    for _n in range(11):
+        colleague(offering)
+    page = search(client, offering, part="morning", until="26/11/2026").content.decode()
+    (following,) = set(re.findall(r'href="(\?[^"]*page=2[^"]*)"', page))
+    assert {"part=morning", "until=26%2F11%2F2026"} <= set(html.unescape(following)[1:].split("&"))
