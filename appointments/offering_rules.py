@@ -59,7 +59,7 @@ def inherited(offering: ServiceOffering, organization: Organization) -> dict[str
 def _windows(rules: Any) -> Iterator[Line]:
     yield _line(_("Minimum notice"), rules.min_notice_rule, _minutes)
     yield _line(_("Can be booked ahead"), rules.horizon_rule, _days)
-    yield _line(_("Notice for cancelling"), rules.cancel_notice_rule, _hours)
+    yield _line(_("Notice for cancelling or moving"), rules.cancel_notice_rule, _hours)
 
 
 def _line(term: str, rule: Rule, say: Any) -> Line:

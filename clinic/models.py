@@ -123,7 +123,7 @@ class Organization(models.Model):
         help_text=_("How many days ahead times are shown."),
     )
     cancel_notice_hours = models.PositiveIntegerField(
-        _("notice for cancelling (hours)"),
+        _("notice for cancelling or moving (hours)"),
         default=24,
         validators=[MaxValueValidator(24 * 30)],
         help_text=_("Later than this before the start, patients have to call."),

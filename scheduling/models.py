@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from typing import Self
+from typing import Any, Self
 
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
@@ -18,6 +18,28 @@ from clinic.models import Location, Service
 from scheduling.slots import Need
 
 WEEKDAY_CHOICES = list(WEEKDAYS.items())
+
+
+def _own(name: Any, empty: Any, most: int, *, least: int = 0) -> models.PositiveIntegerField:
+    """A number of one's own; without one, what the next wider place says."""
+    return models.PositiveIntegerField(
+        name,
+        null=True,
+        blank=True,
+        validators=[
+            *([MinValueValidator(least)] if least else []),
+            MaxValueValidator(most),
+        ],
+        help_text=empty,
+    )
+
+
+def _min_notice(empty: Any) -> models.PositiveIntegerField:
+    return _own(_("minimum notice (minutes)"), empty, 60 * 24 * 90)
+
+
+def _horizon(empty: Any) -> models.PositiveIntegerField:
+    return _own(_("horizon (days)"), empty, 730, least=1)
 
 
 class ScheduleQuerySet(models.QuerySet["Schedule"]):
@@ -40,20 +62,8 @@ class Schedule(models.Model):
         validators=[MinValueValidator(5), MaxValueValidator(240), on_the_grid],
         help_text=_("The distance between the times that are offered."),
     )
-    min_notice_minutes = models.PositiveIntegerField(
-        _("minimum notice (minutes)"),
-        null=True,
-        blank=True,
-        validators=[MaxValueValidator(60 * 24 * 90)],
-        help_text=_("Empty: as the clinic."),
-    )
-    horizon_days = models.PositiveIntegerField(
-        _("horizon (days)"),
-        null=True,
-        blank=True,
-        validators=[MinValueValidator(1), MaxValueValidator(730)],
-        help_text=_("Empty: as the clinic."),
-    )
+    min_notice_minutes = _min_notice(_("Empty: as the clinic."))
+    horizon_days = _horizon(_("Empty: as the clinic."))
     is_active = models.BooleanField(_("active"), default=True)
 
     objects = ScheduleQuerySet.as_manager()
@@ -284,26 +294,10 @@ class ServiceOffering(models.Model):
         _("booking"), max_length=10, choices=Confirmation, default=Confirmation.AUTOMATIC
     )
     is_online = models.BooleanField(_("patients can book it online"), default=True)
-    min_notice_minutes = models.PositiveIntegerField(
-        _("minimum notice (minutes)"),
-        null=True,
-        blank=True,
-        validators=[MaxValueValidator(60 * 24 * 90)],
-        help_text=_("Empty: as the schedule."),
-    )
-    horizon_days = models.PositiveIntegerField(
-        _("horizon (days)"),
-        null=True,
-        blank=True,
-        validators=[MinValueValidator(1), MaxValueValidator(730)],
-        help_text=_("Empty: as the schedule."),
-    )
-    cancel_notice_hours = models.PositiveIntegerField(
-        _("notice for cancelling (hours)"),
-        null=True,
-        blank=True,
-        validators=[MaxValueValidator(24 * 30)],
-        help_text=_("Empty: as the clinic."),
+    min_notice_minutes = _min_notice(_("Empty: as the schedule."))
+    horizon_days = _horizon(_("Empty: as the schedule."))
+    cancel_notice_hours = _own(
+        _("notice for cancelling or moving (hours)"), _("Empty: as the clinic."), 24 * 30
     )
     is_active = models.BooleanField(_("active"), default=True)
 

@@ -77,7 +77,7 @@ def test_every_rule_says_where_it_comes_from(doctor, offering):
     assert "Price $ 1,500.00 · patients see it" in text
     assert "Minimum notice 60 minutes(the clinic)" in text
     assert "Can be booked ahead 45 days(the schedule)" in text
-    assert "Notice for cancelling 1 hour(this service)" in text
+    assert "Notice for cancelling or moving 1 hour(this service)" in text
     assert "A time every 30 min(the schedule)" in text
 
 
