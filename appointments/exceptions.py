@@ -64,6 +64,14 @@ class SlotClosed(Refusal):
     sentence = _("There are no appointments at this time any more: the hours have changed.")
 
 
+class OnlyKnownPatients(Refusal):
+    code = "only_known"
+    sentence = _(
+        "Online, this service is for patients whom the practitioner has seen before."
+        " Call the clinic for the first visit."
+    )
+
+
 class OfferingWithdrawn(Refusal):
     code = "withdrawn"
     sentence = _("This service can no longer be booked here.")

@@ -38,9 +38,10 @@ def lines(offering: ServiceOffering, organization: Organization) -> list[Line]:
         Line(_("Length"), duration(offering.minutes), _length_origin(offering)),
         Line(_("Free around it"), _buffers(offering)),
         Line(_("Price"), _price(offering)),
-        Line(_("Online"), _("patients book it") if offering.is_online else _("only the staff")),
+        Line(_("Online"), _who(offering)),
         Line(_("Booking"), capfirst(offering.get_confirmation_display())),
         *_windows(rules),
+        _line(_("To travel from another location"), rules.travel_rule, _minutes),
         Line(_("A time every"), duration(offering.schedule.slot_step), _("the schedule")),
     ]
 
@@ -80,6 +81,12 @@ def _hours(count: int) -> str:
 
 def _length_origin(offering: ServiceOffering) -> str:
     return _("this service") if offering.duration else _("the usual length")
+
+
+def _who(offering: ServiceOffering) -> str:
+    if not offering.is_online:
+        return _("only the staff")
+    return _("patients seen before book it") if offering.known_only else _("patients book it")
 
 
 def _buffers(offering: ServiceOffering) -> str:

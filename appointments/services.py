@@ -18,6 +18,7 @@ from appointments import availability, limits, locks, store
 from appointments.exceptions import (
     MoveNotAllowed,
     NotYet,
+    OnlyKnownPatients,
     PatientBusy,
     ReasonNeeded,
     RoomTaken,
@@ -28,7 +29,7 @@ from appointments.exceptions import (
     TooLateToMove,
 )
 from appointments.models import Appointment, OccupancyCell, Resource, cells_of
-from appointments.transitions import MAY, UPCOMING, Status, Verb, is_time_for, target
+from appointments.transitions import MAY, SEEN, UPCOMING, Status, Verb, is_time_for, target
 from clinic.models import Organization, Room
 from scheduling.models import ServiceOffering
 from scheduling.selectors import booking_rules
@@ -53,7 +54,7 @@ def book(
     The same ``request_key`` again returns the appointment it made the first time, and so
     does a patient's second form for the same visit. Refuses: SlotTaken, SlotHeld, SlotPast,
     SlotTooSoon, SlotTooFar, SlotClosed, OfferingWithdrawn, PatientBusy, RoomTaken, SameDay
-    (unless ``same_day_ok``); patients also TooManyAhead, TooManyCancelled.
+    (unless ``same_day_ok``); patients also OnlyKnownPatients, TooManyAhead, TooManyCancelled.
     """
     now = now or timezone.now()
     if by.role not in MAY[Verb.BOOK]:
@@ -75,6 +76,8 @@ def book(
             slot = availability.check(
                 offering, start=start, now=now, online=by.role == Role.PATIENT, holder=by.user
             )
+            if by.role == Role.PATIENT and not may_book_online(offering, patient):
+                raise OnlyKnownPatients
             _check_patient(patient, slot, same_day_ok=same_day_ok or by.role != Role.PATIENT)
             appointment = _new(offering, patient, slot, by, now)
             if room and not _is_free(room, appointment):
@@ -89,6 +92,14 @@ def book(
         if made := _made_before(request_key, patient):
             return made
         raise _who_was_first(patient, start, offering) from error
+
+
+def may_book_online(offering: ServiceOffering, patient: Patient) -> bool:
+    """Whether it is open to this patient: to everybody, or only to those seen before."""
+    if not offering.known_only:
+        return True
+    seen = Appointment.objects.filter(patient=patient, status__in=SEEN)
+    return seen.filter(practitioner=offering.schedule.practitioner_id).exists()
 
 
 def _made_before(request_key: uuid.UUID | None, patient: Patient) -> Appointment | None:

@@ -24,6 +24,8 @@ class Status(models.TextChoices):
 
 #: These keep their time; nobody else can have it.
 OCCUPYING = frozenset({Status.PENDING, Status.BOOKED, Status.ARRIVED, Status.FULFILLED})
+#: The practitioner has met the patient.
+SEEN = frozenset({Status.ARRIVED, Status.FULFILLED})
 #: These are still to come: a change of hours has to ask about them.
 UPCOMING = frozenset({Status.PENDING, Status.BOOKED})
 

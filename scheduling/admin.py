@@ -54,6 +54,7 @@ class ServiceOfferingInline(Inline):
         "show_price",
         "confirmation",
         "is_online",
+        "known_only",
         "cancel_notice_hours",
         "is_active",
     ]

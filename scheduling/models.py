@@ -294,6 +294,11 @@ class ServiceOffering(models.Model):
         _("booking"), max_length=10, choices=Confirmation, default=Confirmation.AUTOMATIC
     )
     is_online = models.BooleanField(_("patients can book it online"), default=True)
+    known_only = models.BooleanField(
+        _("online only for patients seen before"),
+        default=False,
+        help_text=_("Patients who are new to the practitioner call the clinic."),
+    )
     min_notice_minutes = _min_notice(_("Empty: as the schedule."))
     horizon_days = _horizon(_("Empty: as the schedule."))
     cancel_notice_hours = _own(

@@ -27,6 +27,7 @@ class OfferingForm(forms.ModelForm):
             "buffer_before",
             "buffer_after",
             "is_online",
+            "known_only",
             "confirmation",
             "min_notice_minutes",
             "horizon_days",

@@ -79,6 +79,11 @@ def test_every_rule_says_where_it_comes_from(doctor, offering):
     assert "Can be booked ahead 45 days(the schedule)" in text
     assert "Notice for cancelling or moving 1 hour(this service)" in text
     assert "A time every 30 min(the schedule)" in text
+    assert "To travel from another location 30 minutes(the clinic)" in text
+    assert "Online patients book it" in text
+    offering.known_only = True
+    offering.save()
+    assert "Online patients seen before book it" in words(doctor.get(LIST))
 
 
 def test_the_form_says_what_holds_when_a_box_is_empty(doctor, offering):
@@ -99,6 +104,7 @@ def test_a_service_is_offered_with_its_rules(doctor, offering, ecg):
         "buffer_before": "5",
         "buffer_after": "10",
         "is_online": "on",
+        "known_only": "on",
         "confirmation": "manual",
         "min_notice_minutes": "120",
         "horizon_days": "30",

@@ -17,7 +17,13 @@ from accounts.doors import person
 from accounts.models import Patient
 from accounts.roles import Actor
 from appointments import availability, holds, limits, services, timetable
-from appointments.exceptions import LimitReached, PatientBusy, Refusal, SameDay
+from appointments.exceptions import (
+    LimitReached,
+    OnlyKnownPatients,
+    PatientBusy,
+    Refusal,
+    SameDay,
+)
 from appointments.forms.booking import BookingForm
 from appointments.models import Appointment
 from appointments.timetable import OfferedSlot
@@ -60,6 +66,8 @@ def book(request: HttpRequest) -> HttpResponse:
         patients=patients,
     )
     try:
+        if not any(services.may_book_online(offered.offering, patient) for patient in patients):
+            raise OnlyKnownPatients
         if holding:
             holds.take(offering=offered.offering, start=offered.start, user=person(request))
             return redirect(_address(request, offered))
@@ -197,6 +205,9 @@ def _refused(
         same, others = timetable.nearest(
             offered.offering, around=offered.start, now=timezone.now(), holder=person(request)
         )
+    if isinstance(refusal, OnlyKnownPatients):
+        # Other times of the same practitioner would be refused as well.
+        same = []
     data = form.data if form.is_bound else form.initial
     context = {
         "offered": offered,

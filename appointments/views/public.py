@@ -205,6 +205,7 @@ def _alone(
     later = one.later
     return {
         "practitioner": one.practitioner,
+        "known_only": all(o.known_only for o in offerings),
         "days": [_day(day, several=several) for day in one.days()],
         "next_week": (
             "?" + _query(request, since=(first + week).isoformat())
@@ -247,12 +248,15 @@ def _card(request: HttpRequest, person: PractitionerTimes, last: dt.date | None)
     days = list(itertools.islice(person.days(most_times=CARD_TIMES), CARD_DAYS))
     later = person.later
     places = {str(free.offering.location) for free in person.free}
+    offered = [free.offering for free in person.free]
     if later:
         places.add(str(later.offering.location))
+        offered.append(later.offering)
     since = _since(later.day, last) if later else {"since": request.GET.get("since", "")[:10]}
     return {
         "practitioner": person.practitioner,
         "places": " · ".join(sorted(places)),
+        "known_only": bool(offered) and all(o.known_only for o in offered),
         "days": [{"heading": local_day(day.date), "times": time_links(day)} for day in days],
         "later": later and {"url": book_url(later), "text": long_time(later)},
         "all_url": "?" + _query(request, who=person.practitioner.slug, **since),

@@ -193,6 +193,7 @@ def _build_desk(
             price=offer.price,
             show_price=offer.price is not None,
             is_online=offer.online,
+            known_only=offer.known_only,
             confirmation=ServiceOffering.Confirmation.MANUAL
             if offer.asked_for
             else ServiceOffering.Confirmation.AUTOMATIC,

@@ -19,6 +19,7 @@ class Offer:
     price: int | None = None
     asked_for: bool = False
     online: bool = True
+    known_only: bool = False
     after: int = 0
     #: How often it is booked, compared with the others.
     weight: int = 3
@@ -373,7 +374,7 @@ STAFF = (
                 ("24 10:00-18:00",),
                 (
                     Offer("primera-nutricion", price=35000),
-                    Offer("control-nutricion", price=26000, weight=5),
+                    Offer("control-nutricion", price=26000, known_only=True, weight=5),
                 ),
             ),
         ),
