@@ -7,6 +7,7 @@ from html import unescape
 from typing import Any
 
 from django.test import Client
+from django.urls import reverse
 from django.utils.html import strip_tags
 
 from accounts.models import User
@@ -51,6 +52,30 @@ def second_place(offering: ServiceOffering, **fields: Any) -> ServiceOffering:
     """The same practitioner and service at another location, without hours."""
     schedule: Schedule = ScheduleFactory.create(practitioner=offering.practitioner, **fields)
     return ServiceOfferingFactory.create(schedule=schedule, service=offering.service)
+
+
+def admin_page(row: Any) -> str:
+    """The page of this row in the administration."""
+    return reverse(f"admin:{row._meta.app_label}_{row._meta.model_name}_change", args=[row.pk])
+
+
+def admin_form(client: Client, url: str) -> dict[str, Any]:
+    """The form as it is shown: what a browser would send back unchanged."""
+    context = client.get(url).context
+    forms = [context["adminform"].form]
+    for formset in context["inline_admin_formsets"]:
+        forms += [formset.formset.management_form, *formset.formset.forms]
+    data: dict[str, Any] = {}
+    for form in forms:
+        for field in form:
+            value = field.value()
+            if value is None or value is False:
+                continue
+            if isinstance(value, list):
+                data[field.html_name] = [getattr(v, "pk", v) for v in value]
+            else:
+                data[field.html_name] = "on" if value is True else value
+    return data
 
 
 def main_part(response: Any) -> str:

@@ -16,7 +16,7 @@ from django.urls import reverse
 
 from accounts.models import User
 from accounts.roles import Actor
-from accounts.tests.factories import PatientFactory, administrator
+from accounts.tests.factories import PatientFactory
 from appointments import services
 from appointments.admin.export import safe
 from appointments.models import Appointment, AppointmentEvent, OccupancyCell
@@ -35,25 +35,12 @@ from scheduling.tests.factories import (
 LIST = "/admin/appointments/appointment/"
 ADD = f"{LIST}add/"
 
-pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("_monday")]
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("this_morning")]
 
 
 @pytest.fixture
-def _monday() -> Any:
-    with time_machine.travel(NOW, tick=False):
-        yield
-
-
-@pytest.fixture
-def boss() -> User:
-    return administrator()
-
-
-@pytest.fixture
-def client(client: Client, boss: User) -> Client:
-    client.force_login(boss)
-    client.cookies["django_language"] = "en"
-    return client
+def client(admin: Client) -> Client:
+    return admin
 
 
 def page(appointment: Appointment) -> str:
@@ -148,7 +135,7 @@ def test_a_room_is_where_the_practitioner_is(client: Client) -> None:
     room = RoomFactory.create()
     response = client.post(ADD, typed(open_offering(), room=room.pk))
     assert response.status_code == 422
-    assert "This room is at another location." in errors(response)
+    assert "This room is at another location." in response.content.decode()
     assert f"{room.location} · {room.name}" in response.content.decode()
     assert not Appointment.objects.exists()
 

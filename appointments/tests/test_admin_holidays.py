@@ -4,30 +4,19 @@ import datetime as dt
 import re
 
 import pytest
-from django.test import Client
 
-from accounts.tests.factories import ReceptionistFactory, administrator
+from accounts.tests.factories import ReceptionistFactory
 from appointments.models import Appointment
-from appointments.tests.factories import NOW, at, book
+from appointments.tests.factories import at, book
 from appointments.tests.practice import account_of, browser, new_practice
 from clinic.models import AuditEvent, Closure
 from clinic.tests.factories import LocationFactory
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("this_morning")]
 
 URL = "/admin/clinic/closure/importar/"
 ARGENTINA = {"country": "AR", "region": "", "year": "2026", "location": ""}
 MARY = dt.date(2026, 12, 8)
-
-
-@pytest.fixture(autouse=True)
-def _this_morning(time_machine):
-    time_machine.move_to(NOW, tick=False)
-
-
-@pytest.fixture
-def admin() -> Client:
-    return browser(administrator())
 
 
 def boxes(response):

@@ -29,24 +29,14 @@ from appointments.tests.practice import (
 from clinic.models import AuditEvent
 from scheduling.models import TimeOff, WorkingHours
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("this_morning")]
 
 TOMORROW = "/agenda/2026-11-24/"
-
-
-@pytest.fixture(autouse=True)
-def _this_morning(time_machine):
-    time_machine.move_to(NOW, tick=False)
 
 
 @pytest.fixture
 def offering():
     return new_practice(confirmation="manual")
-
-
-@pytest.fixture
-def doctor(offering):
-    return browser(account_of(offering))
 
 
 @pytest.fixture

@@ -20,24 +20,14 @@ from clinic.models import Closure
 from scheduling.models import DateOverride, TimeOff
 from scheduling.tests.factories import open_week
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("this_morning")]
 
 URL = "/agenda/calendario/"
-
-
-@pytest.fixture(autouse=True)
-def _this_morning(time_machine):
-    time_machine.move_to(NOW, tick=False)
 
 
 @pytest.fixture
 def offering():
     return new_practice(schedule__location__slug="centro", schedule__location__name="Centro")
-
-
-@pytest.fixture
-def doctor(offering):
-    return browser(account_of(offering))
 
 
 def section(response, day):

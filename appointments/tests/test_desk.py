@@ -13,14 +13,9 @@ from appointments import services
 from appointments.tests.factories import NOW, at, book
 from appointments.tests.practice import account_of, browser, doctor_of, new_practice, words
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("this_morning")]
 
 TOMORROW = "/recepcion/?dia=2026-11-24"
-
-
-@pytest.fixture(autouse=True)
-def _this_morning(time_machine):
-    time_machine.move_to(NOW, tick=False)
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ from accounts.models import Practitioner
 from accounts.roles import Role
 from accounts.tests.factories import ReceptionistFactory, administrator, patient_user
 from appointments.models import Appointment
-from appointments.tests.factories import NOW, at, book
+from appointments.tests.factories import at, book
 from appointments.tests.practice import (
     account_of,
     browser,
@@ -22,7 +22,7 @@ from clinic.models import AuditEvent
 from scheduling.models import Schedule, TimeOff
 from scheduling.tests.factories import open_week
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("this_morning")]
 
 LIST = "/recepcion/profesionales/"
 PAGES = [
@@ -36,11 +36,6 @@ PAGES = [
     "bloqueos/semanal/",
     "servicios/",
 ]
-
-
-@pytest.fixture(autouse=True)
-def _this_morning(time_machine):
-    time_machine.move_to(NOW, tick=False)
 
 
 @pytest.fixture

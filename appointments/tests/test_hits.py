@@ -6,36 +6,27 @@ import datetime as dt
 from typing import Any
 
 import pytest
-import time_machine
 from django.test import Client
 from django.urls import reverse
 
 from accounts.models import User
-from accounts.tests.factories import administrator
 from appointments import hits, services
 from appointments.hits import newly_hit, obstacles, upcoming
 from appointments.models import Appointment
 from appointments.tests.factories import NOW, at, book, desk
+from appointments.tests.practice import admin_form, admin_page
 from appointments.transitions import Status
 from clinic.models import Closure
 from clinic.tests.factories import LocationFactory, RoomFactory
 from scheduling.models import DateOverride, TimeOff
 from scheduling.tests.factories import open_offering
 
-pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("_monday")]
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("this_morning")]
 
 
 @pytest.fixture
-def _monday() -> Any:
-    with time_machine.travel(NOW, tick=False):
-        yield
-
-
-@pytest.fixture
-def client(client: Client) -> Client:
-    client.force_login(administrator())
-    client.cookies["django_language"] = "en"
-    return client
+def client(admin: Client) -> Client:
+    return admin
 
 
 # --- what is in the way
@@ -120,33 +111,10 @@ def test_the_past_and_the_cancelled_are_not_asked_about() -> None:
 # --- the pages that ask
 
 
-def fields(client: Client, url: str) -> dict[str, Any]:
-    """The form as it is shown: what a browser would send back unchanged."""
-    context = client.get(url).context
-    forms = [context["adminform"].form]
-    for formset in context["inline_admin_formsets"]:
-        forms += [formset.formset.management_form, *formset.formset.forms]
-    data: dict[str, Any] = {}
-    for form in forms:
-        for field in form:
-            value = field.value()
-            if value is None or value is False:
-                continue
-            if isinstance(value, list):
-                data[field.html_name] = [getattr(v, "pk", v) for v in value]
-            else:
-                data[field.html_name] = "on" if value is True else value
-    return data
-
-
-def change(row: Any) -> str:
-    return reverse(f"admin:{row._meta.app_label}_{row._meta.model_name}_change", args=[row.pk])
-
-
 def switched_off(client: Client, row: Any) -> tuple[str, dict[str, Any]]:
-    data = fields(client, change(row))
+    data = admin_form(client, admin_page(row))
     del data["is_active"]
-    return change(row), data
+    return admin_page(row), data
 
 
 @pytest.mark.parametrize(
@@ -222,8 +190,8 @@ def test_what_hits_nobody_asks_nothing(client: Client) -> None:
     url, data = switched_off(client, offering.practitioner)
     assert client.post(url, data).status_code == 302
     appointment = book()
-    page = change(appointment.practitioner)
-    assert client.post(page, fields(client, page) | {"title": "Lic."}).status_code == 302
+    page = admin_page(appointment.practitioner)
+    assert client.post(page, admin_form(client, page) | {"title": "Lic."}).status_code == 302
 
 
 def test_a_holiday_asks(client: Client) -> None:
@@ -248,16 +216,16 @@ def test_a_longer_holiday_asks_about_what_it_adds(client: Client) -> None:
         name="Feriado", first_day=first.local_date, last_day=first.local_date
     )
     second = book(start=at(10, days=2))
-    data = fields(client, change(closure)) | {"last_day": second.local_date.isoformat()}
-    assert client.post(change(closure), data).context["hits"] == [second]
+    data = admin_form(client, admin_page(closure)) | {"last_day": second.local_date.isoformat()}
+    assert client.post(admin_page(closure), data).context["hits"] == [second]
 
 
 @pytest.mark.parametrize("inline", ["hours", "overrides", "offerings"])
 def test_changing_a_schedule_asks(client: Client, inline: str) -> None:
     offering = open_offering()
     appointment = book(offering=offering)
-    url = change(offering.schedule)
-    data = fields(client, url)
+    url = admin_page(offering.schedule)
+    data = admin_form(client, url)
     if inline == "hours":
         # The Tuesday now begins at eleven.
         data["hours-1-start"] = "11:00"
@@ -281,8 +249,8 @@ def test_changing_a_schedule_asks(client: Client, inline: str) -> None:
 def test_removing_hours_asks(client: Client) -> None:
     offering = open_offering()
     appointment = book(offering=offering)
-    url = change(offering.schedule)
-    response = client.post(url, fields(client, url) | {"hours-1-DELETE": "on"})
+    url = admin_page(offering.schedule)
+    response = client.post(url, admin_form(client, url) | {"hours-1-DELETE": "on"})
     assert response.context["hits"] == [appointment]
     assert offering.schedule.hours.count() == 7
 
@@ -326,6 +294,6 @@ def test_time_off_is_typed_on_the_clock_of_the_place(client: Client) -> None:
     assert client.post("/admin/scheduling/timeoff/add/", data).status_code == 302
     row = TimeOff.objects.get()
     assert row.starts_at == dt.datetime(2026, 12, 1, 15, tzinfo=dt.UTC)
-    shown = client.get(change(row)).content.decode()
+    shown = client.get(admin_page(row)).content.decode()
     assert 'value="09:00:00"' in shown
     assert 'value="12:00:00"' not in shown

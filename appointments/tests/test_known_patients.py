@@ -18,15 +18,10 @@ from clinic.models import Organization
 from scheduling.models import ServiceOffering
 from scheduling.tests.factories import open_offering
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("this_morning")]
 
 SENTENCE = "Online, this service is for patients whom the practitioner has seen before."
 NOTE = "Online only for patients seen before"
-
-
-@pytest.fixture(autouse=True)
-def _this_morning(time_machine):
-    time_machine.move_to(NOW, tick=False)
 
 
 @pytest.fixture

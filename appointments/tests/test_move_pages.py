@@ -6,7 +6,6 @@ import datetime as dt
 from typing import Any
 
 import pytest
-import time_machine
 from django.test import Client
 from django.utils.html import escape
 
@@ -15,17 +14,11 @@ from accounts.roles import Actor
 from accounts.tests.factories import patient_user
 from appointments import services
 from appointments.models import Appointment
-from appointments.tests.factories import NOW, at, book, desk
+from appointments.tests.factories import at, book, desk
 from appointments.tests.practice import browser, new_practice, words
 from scheduling.models import ServiceOffering
 
-pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("_monday")]
-
-
-@pytest.fixture
-def _monday() -> Any:
-    with time_machine.travel(NOW, tick=False):
-        yield
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("this_morning")]
 
 
 class Case:

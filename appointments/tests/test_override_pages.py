@@ -26,26 +26,16 @@ from clinic.models import AuditEvent
 from scheduling.models import DateOverride, ServiceOffering
 from scheduling.services import set_overrides
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("this_morning")]
 
 LIST, ADD = "/agenda/excepciones/", "/agenda/excepciones/nueva/"
 TUESDAY = dt.date(2026, 11, 24)
 ONE = f"{LIST}centro/2026-11-24/"
 
 
-@pytest.fixture(autouse=True)
-def _this_morning(time_machine):
-    time_machine.move_to(NOW, tick=False)
-
-
 @pytest.fixture
 def offering():
     return new_practice(schedule__location__slug="centro", schedule__location__name="Centro")
-
-
-@pytest.fixture
-def doctor(offering):
-    return browser(account_of(offering))
 
 
 def said(schedule):

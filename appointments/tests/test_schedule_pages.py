@@ -14,7 +14,7 @@ from accounts.tests.factories import (
     patient_user,
 )
 from appointments.models import Appointment
-from appointments.tests.factories import NOW, ZONE, at, book
+from appointments.tests.factories import ZONE, at, book
 from appointments.tests.practice import (
     account_of,
     browser,
@@ -29,7 +29,7 @@ from clinic.models import AuditEvent
 from scheduling.models import TimeOff, WorkingHours
 from scheduling.tests.factories import open_week
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("this_morning")]
 
 DAYS, HOURS, WEEKLY = (
     "/agenda/bloqueos/dias/",
@@ -38,19 +38,9 @@ DAYS, HOURS, WEEKLY = (
 )
 
 
-@pytest.fixture(autouse=True)
-def _this_morning(time_machine):
-    time_machine.move_to(NOW, tick=False)
-
-
 @pytest.fixture
 def offering():
     return new_practice(schedule__location__slug="centro")
-
-
-@pytest.fixture
-def doctor(offering):
-    return browser(account_of(offering))
 
 
 def week(offering, **boxes):

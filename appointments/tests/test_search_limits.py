@@ -8,19 +8,14 @@ import pytest
 from django.core.exceptions import ValidationError
 
 from accounts.models import Practitioner
-from appointments.tests.factories import NOW, at, book
+from appointments.tests.factories import at, book
 from appointments.tests.practice import browser, new_practice, words
 from clinic.models import Insurer
 from clinic.tests.factories import InsurerFactory, LocationFactory
 from scheduling.models import ServiceOffering, TimeOff
 from scheduling.tests.factories import ScheduleFactory, ServiceOfferingFactory, open_week
 
-pytestmark = pytest.mark.django_db
-
-
-@pytest.fixture(autouse=True)
-def _this_morning(time_machine):
-    time_machine.move_to(NOW, tick=False)
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("this_morning")]
 
 
 @pytest.fixture

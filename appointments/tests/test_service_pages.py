@@ -4,7 +4,7 @@ import pytest
 
 from accounts.tests.factories import ReceptionistFactory
 from appointments.models import Appointment
-from appointments.tests.factories import NOW, book
+from appointments.tests.factories import book
 from appointments.tests.practice import (
     account_of,
     browser,
@@ -18,24 +18,14 @@ from clinic.models import Organization
 from clinic.tests.factories import ServiceFactory
 from scheduling.models import ServiceOffering
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("this_morning")]
 
 LIST = "/agenda/servicios/"
-
-
-@pytest.fixture(autouse=True)
-def _this_morning(time_machine):
-    time_machine.move_to(NOW, tick=False)
 
 
 @pytest.fixture
 def offering():
     return new_practice(schedule__location__slug="centro")
-
-
-@pytest.fixture
-def doctor(offering):
-    return browser(account_of(offering))
 
 
 @pytest.fixture

@@ -6,7 +6,6 @@ import datetime as dt
 from typing import Any
 
 import pytest
-import time_machine
 from django.test import Client
 from django.utils.html import escape
 
@@ -28,13 +27,7 @@ from appointments.tests.practice import (
 from scheduling.models import ServiceOffering, TimeOff
 from scheduling.tests.factories import open_week
 
-pytestmark = pytest.mark.django_db
-
-
-@pytest.fixture(autouse=True)
-def _this_morning() -> Any:
-    with time_machine.travel(NOW, tick=False):
-        yield
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("this_morning")]
 
 
 class Case:

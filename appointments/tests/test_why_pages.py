@@ -12,24 +12,14 @@ from clinic.models import Closure, Organization
 from scheduling.models import DateOverride, ServiceOffering, TimeOff
 from scheduling.tests.factories import ServiceOfferingFactory, open_week
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("this_morning")]
 
 TOMORROW = NOW.date() + dt.timedelta(days=1)
-
-
-@pytest.fixture(autouse=True)
-def _this_morning(time_machine):
-    time_machine.move_to(NOW, tick=False)
 
 
 @pytest.fixture
 def offering():
     return new_practice()
-
-
-@pytest.fixture
-def doctor(offering):
-    return browser(account_of(offering))
 
 
 @pytest.fixture

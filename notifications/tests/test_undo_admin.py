@@ -12,7 +12,6 @@ from typing import Any
 import pytest
 import time_machine
 from django.test import Client
-from django.urls import reverse
 
 from accounts.models import Practitioner
 from accounts.roles import Actor, Role
@@ -22,7 +21,7 @@ from appointments.hits import obstacles, upcoming
 from appointments.integrity import breaches, busy
 from appointments.models import Appointment, RuleChange
 from appointments.tests.factories import NOW, at, book, desk
-from appointments.tests.practice import browser, new_practice, words
+from appointments.tests.practice import admin_form, admin_page, browser, new_practice, words
 from appointments.tests.race import overlaps_in_database, together
 from appointments.undo import Undone, WouldHit, undo
 from clinic.models import Closure, Location, Organization
@@ -49,27 +48,6 @@ def client() -> Client:
 
 def visit_at(offering: ServiceOffering, **kwargs: Any) -> Appointment:
     return book(offering=offering, patient=patient_user().patient_accesses.get().patient, **kwargs)
-
-
-def page_of(row: Any) -> str:
-    return reverse(f"admin:{row._meta.app_label}_{row._meta.model_name}_change", args=[row.pk])
-
-
-def form_of(client: Client, url: str) -> dict[str, Any]:
-    """What a browser would send back unchanged."""
-    context = client.get(url).context
-    forms = [context["adminform"].form]
-    for inline in context["inline_admin_formsets"]:
-        forms += [inline.formset.management_form, *inline.formset.forms]
-    data: dict[str, Any] = {}
-    for form in forms:
-        for field in form:
-            value = field.value()
-            if isinstance(value, list):
-                data[field.html_name] = [getattr(one, "pk", one) for one in value]
-            elif value is not None and value is not False:
-                data[field.html_name] = "on" if value is True else value
-    return data
 
 
 def asked(response: Any) -> dict[str, Any]:
@@ -110,9 +88,9 @@ def in_order() -> bool:
 
 
 def switch_off(client: Client, row: Any) -> tuple[str, dict[str, Any]]:
-    data = form_of(client, page_of(row))
+    data = admin_form(client, admin_page(row))
     del data["is_active"]
-    return page_of(row), data
+    return admin_page(row), data
 
 
 def closure(client: Client, visit: Appointment) -> tuple[str, dict[str, Any]]:
@@ -126,13 +104,13 @@ def vacation(client: Client, visit: Appointment) -> tuple[str, dict[str, Any]]:
 
 
 def hours(client: Client, visit: Appointment) -> tuple[str, dict[str, Any]]:
-    url = page_of(visit.practitioner.schedules.get())
-    return url, {**form_of(client, url), "hours-1-DELETE": "on"}
+    url = admin_page(visit.practitioner.schedules.get())
+    return url, {**admin_form(client, url), "hours-1-DELETE": "on"}
 
 
 def withdrawn(client: Client, visit: Appointment) -> tuple[str, dict[str, Any]]:
-    url = page_of(visit.practitioner.schedules.get())
-    data = form_of(client, url)
+    url = admin_page(visit.practitioner.schedules.get())
+    data = admin_form(client, url)
     del data["offerings-0-is_active"]
     return url, data
 
@@ -249,7 +227,7 @@ def test_the_offer_stands_where_one_lands_and_on_the_start_page(client, clock):
     visit = visit_at(new_practice())
     made = save(client, *closure(client, visit))
     link = f'href="/recepcion/cambios/{made.public_id}/"'
-    for url in (CLOSURES, "/admin/", page_of(Closure.objects.get()), "/admin/clinic/location/"):
+    for url in (CLOSURES, "/admin/", admin_page(Closure.objects.get()), "/admin/clinic/location/"):
         assert link in client.get(url).content.decode(), url
     assert "Obra" in words(client.get(f"/recepcion/cambios/{made.public_id}/"))
     clock.shift(dt.timedelta(minutes=10))
@@ -270,8 +248,8 @@ def test_another_administrator_does_not_take_it_back(client):
 
 def test_what_changes_no_rule_offers_nothing(client):
     offering = new_practice()
-    url = page_of(offering.location)
-    assert client.post(url, {**form_of(client, url), "name": "Otra"}).status_code == 302
+    url = admin_page(offering.location)
+    assert client.post(url, {**admin_form(client, url), "name": "Otra"}).status_code == 302
     new: dict[str, Any] = {
         "name": "Nueva",
         "slug": "nueva",
@@ -310,8 +288,8 @@ def test_nobody_who_booked_since_is_hit_in_silence(client):
     """A Sunday that was opened and booked does not close by itself again."""
     offering = new_practice()
     offering.schedule.hours.filter(weekday=6).delete()
-    url = page_of(offering.schedule)
-    data = form_of(client, url)
+    url = admin_page(offering.schedule)
+    data = admin_form(client, url)
     sunday = {"weekday": 6, "start": "10:00", "end": "12:00", "schedule": offering.schedule_id}
     data |= {f"hours-6-{name}": value for name, value in sunday.items()} | {"hours-TOTAL_FORMS": 7}
     assert client.post(url, data).status_code == 302
