@@ -66,10 +66,7 @@ class SlotClosed(Refusal):
 
 class OnlyKnownPatients(Refusal):
     code = "only_known"
-    sentence = _(
-        "Online, this service is for patients whom the practitioner has seen before."
-        " Call the clinic for the first visit."
-    )
+    sentence = _("Online this is for patients seen before. Call the clinic for the first visit.")
 
 
 class OfferingWithdrawn(Refusal):

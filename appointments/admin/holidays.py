@@ -136,6 +136,8 @@ class ImportsHolidays(AskingAdmin):
             "opts": self.opts,
             "form": form,
             "rows": rows,
+            "some_open": not all(row["is_there"] for row in rows),
+            "some_closed": any(row["is_there"] for row in rows),
             "looked": form.is_bound and form.is_valid(),
             "media": self.media,
             **context,

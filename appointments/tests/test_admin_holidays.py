@@ -201,6 +201,9 @@ def test_a_single_holiday_can_be_worked_before_and_after_the_import(admin):
     assert boxes(admin.get(URL, data))["2026-12-07"]
     admin.post(URL, {**data, "day": ["2026-12-08", "2026-12-25"]})
     assert free_days(offering, *three) == [True, False, False]
+    again = admin.get(URL, data).content.decode()
+    assert "To work on a day that is closed already, remove it" in again
+    assert 'value="Close these days"' in again
     assert free_days(other, *three) == [True, True, True]
     # Christmas is worked after all, here.
     row = Closure.objects.get(first_day=christmas)

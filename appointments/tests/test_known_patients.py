@@ -20,7 +20,7 @@ from scheduling.tests.factories import open_offering
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("this_morning")]
 
-SENTENCE = "Online, this service is for patients whom the practitioner has seen before."
+SENTENCE = "Online this is for patients seen before. Call the clinic for the first visit."
 NOTE = "Online only for patients seen before"
 
 
