@@ -29,6 +29,9 @@ from appointments.transitions import Verb
 from scheduling.models import ServiceOffering
 from scheduling.rules import Sets, difference, picture, time_of
 
+#: So many appointments are shown with a choice and a free time of their own, the soonest
+#: ones. Whoever closes a location cannot go through thousands.
+MOST_SHOWN = 100
 #: So long a change can be undone, and so long the notices of it wait.
 UNDO_FOR = dt.timedelta(minutes=10)
 
@@ -226,7 +229,7 @@ def hold_for(practitioners: Iterable[int], answer: Answer | None) -> None:
 
 
 def with_proposals(appointments: Sequence[Appointment], now: dt.datetime) -> list[HitBy]:
-    found = propose(appointments, now=now) if appointments else {}
+    found = propose(appointments[:MOST_SHOWN], now=now) if appointments else {}
     return [HitBy(appointment, found.get(appointment.pk)) for appointment in appointments]
 
 

@@ -12,9 +12,11 @@ from django import forms
 from django.http import QueryDict
 from django.utils.translation import gettext_lazy as _
 
-from appointments.changes import Answer, Hit, HitBy, HitsFound, Place
+from appointments.changes import MOST_SHOWN, Answer, Hit, HitBy, HitsFound, Place
 from appointments.models import Appointment
 
+#: So many can be answered for at all. What hits more is made in smaller steps.
+MOST = 20_000
 #: In the choice of one appointment: the same as for all of them.
 SAME = ""
 
@@ -59,9 +61,12 @@ class HitsForm(forms.Form):
         super().__init__(data, **kwargs)
         self.hits = hits or []
         if hits is None and data is not None:
-            self.shown = _shown(data.getlist("seen"))
+            self.shown = _shown(data.getlist("seen")[:MOST_SHOWN])
+            self.others = _shown(data.get("rest", "").split(",")[:MOST])
         else:
-            self.shown = {str(h.appointment.public_id): h.appointment.pk for h in self.hits}
+            found = {str(h.appointment.public_id): h.appointment.pk for h in self.hits}
+            self.shown = dict(list(found.items())[:MOST_SHOWN])
+            self.others = dict(list(found.items())[MOST_SHOWN:])
         for name in self.shown:
             self.fields[f"own-{name}"] = forms.ChoiceField(
                 label=_("This one"),
@@ -83,6 +88,11 @@ class HitsForm(forms.Form):
             if choice == Hit.MOVE and self._place(name) is None:
                 sentence = _("No free time was found for this one. Keep it or cancel it.")
                 self.add_error(f"own-{name}", sentence)
+        if self.others and cleaned.get("hit") == Hit.MOVE:
+            sentence = _(
+                "Only those in the list can move. Keep or cancel all, and move single ones."
+            )
+            self.add_error("hit", sentence)
         return cleaned
 
     def _choice(self, name: str) -> str:
@@ -97,15 +107,20 @@ class HitsForm(forms.Form):
         own = {pk: self.cleaned_data[f"own-{name}"] for name, pk in self.shown.items()}
         places = {pk: self._place(name) for name, pk in self.shown.items()}
         return Answer(
-            seen=frozenset(self.shown.values()),
+            seen=frozenset([*self.shown.values(), *self.others.values()]),
             for_all=Hit(self.cleaned_data["hit"]),
             own={pk: Hit(choice) for pk, choice in own.items() if choice},
             places={pk: place for pk, place in places.items() if place},
             note=self.cleaned_data["note"],
         )
 
+    @property
+    def rest(self) -> str:
+        """The appointments after those in the list, as they travel through the form."""
+        return ",".join(self.others)
+
     def rows(self) -> Iterator[Row]:
-        for hit in self.hits:
+        for hit in self.hits[:MOST_SHOWN]:
             name = str(hit.appointment.public_id)
             yield Row(hit, self[f"own-{name}"], place_text(hit))
 
@@ -129,7 +144,7 @@ def question(data: QueryDict, found: HitsFound) -> HitsForm:
 def _shown(names: list[str]) -> dict[str, int]:
     """The appointments that were shown, by the name that the form knows them by."""
     ids = []
-    for name in names[:1000]:
+    for name in names:
         try:
             ids.append(uuid.UUID(name))
         except ValueError:

@@ -19,7 +19,7 @@ class Change(Protocol):
 
 
 #: What the question adds to the form that led to it.
-_OWN = frozenset({"csrfmiddlewaretoken", "seen", "hit", "note", "ask"})
+_OWN = frozenset({"csrfmiddlewaretoken", "seen", "rest", "hit", "note", "ask"})
 _EACH = ("own-", "place-")
 
 

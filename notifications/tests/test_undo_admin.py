@@ -12,10 +12,11 @@ from typing import Any
 import pytest
 import time_machine
 from django.test import Client
+from django.utils.html import strip_tags
 
 from accounts.models import Practitioner
 from accounts.roles import Actor, Role
-from accounts.tests.factories import UserFactory, administrator, patient_user
+from accounts.tests.factories import PatientFactory, UserFactory, administrator, patient_user
 from appointments.changes import Answer, Change, Hit, Reach
 from appointments.hits import obstacles, upcoming
 from appointments.integrity import breaches, busy
@@ -52,11 +53,16 @@ def visit_at(offering: ServiceOffering, **kwargs: Any) -> Appointment:
 
 def asked(response: Any) -> dict[str, Any]:
     """What the question carries by itself."""
-    pattern = r'<input type="hidden" name="(ask|seen|place-[-0-9a-f]+)" value="([^"]*)"'
+    pattern = r'<input type="hidden" name="(ask|seen|rest|place-[-0-9a-f]+)" value="([^"]*)"'
     data: dict[str, Any] = {}
     for name, value in re.findall(pattern, response.content.decode()):
         data.setdefault(name, []).append(unescape(value))
     return data
+
+
+def words_of(response: Any) -> str:
+    """The text of a page of the administration, on one line."""
+    return " ".join(strip_tags(response.content.decode()).split())
 
 
 def save(client: Client, url: str, data: dict[str, Any], **answer: str) -> RuleChange:
@@ -218,6 +224,41 @@ def test_each_appointment_has_its_own_choice_and_moves_come_back(client):
     assert [status(v) for v in (one, two, three)] == ["booked"] * 3
     assert status(moved) == "cancelled"
     assert in_order()
+
+
+def test_more_than_anybody_goes_through_are_answered_for_at_once(client, monkeypatch):
+    """Only the soonest have a choice of their own; the others follow the choice for all."""
+    for module in ("appointments.changes", "appointments.forms.hits"):
+        monkeypatch.setattr(f"{module}.MOST_SHOWN", 2)
+    offering = new_practice()
+    visits = [visit_at(offering, start=at(hour)) for hour in (9, 10, 11, 12)]
+    url, data = closure(client, visits[0])
+    question = client.post(url, data)
+    assert "And 2 more after these" in words_of(question)
+    moved = client.post(url, {**data, **asked(question), "hit": "move"})
+    assert moved.status_code == 422
+    assert "Only those in the list can move." in words_of(moved)
+    own = {f"own-{visits[0].public_id}": "move", f"own-{visits[1].public_id}": "keep"}
+    made = save(client, url, data, hit="cancel", note="Obra", **own)
+    assert [status(v) for v in visits] == ["cancelled", "booked", "cancelled", "cancelled"]
+    assert len(made.settled) == 3
+    take_back(client, made)
+    assert [status(v) for v in visits] == ["booked"] * 4
+    assert in_order()
+
+
+def test_hundreds_do_not_break_the_form(client):
+    """Django takes a thousand fields in a form."""
+    offering = new_practice(duration=5, schedule__slot_step=5)
+    people = PatientFactory.create_batch(96)
+    visits = [
+        book(offering=o, patient=patient, start=at(9) + n * dt.timedelta(minutes=5))
+        for o in (offering, new_practice(duration=5), new_practice(duration=5))
+        for n, patient in enumerate(people if o == offering else PatientFactory.create_batch(96))
+    ]
+    made = save(client, *closure(client, visits[0]))
+    assert len(made.settled) == 288
+    assert {a.status for a in Appointment.objects.all()} == {"cancelled"}
 
 
 # --- where it is offered, and to whom
