@@ -82,7 +82,8 @@ class HitsForm(forms.Form):
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean() or {}
         choices = {name: self._choice(name) for name in self.shown}
-        if Hit.CANCEL in choices.values() and "note" in cleaned and not cleaned["note"]:
+        chosen = {*choices.values(), *([cleaned.get("hit")] if self.others else [])}
+        if Hit.CANCEL in chosen and "note" in cleaned and not cleaned["note"]:
             self.add_error("note", _("Write why: the patients read it in the notice."))
         for name, choice in choices.items():
             if choice == Hit.MOVE and self._place(name) is None:

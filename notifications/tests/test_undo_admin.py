@@ -239,6 +239,8 @@ def test_more_than_anybody_goes_through_are_answered_for_at_once(client, monkeyp
     assert moved.status_code == 422
     assert "Only those in the list can move." in words_of(moved)
     own = {f"own-{visits[0].public_id}": "move", f"own-{visits[1].public_id}": "keep"}
+    silent = client.post(url, {**data, **asked(question), "hit": "cancel", **own})
+    assert "Write why: the patients read it in the notice." in words_of(silent)
     made = save(client, url, data, hit="cancel", note="Obra", **own)
     assert [status(v) for v in visits] == ["cancelled", "booked", "cancelled", "cancelled"]
     assert len(made.settled) == 3
