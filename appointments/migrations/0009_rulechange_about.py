@@ -4,7 +4,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('appointments', '0004_rulechange'),
+        ('appointments', '0008_cell_has_one_taker'),
     ]
 
     operations = [

@@ -6,7 +6,7 @@ class Migration(migrations.Migration):
 
     dependencies = [
         ('accounts', '0003_insurers'),
-        ('appointments', '0005_rulechange_about'),
+        ('appointments', '0009_rulechange_about'),
     ]
 
     operations = [
