@@ -11,10 +11,9 @@ from accounts.roles import Actor
 from accounts.tests.factories import PatientAccessFactory, patient_user
 from appointments import services
 from appointments.exceptions import OnlyKnownPatients
-from appointments.models import Appointment
+from appointments.models import Appointment, Hold
 from appointments.tests.factories import NOW, at, book, desk
 from appointments.tests.practice import browser, doctor_of, new_practice, words
-from clinic.models import Organization
 from scheduling.models import ServiceOffering
 from scheduling.tests.factories import open_offering
 
@@ -54,17 +53,22 @@ def test_a_new_patient_is_sent_to_the_telephone(offering, user):
     with pytest.raises(OnlyKnownPatients):
         book(offering=offering, patient=own(user), by=Actor.patient(user))
     other = open_offering(service=offering.service)
-    Organization.objects.update_or_create(pk=1, defaults={"phone": "+541155550100"})
     client = browser(user)
     for answer in (client.get(url(offering)), client.post(url(offering))):
         assert answer.status_code in {409, 422}
     page = client.get(url(offering))
     assert SENTENCE in words(page)
-    assert "Call us: +54 11 5555-0100." in words(page)
+    assert f"Call us: {offering.location.phone.as_international}." in words(page)
     # Another time of the same practitioner would be refused as well; another one's would not.
     assert f"{offering.pk}@" not in page.content.decode()
     assert f"{other.pk}@" in page.content.decode()
     assert not Appointment.objects.exists()
+
+
+def test_a_new_patient_keeps_no_time_from_others(offering, user):
+    page = browser(user).post(url(offering), {"hold": "1"})
+    assert (page.status_code, SENTENCE in words(page)) == (409, True)
+    assert not Hold.objects.exists()
 
 
 def test_whoever_was_there_books(offering, user):

@@ -82,6 +82,15 @@ def test_the_practitioner_moves_with_a_message():
     assert said in case.doctor.get(answer["Location"]).content.decode()
 
 
+def test_a_time_is_a_link_to_the_question_and_takes_nothing():
+    """Only patients keep a time by pressing it; the staff takes it with the last button."""
+    case = Case()
+    for client, url in case.doors():
+        assert 'name="hold"' not in main_part(client.get(url))
+        assert client.get(to(url, at(15), case.offering)).status_code == 200
+    assert status(case.visit) == "booked"
+
+
 def test_the_desk_moves_and_lands_on_the_new_day():
     case = Case()
     page = case.desk.get("/recepcion/?dia=2026-11-24")

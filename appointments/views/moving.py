@@ -71,7 +71,7 @@ def _hold(
             holds.take(offering=offered.offering, start=offered.start, user=person(request))
     except Refusal as refusal:
         return _times(request, appointment, offerings, refusal=refusal)
-    return redirect(move_url(appointment, offered))
+    return redirect(move_url(_here(appointment), offered))
 
 
 def _move(
@@ -124,6 +124,7 @@ def _times(
         "appointment": appointment,
         "back": _back(appointment),
         "refusal": refusal,
+        "may_hold": True,
         **free_times(request, appointment, offerings, here=_here(appointment)),
     }
     status = 409 if refusal else 200
