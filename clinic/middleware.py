@@ -14,7 +14,9 @@ from django.http.response import HttpResponseBase
 from django.urls import reverse
 from django.utils import translation
 from django.utils.cache import add_never_cache_headers, patch_vary_headers
+from django.utils.http import urlencode
 
+from clinic import unsent
 from clinic.policy import Door, row_for
 
 log = logging.getLogger(__name__)
@@ -69,9 +71,11 @@ class PolicyMiddleware:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
+        was_inside = request.user.is_authenticated
         response = self.get_response(request)
         if request.user.is_authenticated or getattr(request, "is_personal", True):
             add_never_cache_headers(response)
+        unsent.tidy(request, response, was_inside=was_inside)
         return response
 
     def process_view(
@@ -91,7 +95,10 @@ class PolicyMiddleware:
         if not user.is_authenticated:
             # A button has no page of its own to come back to.
             wanted = request.get_full_path() if "GET" in row.methods else reverse("start")
+            if request.method == "POST" and unsent.keep(request):
+                wanted = f"{reverse('send_again')}?{urlencode({'next': wanted})}"
             return redirect_to_login(wanted)
         if isinstance(row.who, frozenset) and not (user.roles & row.who):
             raise PermissionDenied
+        unsent.forget_when_sent(request)
         return None

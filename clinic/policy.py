@@ -84,6 +84,7 @@ POLICY: dict[str, Row] = {
     "healthz": public(),
     "set_language": public(POST),
     "start": logged_in(),
+    "send_again": logged_in(),
     # The letter box of the demo; outside the demo its views answer 404.
     "notifications:demo_mail": public(),
     "notifications:demo_message": public(),

@@ -9,6 +9,7 @@ urlpatterns = [
     path("", public.home, name="home"),
     path("", include("appointments.urls")),
     path("inicio/", views.start, name="start"),
+    path("enviar-otra-vez/", views.send_again, name="send_again"),
     path("idioma/", people.choose_language, name="set_language"),
     path("healthz", views.healthz, name="healthz"),
     path("cuenta/", include("accounts.entrance_urls")),

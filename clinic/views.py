@@ -7,7 +7,9 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
 
+from accounts.adapter import next_page
 from accounts.roles import Role
+from clinic import unsent
 from clinic.policy import row_for
 
 #: Where each role begins its day; the first that fits.
@@ -51,32 +53,23 @@ def server_error(request: HttpRequest) -> HttpResponse:
 def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
     """The page was open too long: offer what was typed again, behind a fresh token.
 
-    Secrets are never written back into a page, nor anything of the doors themselves,
-    nor what another site has sent: one press of our own button would make it true.
+    Not what another site has sent: one press of our own button would make it true.
     """
-    ours = not request.path.startswith(_SECRET_PATHS) and not _is_from_elsewhere(request, reason)
-    fields = _typed(request) if ours else []
+    # As the browser itself says, or as Django has concluded from what it says.
+    elsewhere = unsent.is_from_elsewhere(request) or reason.startswith(("Origin", "Referer"))
+    fields = [] if elsewhere else unsent.typed(request)
     # A button has no page of its own to open again.
     row = row_for(request.resolver_match.view_name if request.resolver_match else "")
     page = request.get_full_path() if row and "GET" in row.methods else reverse("start")
-    return render(request, "403_csrf.html", {"fields": fields, "page": page}, status=403)
+    context = {"fields": fields, "action": request.get_full_path(), "page": page}
+    return render(request, "403_csrf.html", context, status=403)
 
 
-_SECRET_PATHS = ("/cuenta/", "/admin/", "/idioma/")
-
-
-def _is_from_elsewhere(request: HttpRequest, reason: str) -> bool:
-    """As the browser itself says, or as Django has concluded from what it says."""
-    site = request.headers.get("Sec-Fetch-Site", "same-origin")
-    return site != "same-origin" or reason.startswith(("Origin", "Referer"))
-
-
-def _typed(request: HttpRequest) -> list[tuple[str, str]]:
-    """What a form said, as long as it is of a size that a person types."""
-    pairs = [
-        (name, value)
-        for name, values in request.POST.lists()
-        for value in values
-        if name != "csrfmiddlewaretoken" and "password" not in name
-    ]
-    return pairs if len(pairs) <= 200 else []
+def send_again(request: HttpRequest) -> HttpResponse:
+    """After the login that came in between: what was typed, and the button to send it."""
+    wanted = next_page(request) or reverse("start")
+    kept = unsent.of(request)
+    if kept is None:
+        return redirect(wanted)
+    context = {"fields": kept.fields, "action": kept.path, "page": wanted}
+    return render(request, "send_again.html", context)
