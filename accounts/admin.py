@@ -16,8 +16,10 @@ from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
 from accounts import services
+from accounts.coverage import set_coverage
 from accounts.doors import person
 from accounts.exceptions import AccountRefusal
+from accounts.forms.coverage import CoverageFields
 from accounts.models import PatientAccess, Practitioner, Receptionist, User
 from accounts.roles import Actor
 from clinic.admin.base import ClinicAdmin, Inline, column, joined
@@ -111,7 +113,18 @@ class UserAdmin(ClinicAdmin):
         super().save_model(request, obj, form, change)
 
 
+class PatientForm(CoverageFields, forms.ModelForm):
+    """The record, and who pays the visits."""
+
+    unsaid, pays = _("Nobody has said"), _("The patient pays the visit")
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.offer(self.instance.known_coverage)
+
+
 class PatientAdmin(ClinicAdmin):
+    form = PatientForm
     reads_are_logged = True
     list_display = ["__str__", "document_number", "birth_date", "phone", "is_active"]
     list_filter = ["is_active"]
@@ -123,11 +136,19 @@ class PatientAdmin(ClinicAdmin):
         "document_number",
         "phone",
         "email",
+        "insurance",
+        "plan",
+        "member_number",
         "is_active",
         "created_at",
     ]
     readonly_fields = ["created_at"]
     inlines = [AccessInline]
+
+    def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:
+        super().save_related(request, form, formsets, change)
+        by = Actor.administrator(person(request))
+        set_coverage(patient=form.instance, said=form.said, by=by)
 
 
 class InvitingForm(forms.ModelForm):

@@ -10,8 +10,8 @@ from django.contrib.auth.models import AbstractBaseUser, BaseUserManager, Permis
 from django.core.validators import MaxValueValidator
 from django.db import models
 from django.utils.functional import cached_property
+from django.utils.translation import gettext, pgettext_lazy
 from django.utils.translation import gettext_lazy as _
-from django.utils.translation import pgettext_lazy
 from phonenumber_field.modelfields import PhoneNumberField
 
 from accounts.roles import Role
@@ -132,6 +132,9 @@ class PatientQuerySet(SearchableQuerySet):
         """The patients this account may act for."""
         return self.filter(accesses__user=user, accesses__ended_at=None, is_active=True)
 
+    def with_coverage(self) -> Self:
+        return self.select_related("coverage__insurer")
+
 
 class Patient(Person):
     """Somebody who is treated; a record of its own, with or without a login."""
@@ -166,6 +169,46 @@ class Patient(Person):
         if born is None or born > day:
             return None
         return day.year - born.year - ((day.month, day.day) < (born.month, born.day))
+
+    @property
+    def known_coverage(self) -> Coverage | None:
+        """None: nobody has said yet. Reads the row that ``with_coverage`` has fetched."""
+        return getattr(self, "coverage", None)
+
+
+class Coverage(models.Model):
+    """Who pays this patient's visits now. Without an insurer: the patient themself.
+
+    Without a row nobody has said. What was true earlier is not kept: nothing asks for it.
+    """
+
+    patient = models.OneToOneField(
+        Patient, models.PROTECT, related_name="coverage", verbose_name=_("patient")
+    )
+    insurer = models.ForeignKey(
+        Insurer,
+        models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="+",
+        verbose_name=_("insurer"),
+        help_text=_("Empty: the patient pays the visit."),
+    )
+    plan = models.CharField(_("plan"), max_length=60, blank=True)
+    member_number = models.CharField(_("member number"), max_length=40, blank=True)
+
+    class Meta:
+        verbose_name = _("coverage")
+        verbose_name_plural = _("coverage")
+
+    def __str__(self) -> str:
+        """In words, without the number: ``OSDE, plan 210``."""
+        if self.insurer is None:
+            return gettext("Pays the visit")
+        if not self.plan:
+            return str(self.insurer)
+        words = {"insurer": self.insurer, "plan": self.plan}
+        return gettext("%(insurer)s, plan %(plan)s") % words
 
 
 class Relation(models.TextChoices):

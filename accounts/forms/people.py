@@ -10,6 +10,7 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 from phonenumber_field.formfields import PhoneNumberField
 
+from accounts.forms.coverage import CoverageFields
 from accounts.models import Patient, PatientAccess, Relation, User
 from accounts.rules import IN_CARE
 from accounts.services import Details
@@ -102,13 +103,22 @@ def language_field() -> forms.ChoiceField:
     )
 
 
-class OwnDataForm(PersonForm):
+#: What a person is called first, how they are reached, who pays; the rest behind it.
+ORDER = [
+    *("relation", "first_name", "last_name", "birth_date", "document_number", "phone"),
+    *("insurance", "plan", "member_number"),
+]
+
+
+class OwnDataForm(PersonForm, CoverageFields):
     """A patient's own data and the language of the account."""
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
+    def __init__(self, *args: Any, patient: Patient, **kwargs: Any) -> None:
         super().__init__(*args, own=True, **kwargs)
         self.fields["phone"] = phone_field()
         self.fields["language"] = language_field()
+        self.offer(patient.known_coverage)
+        self.order_fields(ORDER)
 
 
 class OwnRecordForm(PersonForm):
@@ -133,10 +143,10 @@ class AccountForm(forms.Form):
         self.fields["language"] = language_field()
 
 
-class DependantForm(PersonForm):
-    """Somebody in this account's care."""
+class DependantForm(PersonForm, CoverageFields):
+    """Somebody in this account's care; ``patient`` once there is a record."""
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
+    def __init__(self, *args: Any, patient: Patient | None = None, **kwargs: Any) -> None:
         super().__init__(*args, own=False, **kwargs)
         self.fields["relation"] = forms.ChoiceField(
             label=_("Who is this person?"),
@@ -144,7 +154,8 @@ class DependantForm(PersonForm):
             widget=forms.RadioSelect,
             error_messages={"required": _("Choose who this person is.")},
         )
-        self.order_fields(["relation"])
+        self.offer(patient.known_coverage if patient else None)
+        self.order_fields(ORDER)
 
     @classmethod
     def initial_of(cls, access: PatientAccess) -> dict[str, Any]:

@@ -6,6 +6,7 @@ import uuid
 
 from django.conf import settings
 from django.contrib import messages
+from django.db import transaction
 from django.db.models import QuerySet
 from django.forms import BaseForm
 from django.http import HttpRequest, HttpResponse
@@ -16,6 +17,7 @@ from django.views.i18n import set_language
 
 from accounts import services
 from accounts.adapter import next_page
+from accounts.coverage import set_coverage
 from accounts.doors import person
 from accounts.exceptions import AccountRefusal
 from accounts.forms.people import (
@@ -41,7 +43,9 @@ def profile(request: HttpRequest) -> HttpResponse:
         if not form.is_valid():
             return _profile_page(request, form, patient, status=422)
         if isinstance(form, OwnDataForm) and patient:
-            services.update_patient(patient=patient, details=form.details, by=Actor.patient(user))
+            by = Actor.patient(user)
+            services.update_patient(patient=patient, details=form.details, by=by)
+            set_coverage(patient=patient, said=form.said, by=by)
         services.update_account(
             user=user,
             by=_actor(user),
@@ -59,7 +63,8 @@ def profile(request: HttpRequest) -> HttpResponse:
 def _profile_form(request: HttpRequest, user: User, patient: Patient | None) -> BaseForm:
     data = request.POST if request.method == "POST" else None
     if patient:
-        return OwnDataForm(data, initial={**details_of(patient), "language": user.language})
+        initial = {**details_of(patient), "language": user.language}
+        return OwnDataForm(data, initial=initial, patient=patient)
     return AccountForm(data, initial={"name": user.name, "language": user.language})
 
 
@@ -108,12 +113,7 @@ def family_add(request: HttpRequest) -> HttpResponse:
         return render(request, "accounts/family_form.html", {"form": form})
     if form.is_valid():
         try:
-            access = services.add_dependant(
-                user=user,
-                relation=form.cleaned_data["relation"],
-                details=form.details,
-                by=Actor.patient(user),
-            )
+            access = _add(user, form)
         except AccountRefusal as refusal:
             form.add_error(None, str(refusal))
         else:
@@ -123,20 +123,26 @@ def family_add(request: HttpRequest) -> HttpResponse:
     return render(request, "accounts/family_form.html", {"form": form}, status=422)
 
 
+@transaction.atomic
+def _add(user: User, form: DependantForm) -> PatientAccess:
+    by, relation = Actor.patient(user), form.cleaned_data["relation"]
+    access = services.add_dependant(user=user, relation=relation, details=form.details, by=by)
+    set_coverage(patient=access.patient, said=form.said, by=by)
+    return access
+
+
 def family_edit(request: HttpRequest, public_id: uuid.UUID) -> HttpResponse:
     access = _one_in_care(request, public_id)
-    form = DependantForm(request.POST or None, initial=DependantForm.initial_of(access))
-    context = {"form": form, "patient": access.patient}
+    patient, initial = access.patient, DependantForm.initial_of(access)
+    form = DependantForm(request.POST or None, initial=initial, patient=patient)
+    context = {"form": form, "patient": patient}
     if request.method != "POST":
         return render(request, "accounts/family_form.html", context)
     if not form.is_valid():
         return render(request, "accounts/family_form.html", context, status=422)
-    services.update_dependant(
-        access=access,
-        relation=form.cleaned_data["relation"],
-        details=form.details,
-        by=Actor.patient(person(request)),
-    )
+    by, relation = Actor.patient(person(request)), form.cleaned_data["relation"]
+    services.update_dependant(access=access, relation=relation, details=form.details, by=by)
+    set_coverage(patient=patient, said=form.said, by=by)
     messages.success(request, _("The details are saved."))
     return redirect("accounts:family")
 

@@ -60,6 +60,7 @@ class AppointmentAdmin(RefusingAdmin):
                     "until",
                     "state",
                     "patient",
+                    "coverage",
                     "practitioner",
                     "service",
                     "location",
@@ -86,6 +87,7 @@ class AppointmentAdmin(RefusingAdmin):
         "when",
         "until",
         "state",
+        "coverage",
         "asked_on",
         "can_be_cancelled_until",
         "request_expires",
@@ -122,6 +124,11 @@ class AppointmentAdmin(RefusingAdmin):
     def state(self, row: Appointment) -> SafeString:
         look = status_look(row.status)
         return format_html('<span aria-hidden="true">{}</span> {}', look.shape, look.word)
+
+    @column(_("coverage"))
+    def coverage(self, row: Appointment) -> str:
+        known = row.patient.known_coverage
+        return str(known) if known else self.get_empty_value_display()
 
     # --- booking
     def get_fieldsets(self, request: HttpRequest, obj: Appointment | None = None) -> Any:

@@ -17,6 +17,7 @@ from accounts.doors import person
 from accounts.models import Patient
 from accounts.roles import Actor
 from appointments import availability, holds, limits, services, timetable
+from appointments.coverage import would_pay
 from appointments.exceptions import (
     LimitReached,
     OnlyKnownPatients,
@@ -49,7 +50,7 @@ def book(request: HttpRequest) -> HttpResponse:
         if request.method == "POST" and not holding:
             request.session[DRAFT] = [book_url(offered), request.POST.get("reason", "")[:500]]
         return redirect_to_login(book_url(offered))
-    patients = list(Patient.objects.of(person(request)).order_by("pk"))
+    patients = list(Patient.objects.of(person(request)).with_coverage().order_by("pk"))
     if not patients:
         return render(request, "appointments/book_no_patient.html", status=403)
     if request.method == "POST" and not holding:
@@ -189,6 +190,7 @@ def _page(
         "only_patient": patients[0] if len(patients) == 1 else None,
         "cancellable_until": until if until > now else None,
         "action": book_url(offered),
+        "would_pay": would_pay(offered.offering.practitioner, form.patients.values()),
         "clash": clash,
         "may_repeat": isinstance(clash, SameDay),
     }

@@ -19,6 +19,7 @@ from django.utils.translation import gettext as _
 from accounts.models import Patient, Practitioner, User
 from accounts.roles import Role
 from appointments import search, timetable
+from appointments.coverage import shared_insurer
 from appointments.forms.search import FullSearchForm, SearchForm
 from appointments.models import Appointment
 from appointments.search import Wish
@@ -102,15 +103,32 @@ def home(request: HttpRequest) -> HttpResponse:
 def times(request: HttpRequest) -> HttpResponse:
     """Free times for a search; the address can be shared."""
     form = FullSearchForm(request.GET)
+    own = _preselect_own_insurer(request, form)
     valid = form.is_valid()
     wish = form.wish() if valid else Wish()
     context: dict[str, Any] = {"search_form": form, "form": form, "wish": wish}
     context["may_hold"] = may_hold(request)
     if valid and (wish.specialty or wish.practitioner or wish.name):
         context |= _results(request, wish)
+        if own:
+            context |= {"own_insurer": own, "everybody": "?" + _query(request, coverage="")}
     if wish.practitioner:
         context["search_form"] = FullSearchForm(_with_name(request.GET, wish.practitioner))
     return render(request, "appointments/times.html", context, status=200 if valid else 422)
+
+
+def _preselect_own_insurer(request: HttpRequest, form: FullSearchForm) -> Insurer | None:
+    """The coverage of whoever searches, unless they have chosen a coverage or a person."""
+    user = request.user
+    if not user.is_authenticated or "coverage" in request.GET or request.GET.get("who"):
+        return None
+    own = shared_insurer(Patient.objects.of(user).with_coverage())
+    if own is None or own not in form.insurers:
+        return None
+    shown = request.GET.copy()
+    shown["coverage"] = own.slug
+    form.data = shown
+    return own
 
 
 def _with_name(query: QueryDict, practitioner: Practitioner) -> QueryDict:

@@ -13,6 +13,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from accounts.models import (
+    Coverage,
     Patient,
     PatientAccess,
     Practitioner,
@@ -259,3 +260,20 @@ def _build_patients(clinic: Clinic, people: Sequence[Person]) -> None:
         if user:
             accesses.append(PatientAccess(user=user, patient=patient, relation=person.relation))
     PatientAccess.objects.bulk_create(accesses)
+    _build_coverage(clinic)
+
+
+def _build_coverage(clinic: Clinic) -> None:
+    """A family has one coverage; every sixth pays, every seventh has not said."""
+    rows, families = [], [t.person.cared_for_by or t.person for t in clinic.people]
+    for treated, head in zip(clinic.people, families, strict=True):
+        number = next(n for n, one in enumerate(families) if one is head)
+        if number % 7 == 6:
+            continue
+        insurer = None if number % 6 == 5 else clinic.insurers[number % len(clinic.insurers)]
+        plan = str(210 + 100 * (number % 3)) if insurer else ""
+        member = f"{insurer.pk}-{treated.patient.pk:06d}" if insurer else ""
+        rows.append(
+            Coverage(patient=treated.patient, insurer=insurer, plan=plan, member_number=member)
+        )
+    Coverage.objects.bulk_create(rows)

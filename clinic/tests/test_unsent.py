@@ -162,9 +162,7 @@ def test_a_password_is_never_kept(mother):
     assert "secret" not in str(client.session[unsent.KEY])
 
 
-@pytest.mark.parametrize(
-    "much", [{"first_name": "x" * 20_001}, {f"f{n}": "x" for n in range(201)}]
-)
+@pytest.mark.parametrize("much", [{"first_name": "x" * 20_001}, {f"f{n}": "x" for n in range(201)}])
 def test_what_no_person_types_is_not_kept(mother, much):
     client = opened(mother)
     client.post(ADD, much)

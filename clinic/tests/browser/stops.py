@@ -26,6 +26,7 @@ from appointments.timetable import OfferedSlot
 from appointments.transitions import Status
 from appointments.views.public import book_url
 from clinic.demo.staff import DOCTOR
+from clinic.management.demo import PASSWORD
 from clinic.tests.browser.acts import Act, fold_out, press, send, send_empty, send_without_token
 from notifications import mailbox
 from scheduling.models import DateOverride, Schedule, ServiceOffering
@@ -173,6 +174,7 @@ def patients() -> Iterator[Stop]:
     yield to("accounts:family")
     yield to("accounts:family_add")
     yield to("accounts:family_add", act=send_empty, status=422)
+    yield to("send_again", act=_session_ends)
     child = Patient.objects.of(user).get(first_name="Julia").public_id
     yield to("accounts:family_edit", child)
     yield to("accounts:family_end", child)
@@ -182,6 +184,17 @@ def patients() -> Iterator[Stop]:
     yield to("account_change_password", act=send_empty, status=422)
     yield to("account_logout")
     yield to("appointments:agenda", status=403)
+
+
+def _session_ends(page: Any) -> Any:
+    """While a form is open: after the login it is offered again."""
+    page.goto(reverse("accounts:family_add"))
+    page.context.clear_cookies(name="sessionid")
+    page.locator("[name=first_name]").fill("Tomás")
+    press(page)
+    page.locator("[name=login]").fill("paciente@demo.test")
+    page.locator("[name=password]").fill(PASSWORD)
+    return press(page)
 
 
 def _book(booked: Appointment) -> Iterator[Stop]:
