@@ -33,6 +33,11 @@ class AppendOnlyQuerySet(models.QuerySet[Any]):
     update = delete = bulk_update = update_or_create = _closed
     _raw_delete = _closed
 
+    def bulk_create(self, objs: Iterable[Any], *args: Any, **kwargs: Any) -> list[Any]:
+        if kwargs.get("update_conflicts") or len(args) > 2:
+            self._closed()
+        return super().bulk_create(objs, *args, **kwargs)
+
 
 class AppendOnlyModel(models.Model):
     """A row of history: written once, never changed, never removed."""
@@ -46,7 +51,8 @@ class AppendOnlyModel(models.Model):
     def save(self, *args: Any, **kwargs: Any) -> None:
         if not self._state.adding:
             raise AppendOnlyError(f"{type(self).__name__} {self.pk} is history.")
-        super().save(*args, **kwargs)
+        # Never an UPDATE, even if the row is given the key of one that is there.
+        super().save(*args, **{**kwargs, "force_insert": True})
 
     def delete(self, *args: Any, **kwargs: Any) -> NoReturn:
         raise AppendOnlyError(f"{type(self).__name__} {self.pk} is history.")

@@ -22,7 +22,7 @@ from appointments.admin.booking import BookingForm
 from appointments.admin.export import as_csv
 from appointments.admin.filters import DayFilter, WaitingFilter
 from appointments.admin.guard import RefusingAdmin
-from appointments.admin.history import EventInline
+from appointments.admin.history import EventInline, chain_of
 from appointments.models import Appointment
 from clinic import audit
 from clinic.admin.base import column
@@ -58,6 +58,7 @@ class AppointmentAdmin(RefusingAdmin):
                     "reference",
                     "when",
                     "until",
+                    "moves",
                     "state",
                     "patient",
                     "coverage",
@@ -88,6 +89,7 @@ class AppointmentAdmin(RefusingAdmin):
         "until",
         "state",
         "coverage",
+        "moves",
         "asked_on",
         "can_be_cancelled_until",
         "request_expires",
@@ -124,6 +126,10 @@ class AppointmentAdmin(RefusingAdmin):
     def state(self, row: Appointment) -> SafeString:
         look = status_look(row.status)
         return format_html('<span aria-hidden="true">{}</span> {}', look.shape, look.word)
+
+    @column(_("moved"))
+    def moves(self, row: Appointment) -> SafeString | str:
+        return chain_of(row) or self.get_empty_value_display()
 
     @column(_("coverage"))
     def coverage(self, row: Appointment) -> str:

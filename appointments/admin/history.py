@@ -7,10 +7,13 @@ from typing import Any, cast
 
 from django.db.models import DateTimeField, Field, QuerySet
 from django.http import HttpRequest
+from django.urls import reverse
+from django.utils.html import format_html, format_html_join
+from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
 
 from accounts.roles import Role, Source
-from appointments import history
+from appointments import story
 from appointments.models import Appointment, AppointmentEvent
 from appointments.transitions import Status
 from clinic.admin.base import Inline, column
@@ -42,7 +45,11 @@ class EventInline(Inline):
     verbose_name_plural = _("what happened")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[AppointmentEvent]:
-        return super().get_queryset(request).select_related("by", "appointment__location")
+        return (
+            super()
+            .get_queryset(request)
+            .select_related("by", "appointment__location", "appointment__practitioner")
+        )
 
     @column(_("when"))
     def when(self, event: AppointmentEvent) -> str:
@@ -50,7 +57,7 @@ class EventInline(Inline):
 
     @column(_("what"))
     def deed(self, event: AppointmentEvent) -> str:
-        return history.what(event)
+        return story.sentence(event)
 
     @column(_("as"))
     def as_what(self, event: AppointmentEvent) -> str:
@@ -64,6 +71,21 @@ class EventInline(Inline):
     def what(self, event: AppointmentEvent) -> str:
         changed = [name for name, old in event.before.items() if old != event.after.get(name)]
         return "; ".join(_change(event, name) for name in changed)
+
+
+def chain_of(appointment: Appointment) -> SafeString | str:
+    """The times it had and has, each a link to its page; the one that is shown is none."""
+    parts = story.chain(appointment)
+    links = ((_link(part, appointment),) for part in parts)
+    return format_html_join(" → ", "{}", links) if len(parts) > 1 else ""
+
+
+def _link(part: Appointment, shown: Appointment) -> SafeString | str:
+    when = local_datetime(part.start, part.zone)
+    if part.pk == shown.pk:
+        return when
+    url = reverse("admin:appointments_appointment_change", args=[part.pk])
+    return format_html('<a href="{}">{}</a>', url, when)
 
 
 def _change(event: AppointmentEvent, name: str) -> str:

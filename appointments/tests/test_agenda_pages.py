@@ -410,7 +410,7 @@ def test_the_appointment_with_contact_and_history(doctor, offering):
     assert "Ana Gómez" in text
     assert "Dolor de rodilla" in text
     assert "+54 11 4865-0001" in text
-    assert "Requested by the patient" in text
+    assert "The patient’s account asked for it: Tuesday 24 November 2026, 10:00." in text
     assert "All visits of this patient with you" in text
 
 

@@ -15,7 +15,7 @@ from django.utils.translation import get_language
 from accounts.doors import person
 from accounts.models import Patient
 from accounts.roles import Actor
-from appointments import services
+from appointments import services, story
 from appointments.exceptions import Refusal
 from appointments.forms.booking import CancelForm
 from appointments.ical import calendar_file
@@ -61,7 +61,7 @@ def appointment_detail(request: HttpRequest, public_id: uuid.UUID) -> HttpRespon
         "is_over": appointment.end <= now,
         "is_upcoming": appointment.is_upcoming(now),
         "is_pending": appointment.state == Status.PENDING,
-        "events": appointment.events.all(),
+        "story": story.for_patient(appointment, person(request)),
     }
     return render(request, "appointments/appointment_detail.html", context)
 

@@ -16,7 +16,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from accounts.doors import person
-from appointments import agenda, history, services
+from appointments import agenda, history, services, story
 from appointments.agenda import ACTIONS, Visit
 from appointments.exceptions import MoveNotAllowed, Refusal
 from appointments.forms.agenda import StaffCancelForm
@@ -40,7 +40,7 @@ def appointment(request: HttpRequest, public_id: uuid.UUID) -> HttpResponse:
         "appointment": found,
         "visit": visit,
         "zone": found.zone,
-        "lines": history.lines(found, person(request)),
+        "story": story.for_staff(found, person(request)),
         "treats": agenda.treats(found.practitioner, found.patient),
     }
     return render(request, "appointments/agenda_appointment.html", context)
