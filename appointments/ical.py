@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Iterable
+from dataclasses import dataclass
 
 from django.utils import translation
 from django.utils.translation import gettext
-from icalendar import Calendar, Event, vCalAddress
+from icalendar import Calendar, Event, vCalAddress, vDuration
 
 from appointments.models import Appointment
 from appointments.transitions import Status
+
+#: How often a program that subscribes should look.
+EVERY = dt.timedelta(hours=1)
 
 _STATUS = {Status.PENDING: "TENTATIVE", Status.CANCELLED: "CANCELLED"}
 
@@ -73,3 +78,60 @@ def _description(appointment: Appointment, url: str) -> str:
     if appointment.location.phone:
         lines.append(gettext("Phone %(phone)s") % {"phone": appointment.location.phone})
     return "\n".join([*lines, url])
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """An appointment in a feed; ``is_work`` for whoever gives it."""
+
+    appointment: Appointment
+    changed_at: dt.datetime
+    url: str
+    is_work: bool = False
+
+    @property
+    def facts(self) -> tuple[str, ...]:
+        """Everything the entry is written from."""
+        row, place = self.appointment, self.appointment.location
+        moments = (row.start, row.end, self.changed_at)
+        parts = (row.calendar_name, row.calendar_sequence, row.status, place.name, place.address)
+        return (*(m.isoformat() for m in moments), *map(str, parts), self.url)
+
+
+def calendar_feed(entries: Iterable[Entry], *, language: str) -> bytes:
+    """Many appointments as one calendar to subscribe to. The same entries, the same bytes.
+
+    It lies on other people's servers: when and where, no names, no service, no reason.
+    """
+    calendar = Calendar()
+    calendar.add("prodid", "-//Turnos//Appointments//EN")
+    calendar.add("version", "2.0")
+    calendar.add("calscale", "GREGORIAN")
+    calendar.add("method", "PUBLISH")
+    calendar.add("refresh-interval", vDuration(EVERY), parameters={"VALUE": "DURATION"})
+    calendar.add("x-published-ttl", vDuration(EVERY))
+    with translation.override(language):
+        calendar.add("x-wr-calname", gettext("Appointments"))
+        for entry in entries:
+            calendar.add_component(_busy_time(entry))
+    return calendar.to_ical()
+
+
+def _busy_time(entry: Entry) -> Event:
+    appointment, location = entry.appointment, entry.appointment.location
+    gone = not appointment.is_occupying
+    title = gettext("Visit") if entry.is_work else gettext("Medical appointment")
+    event = Event()
+    event.add("uid", str(appointment.calendar_name))
+    event.add("sequence", appointment.calendar_sequence)
+    event.add("dtstamp", entry.changed_at.astimezone(dt.UTC).replace(microsecond=0))
+    event.add("last-modified", entry.changed_at.astimezone(dt.UTC).replace(microsecond=0))
+    event.add("dtstart", appointment.start.astimezone(dt.UTC))
+    event.add("dtend", appointment.end.astimezone(dt.UTC))
+    event.add("summary", gettext("Cancelled: %(title)s") % {"title": title} if gone else title)
+    event.add("location", f"{location.name}, {location.address}")
+    event.add("url", entry.url)
+    event.add("class", "PRIVATE")
+    event.add("status", "CANCELLED" if gone else _STATUS.get(appointment.state, "CONFIRMED"))
+    event.add("transp", "TRANSPARENT" if gone else "OPAQUE")
+    return event

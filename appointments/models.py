@@ -346,6 +346,34 @@ class AppointmentEvent(AppendOnlyModel):
         return f"{self.at:%Y-%m-%d %H:%M}"
 
 
+class CalendarFeed(models.Model):
+    """A calendar somebody subscribes to by an address that only they know.
+
+    Made anew or removed, never changed; the address itself is not kept.
+    """
+
+    class Kind(models.TextChoices):
+        PATIENT = "patient", _("My appointments")
+        PRACTICE = "practice", _("My agenda")
+
+    user = models.ForeignKey(
+        User, models.PROTECT, related_name="calendar_feeds", verbose_name=_("account")
+    )
+    kind = models.CharField(max_length=10, choices=Kind)
+    token_hash = models.CharField(max_length=64, unique=True)
+    created_at = models.DateTimeField(auto_now=True)
+
+    class Meta:
+        verbose_name = _("calendar address")
+        verbose_name_plural = _("calendar addresses")
+        constraints = [
+            models.UniqueConstraint(fields=["user", "kind"], name="one_feed_per_account_and_kind")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.user_id} {self.kind}"
+
+
 class RuleChange(models.Model):
     """A change of the rules of somebody's time, and what it did to appointments.
 

@@ -2,7 +2,7 @@
 
 from django.urls import include, path
 
-from appointments.views import booking, moving, patient, public
+from appointments.views import booking, feed, moving, patient, public
 
 app_name = "appointments"
 urlpatterns = [
@@ -15,5 +15,7 @@ urlpatterns = [
     path("turnos/<uuid:public_id>/cancelar/", patient.cancel, name="cancel"),
     path("turnos/<uuid:public_id>/mover/", moving.move, name="move"),
     path("turnos/<uuid:public_id>/turno.ics", patient.calendar, name="calendar"),
+    path("mis-datos/calendario/", feed.feed_settings, name="feed_settings"),
+    path("calendario/<str:token>.ics", feed.feed, name="feed"),
     path("", include("appointments.urls_agenda")),
 ]

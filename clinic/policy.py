@@ -99,6 +99,9 @@ POLICY: dict[str, Row] = {
     "appointments:cancel": only(PATIENT, methods=BOTH),
     "appointments:move": only(PATIENT, methods=BOTH),
     "appointments:calendar": only(PATIENT),
+    "appointments:feed_settings": only(PATIENT, PRACTITIONER, methods=BOTH),
+    # The address is the key: calendar programs cannot log in. Unknown ones answer 404.
+    "appointments:feed": public(),
     # --- appointments: the agenda of a practitioner
     "appointments:agenda": only(PRACTITIONER),
     "appointments:agenda_day": only(PRACTITIONER),

@@ -71,7 +71,8 @@ def _profile_form(request: HttpRequest, user: User, patient: Patient | None) -> 
 def _profile_page(
     request: HttpRequest, form: BaseForm, patient: Patient | None, *, status: int = 200
 ) -> HttpResponse:
-    context = {"form": form, "patient": patient}
+    has_calendar = bool(person(request).roles & {Role.PATIENT, Role.PRACTITIONER})
+    context = {"form": form, "patient": patient, "has_calendar": has_calendar}
     return render(request, "accounts/profile.html", context, status=status)
 
 

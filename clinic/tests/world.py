@@ -152,6 +152,7 @@ class World:
             "appointments:agenda_day": {"day": NOW.date()},
             "account_reset_password_from_key": {"uidb36": "1", "key": "set-password"},
             "accounts:invitation": {"token": "x"},
+            "appointments:feed": {"token": "x"},
             "notifications:demo_message": {"name": "nothing"},
         }
 

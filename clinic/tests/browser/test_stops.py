@@ -15,6 +15,7 @@ NO_PAGE = {
     "healthz",
     "start",
     "appointments:calendar",
+    "appointments:feed",
     "appointments:hours",
     "appointments:desk_hours",
 }
