@@ -13,16 +13,25 @@ from django.contrib import admin, messages
 from django.core.exceptions import ValidationError
 from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.http import HttpRequest
+from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-from accounts import services
+from accounts import handover, services
 from accounts.coverage import set_coverage
 from accounts.doors import person
 from accounts.exceptions import AccountRefusal
 from accounts.forms.coverage import CoverageFields
-from accounts.models import PatientAccess, Practitioner, Receptionist, User
+from accounts.models import (
+    Patient,
+    PatientAccess,
+    Practitioner,
+    Receptionist,
+    Relation,
+    User,
+)
 from accounts.roles import Actor
 from clinic.admin.base import ClinicAdmin, Inline, column, joined
+from clinic.models import Organization
 from clinic.text import normalise
 
 
@@ -116,6 +125,11 @@ class UserAdmin(ClinicAdmin):
 class PatientForm(CoverageFields, forms.ModelForm):
     """The record, and who pays the visits."""
 
+    own_account = forms.EmailField(
+        label=_("E-mail for their own account"),
+        required=False,
+        help_text=_("They get a mail with a link to take over the record. Empty: nothing is sent."),
+    )
     unsaid, pays = _("Nobody has said"), _("The patient pays the visit")
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -123,11 +137,37 @@ class PatientForm(CoverageFields, forms.ModelForm):
         self.offer(self.instance.known_coverage)
 
 
+class GrownUpFilter(admin.SimpleListFilter):
+    """Children who are of age and have no account of their own yet."""
+
+    title = _("grown up")
+    parameter_name = "grown_up"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, Any]]:
+        return [("yes", _("Of age, looked after by others"))]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        if self.value() != "yes":
+            return queryset
+        today = timezone.localdate()
+        years = Organization.current().adult_age
+        # On 29 February a year may have no such day: its last one is the 28th.
+        day = 28 if (today.month, today.day) == (2, 29) else today.day
+        born = today.replace(year=today.year - years, day=day)
+        live = PatientAccess.objects.live().filter(patient=OuterRef("pk"))
+        return queryset.filter(
+            Exists(live.filter(relation=Relation.CHILD)),
+            ~Exists(live.filter(relation=Relation.SELF)),
+            birth_date__lte=born,
+        )
+
+
 class PatientAdmin(ClinicAdmin):
     form = PatientForm
+    refusals = (AccountRefusal,)
     reads_are_logged = True
     list_display = ["__str__", "document_number", "birth_date", "phone", "is_active"]
-    list_filter = ["is_active"]
+    list_filter = ["is_active", GrownUpFilter]
     search_help_text = _("Name, document number or phone")
     fields = [
         "first_name",
@@ -139,16 +179,24 @@ class PatientAdmin(ClinicAdmin):
         "insurance",
         "plan",
         "member_number",
+        "own_account",
         "is_active",
         "created_at",
     ]
     readonly_fields = ["created_at"]
     inlines = [AccessInline]
 
+    def get_fields(self, request: HttpRequest, obj: Patient | None = None) -> Any:
+        """Whose record it is already needs no offer."""
+        may_be_offered = obj is not None and handover.owner_of(obj) is None
+        return [name for name in self.fields or () if name != "own_account" or may_be_offered]
+
     def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:
         super().save_related(request, form, formsets, change)
         by = Actor.administrator(person(request))
         set_coverage(patient=form.instance, said=form.said, by=by)
+        if email := form.cleaned_data.get("own_account"):
+            handover.offer_record(patient=form.instance, email=email, by=by)
 
 
 class InvitingForm(forms.ModelForm):

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from typing import Any, ClassVar, Self
 
 from django.contrib.auth.models import AbstractBaseUser, BaseUserManager, PermissionsMixin
+from django.core.exceptions import ValidationError
 from django.core.validators import MaxValueValidator
 from django.db import models
 from django.utils.functional import cached_property
@@ -247,6 +248,40 @@ class PatientAccess(models.Model):
 
     def __str__(self) -> str:
         return f"{self.user} → {self.patient}"
+
+    def clean(self) -> None:
+        """A record is one person's own, and an account has one own record."""
+        super().clean()
+        if self.relation != Relation.SELF or self.ended_at is not None:
+            return
+        owned = PatientAccess.objects.live().filter(relation=Relation.SELF).exclude(pk=self.pk)
+        if owned.filter(patient=self.patient_id).exists():
+            raise ValidationError({"relation": _("This record is already another account’s own.")})
+        if owned.filter(user=self.user_id).exists():
+            raise ValidationError({"relation": _("This account has an own record already.")})
+
+
+class RecordOffer(models.Model):
+    """An invitation by mail to take over one's own record. The link names this row.
+
+    Closed when it was used, replaced, taken back or guessed at too often; never removed.
+    """
+
+    patient = models.ForeignKey(
+        Patient, models.PROTECT, related_name="offers", verbose_name=_("patient")
+    )
+    email = models.EmailField(_("e-mail"))
+    created_at = models.DateTimeField(_("since"))
+    tries = models.PositiveSmallIntegerField(default=0)
+    closed_at = models.DateTimeField(null=True, blank=True)
+    accepted_by = models.ForeignKey(User, models.PROTECT, null=True, related_name="+")
+
+    class Meta:
+        verbose_name = _("offer of a record")
+        verbose_name_plural = _("offers of records")
+
+    def __str__(self) -> str:
+        return f"{self.patient_id} {self.created_at:%Y-%m-%d}"
 
 
 class PractitionerQuerySet(SearchableQuerySet):

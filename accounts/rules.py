@@ -31,6 +31,10 @@ def may_act_for(by: Actor, access: PatientAccess | None) -> bool:
     )
 
 
-def may_end(by: Actor, access: PatientAccess) -> bool:
-    """Care of somebody else can end; nobody gives away their own record."""
-    return may_act_for(by, access) and access.relation in IN_CARE and access.ended_at is None
+def may_end(by: Actor, access: PatientAccess, *, is_own_record: bool = False) -> bool:
+    """Care of somebody else can end, from either side; nobody gives away their own record.
+
+    ``is_own_record``: the actor is the patient themself, and of age.
+    """
+    may = may_act_for(by, access) or is_own_record
+    return may and access.relation in IN_CARE and access.ended_at is None

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from allauth.account.models import EmailAddress
 from django.db import transaction
+from django.db.models import QuerySet
 from django.urls import reverse
 from django.utils import timezone
 
@@ -33,7 +34,7 @@ from accounts.models import (
 )
 from accounts.roles import Actor
 from clinic import audit
-from clinic.models import Location
+from clinic.models import Location, Organization
 from clinic.text import normalise
 
 #: Enough for a family of three generations; more is a mistake or a machine.
@@ -170,12 +171,39 @@ def update_dependant(*, access: PatientAccess, relation: str, details: Details, 
 
 @transaction.atomic
 def end_access(*, access: PatientAccess, by: Actor) -> None:
-    """From now on this account does not see that patient. Record and appointments stay."""
-    if not rules.may_end(by, access):
+    """From now on this account does not see that patient. Record and appointments stay.
+
+    Also the last one: the clinic then looks after the record, and the log says so.
+    """
+    own = by.user is not None and is_their_own(by.user, access.patient)
+    if not rules.may_end(by, access, is_own_record=own):
         raise NotAllowed
     access.ended_at = timezone.now()
     access.save(update_fields=["ended_at"])
-    audit.record(actor=str(by), action="access.end", target=access, patient=access.patient_id)
+    left = access.patient.accesses.live().count()
+    audit.record(
+        actor=str(by), action="access.end", target=access, patient=access.patient_id, left=left
+    )
+
+
+def is_their_own(user: User, patient: Patient) -> bool:
+    """Whether this is the record of the account itself, and the person is of age."""
+    own = user.patient_accesses.live().filter(patient=patient, relation=Relation.SELF)
+    return own.exists() and is_of_age(patient, timezone.localdate())
+
+
+def others_who_see(user: User) -> QuerySet[PatientAccess]:
+    """The accesses of others to this account's own record, which ``end_access`` may end."""
+    own = own_record(user)
+    if own is None or not is_of_age(own, timezone.localdate()):
+        return PatientAccess.objects.none()
+    return own.accesses.live().filter(relation__in=rules.IN_CARE).select_related("user", "patient")
+
+
+def is_of_age(patient: Patient, day: dt.date) -> bool:
+    """As the clinic counts; of somebody whose birth date is not known nobody can say."""
+    age = patient.age_on(day)
+    return age is not None and age >= Organization.current().adult_age
 
 
 # --- the account itself -------------------------------------------------------

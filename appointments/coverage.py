@@ -19,5 +19,5 @@ def would_pay(practitioner: Practitioner, patients: Iterable[Patient]) -> list[P
     insured = [p for p in patients if p.known_coverage and p.known_coverage.insurer]
     if not insured:
         return []
-    accepted = set(practitioner.insurers.active().values_list("pk", flat=True))  # type: ignore[attr-defined]
+    accepted = set(practitioner.insurers.active().values_list("pk", flat=True))
     return [p for p in insured if p.coverage.insurer_id not in accepted]

@@ -127,8 +127,8 @@ def content(feed: CalendarFeed, now: dt.datetime) -> Content:
 
 def _rows_of(user: User, *, is_practice: bool) -> AppointmentQuerySet:
     if is_practice:
-        return Appointment.objects.of_practitioner(user)  # type: ignore[attr-defined]
-    return Appointment.objects.filter(patient__in=Patient.objects.of(user))  # type: ignore[return-value]
+        return Appointment.objects.of_practitioner(user)
+    return Appointment.objects.filter(patient__in=Patient.objects.of(user))
 
 
 def _newest_of_each(rows: Iterable[Appointment]) -> list[Appointment]:

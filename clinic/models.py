@@ -184,6 +184,13 @@ class Organization(models.Model):
         validators=[MinValueValidator(1), MaxValueValidator(24 * 14)],
     )
 
+    adult_age = models.PositiveSmallIntegerField(
+        _("of age at (years)"),
+        default=18,
+        validators=[MinValueValidator(12), MaxValueValidator(25)],
+        help_text=_("From then on whoever looks after a child can hand the record over to them."),
+    )
+
     class Meta:
         verbose_name = _("clinic")
         verbose_name_plural = _("clinic")

@@ -142,6 +142,10 @@ POLICY: dict[str, Row] = {
     "accounts:family_add": logged_in(BOTH),
     "accounts:family_edit": logged_in(BOTH),
     "accounts:family_end": logged_in(BOTH),
+    "accounts:family_hand_over": logged_in(BOTH),
+    "accounts:access_end": logged_in(BOTH),
+    # The signed link is the key, with the birth date beside it; it works once.
+    "accounts:take_over": public(BOTH),
 }
 
 #: Every address of these namespaces, whatever its name.

@@ -49,11 +49,9 @@ class CoverageFields(forms.Form):
         ]
         if coverage:
             slug = coverage.insurer.slug if coverage.insurer else PRIVATE
-            self.initial |= {
-                "insurance": slug,
-                "plan": coverage.plan,
-                "member_number": coverage.member_number,
-            }
+            self.initial["insurance"] = slug
+            self.initial["plan"] = coverage.plan
+            self.initial["member_number"] = coverage.member_number
 
     def clean(self) -> dict[str, Any]:
         data: dict[str, Any] = super().clean() or {}

@@ -38,6 +38,14 @@ def test_who_awaits_an_invitation(is_active, last_login, awaits):
     assert rules.awaits_invitation(user) is awaits
 
 
+@pytest.mark.parametrize(
+    ("access", "end"),
+    [("own record", False), ("child", True), ("ended", False), ("somebody else's", True)],
+)
+def test_the_person_themself_ends_what_others_see(access, end):
+    assert rules.may_end(Actor.patient(ANA), ACCESSES[access], is_own_record=True) is end
+
+
 ACCESSES = {
     "own record": PatientAccess(user=ANA, relation=Relation.SELF),
     "child": PatientAccess(user=ANA, relation=Relation.CHILD),

@@ -7,7 +7,7 @@ import uuid
 from django.conf import settings
 from django.contrib import messages
 from django.db import transaction
-from django.db.models import QuerySet
+from django.db.models import Exists, OuterRef, QuerySet
 from django.forms import BaseForm
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
@@ -29,9 +29,10 @@ from accounts.forms.people import (
 )
 from accounts.forms.people import today as clinic_today
 from accounts.language import remember_language
-from accounts.models import Patient, PatientAccess, User
+from accounts.models import Patient, PatientAccess, Relation, User
 from accounts.roles import Actor, Role
 from accounts.rules import IN_CARE
+from clinic.models import Organization
 
 
 def profile(request: HttpRequest) -> HttpResponse:
@@ -72,7 +73,8 @@ def _profile_page(
     request: HttpRequest, form: BaseForm, patient: Patient | None, *, status: int = 200
 ) -> HttpResponse:
     has_calendar = bool(person(request).roles & {Role.PATIENT, Role.PRACTITIONER})
-    context = {"form": form, "patient": patient, "has_calendar": has_calendar}
+    others = services.others_who_see(person(request))
+    context = {"form": form, "patient": patient, "has_calendar": has_calendar, "others": others}
     return render(request, "accounts/profile.html", context, status=status)
 
 
@@ -101,9 +103,18 @@ def _names_of(user: User) -> dict[str, str]:
 
 def family(request: HttpRequest) -> HttpResponse:
     """Everybody in this account's care."""
-    accesses = _in_care(request).select_related("patient").order_by("patient__search_text")
-    day = clinic_today()
-    people = [{"access": access, "age": access.patient.age_on(day)} for access in accesses]
+    own = PatientAccess.objects.live().filter(patient=OuterRef("patient"), relation=Relation.SELF)
+    accesses = _in_care(request).annotate(has_own_account=Exists(own))
+    day, adult_age = clinic_today(), Organization.current().adult_age
+    people = [
+        {
+            "access": access,
+            "age": age,
+            "may_hand_over": (age is not None and age >= adult_age and not access.has_own_account),
+        }
+        for access in accesses.select_related("patient").order_by("patient__search_text")
+        for age in [access.patient.age_on(day)]
+    ]
     return render(request, "accounts/family_list.html", {"people": people})
 
 
@@ -133,7 +144,7 @@ def _add(user: User, form: DependantForm) -> PatientAccess:
 
 
 def family_edit(request: HttpRequest, public_id: uuid.UUID) -> HttpResponse:
-    access = _one_in_care(request, public_id)
+    access = one_in_care(request, public_id)
     patient, initial = access.patient, DependantForm.initial_of(access)
     form = DependantForm(request.POST or None, initial=initial, patient=patient)
     context = {"form": form, "patient": patient}
@@ -150,14 +161,16 @@ def family_edit(request: HttpRequest, public_id: uuid.UUID) -> HttpResponse:
 
 def family_end(request: HttpRequest, public_id: uuid.UUID) -> HttpResponse:
     """Asks once; the record and its appointments stay with the clinic."""
-    access = _one_in_care(request, public_id)
+    access = one_in_care(request, public_id)
     name = access.patient.full_name
     if request.method == "POST":
         services.end_access(access=access, by=Actor.patient(person(request)))
         text = _("%(name)s is no longer in your list.")
         messages.success(request, text % {"name": name})
         return redirect("accounts:family")
-    return render(request, "accounts/family_confirm_end.html", {"patient": access.patient})
+    others = access.patient.accesses.live().exclude(pk=access.pk)
+    context = {"patient": access.patient, "is_last": not others.exists()}
+    return render(request, "accounts/family_confirm_end.html", context)
 
 
 def choose_language(request: HttpRequest) -> HttpResponse:
@@ -179,7 +192,7 @@ def _in_care(request: HttpRequest) -> QuerySet[PatientAccess]:
     return person(request).patient_accesses.live().filter(relation__in=IN_CARE)
 
 
-def _one_in_care(request: HttpRequest, public_id: uuid.UUID) -> PatientAccess:
+def one_in_care(request: HttpRequest, public_id: uuid.UUID) -> PatientAccess:
     """404 for a stranger's, an ended one's and an invented id alike."""
     mine = _in_care(request).select_related("patient")
     found: PatientAccess = get_object_or_404(mine, patient__public_id=public_id)

@@ -170,7 +170,7 @@ def test_a_practice_is_busy_at_its_own_times_only():
     visit = book(offering=offering)
     book(offering=other)
     event = events(address(account_of(offering), PRACTICE))[str(visit.public_id)]
-    assert str(event["summary"]) == "Visita"
+    assert str(event["summary"]) == "Consulta"
     assert str(event["url"]).endswith(f"/agenda/turnos/{visit.public_id}/")
 
 

@@ -33,6 +33,7 @@ class OrganizationAdmin(ClinicAdmin):
                     "request_expiry_hours",
                     "reminder_hours",
                     "travel_minutes",
+                    "adult_age",
                 ]
             },
         ),

@@ -80,6 +80,7 @@ class World:
         self.child = PatientAccessFactory.create(
             user=self.users[Role.PATIENT], relation="child"
         ).patient
+        self.carer = PatientAccessFactory.create(patient=self.appointment.patient, relation="other")
         self.time_off = self._vacation(self.appointment)
         self.foreign_time_off = self._vacation(self.foreign)
         #: A second one: what the practitioner has removed the desk cannot remove again.
@@ -153,6 +154,7 @@ class World:
             "account_reset_password_from_key": {"uidb36": "1", "key": "set-password"},
             "accounts:invitation": {"token": "x"},
             "appointments:feed": {"token": "x"},
+            "accounts:take_over": {"token": "x"},
             "notifications:demo_message": {"name": "nothing"},
         }
 
@@ -204,6 +206,12 @@ class World:
             "appointments:patient_history": patient,
             "accounts:family_edit": family,
             "accounts:family_end": family,
+            "accounts:family_hand_over": family,
+            "accounts:access_end": (
+                {"pk": self.carer.pk},
+                {"pk": self.foreign.patient.accesses.get().pk},
+                {"pk": 999_999},
+            ),
         }
 
     def _practices(self, place: Any, block: Any, offering: Any) -> dict[str, Any]:
