@@ -195,7 +195,7 @@ class Coverage(models.Model):
         verbose_name=_("insurer"),
         help_text=_("Empty: the patient pays the visit."),
     )
-    plan = models.CharField(_("plan"), max_length=60, blank=True)
+    plan = models.CharField(_("insurance plan"), max_length=60, blank=True)
     member_number = models.CharField(_("member number"), max_length=40, blank=True)
 
     class Meta:
@@ -203,13 +203,13 @@ class Coverage(models.Model):
         verbose_name_plural = _("coverage")
 
     def __str__(self) -> str:
-        """In words, without the number: ``OSDE, plan 210``."""
+        """In words, without the number: ``OSDE, 210 plan``."""
         if self.insurer is None:
             return gettext("Pays the visit")
         if not self.plan:
             return str(self.insurer)
         words = {"insurer": self.insurer, "plan": self.plan}
-        return gettext("%(insurer)s, plan %(plan)s") % words
+        return gettext("%(insurer)s, %(plan)s plan") % words
 
 
 class Relation(models.TextChoices):

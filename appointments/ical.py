@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from django.utils import translation
-from django.utils.translation import gettext
+from django.utils.translation import gettext, pgettext
 from icalendar import Calendar, Event, vCalAddress, vDuration
 
 from appointments.models import Appointment
@@ -120,7 +120,7 @@ def calendar_feed(entries: Iterable[Entry], *, language: str) -> bytes:
 def _busy_time(entry: Entry) -> Event:
     appointment, location = entry.appointment, entry.appointment.location
     gone = not appointment.is_occupying
-    title = gettext("Visit") if entry.is_work else gettext("Medical appointment")
+    title = pgettext("calendar", "Visit") if entry.is_work else gettext("Medical appointment")
     event = Event()
     event.add("uid", str(appointment.calendar_name))
     event.add("sequence", appointment.calendar_sequence)

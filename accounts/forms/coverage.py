@@ -24,7 +24,7 @@ class CoverageFields(forms.Form):
 
     insurance = forms.ChoiceField(label=_("Coverage"), required=False)
     plan = LineField(
-        label=_("Plan"),
+        label=_("Insurance plan"),
         max_length=60,
         required=False,
         widget=forms.TextInput({"class": "input-short"}),

@@ -16,7 +16,7 @@ class Migration(migrations.Migration):
             name='Coverage',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('plan', models.CharField(blank=True, max_length=60, verbose_name='plan')),
+                ('plan', models.CharField(blank=True, max_length=60, verbose_name='insurance plan')),
                 ('member_number', models.CharField(blank=True, max_length=40, verbose_name='member number')),
                 ('insurer', models.ForeignKey(blank=True, help_text='Empty: the patient pays the visit.', null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='clinic.insurer', verbose_name='insurer')),
                 ('patient', models.OneToOneField(on_delete=django.db.models.deletion.PROTECT, related_name='coverage', to='accounts.patient', verbose_name='patient')),

@@ -134,7 +134,7 @@ def test_the_administration_reads_and_writes_it(ana, osde):
 @pytest.mark.parametrize(
     ("row", "words"),
     [
-        (Coverage(insurer=Insurer(name="OSDE"), plan="210", member_number="1"), "OSDE, plan 210"),
+        (Coverage(insurer=Insurer(name="OSDE"), plan="210", member_number="1"), "OSDE, 210 plan"),
         (Coverage(insurer=Insurer(name="OSDE"), member_number="1"), "OSDE"),
     ],
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from urllib.parse import quote
 
 import pytest
 from django.core import signing
@@ -136,7 +137,7 @@ def test_an_account_that_is_there_already_takes_it(offer, care):
     visitor = new_visitor()
     page = visitor.get(link_of(offer))
     assert "Log in with it, then this page goes on." in words(page)
-    assert f'href="/cuenta/ingresar/?next={link_of(offer)}"' in page.content.decode()
+    assert f'href="/cuenta/ingresar/?next={quote(link_of(offer))}"' in page.content.decode()
     client = logged_in(young)
     assert client.post(link_of(offer), PROOF)["Location"] == "/mis-datos/"
     assert owners(care.patient) == [young]

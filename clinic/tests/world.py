@@ -80,6 +80,10 @@ class World:
         self.child = PatientAccessFactory.create(
             user=self.users[Role.PATIENT], relation="child"
         ).patient
+        #: A second one: whose care has ended has no record to hand over.
+        self.grown = PatientAccessFactory.create(
+            user=self.users[Role.PATIENT], relation="child"
+        ).patient
         self.carer = PatientAccessFactory.create(patient=self.appointment.patient, relation="other")
         self.time_off = self._vacation(self.appointment)
         self.foreign_time_off = self._vacation(self.foreign)
@@ -206,7 +210,10 @@ class World:
             "appointments:patient_history": patient,
             "accounts:family_edit": family,
             "accounts:family_end": family,
-            "accounts:family_hand_over": family,
+            "accounts:family_hand_over": (
+                {"public_id": self.grown.public_id},
+                *patient[1:],
+            ),
             "accounts:access_end": (
                 {"pk": self.carer.pk},
                 {"pk": self.foreign.patient.accesses.get().pk},

@@ -7,10 +7,12 @@ from email import message_from_bytes, policy
 import pytest
 from django.core import mail
 
+from accounts.models import Coverage
 from accounts.roles import Actor
 from appointments import services
 from appointments.tests.factories import NOW, SYSTEM
 from clinic.models import AuditEvent
+from clinic.tests.factories import InsurerFactory
 from notifications import delivery, outbox, wake
 from notifications.models import Notification
 from notifications.tests.factories import SOON, account_mail, booked, family
@@ -25,6 +27,8 @@ SECRET = {
     "specialty": "Canary Oncology",
     "service": "Canary Biopsy",
     "said when cancelling": "canary-cancelled",
+    "member number": "canary-62-001234",
+    "insurer": "Canary Mutual",
 }
 #: In the body alone: who, with whom, where.
 PERSONAL = ["Canarina", "Pajaroff"]
@@ -53,6 +57,11 @@ def everything_happened(tasks_seen, django_capture_on_commit_callbacks, caplog):
     patient.first_name, patient.last_name = PERSONAL
     patient.document_number = SECRET["document"]
     patient.save()
+    Coverage.objects.create(
+        patient=patient,
+        insurer=InsurerFactory.create(name=SECRET["insurer"]),
+        member_number=SECRET["member number"],
+    )
     offering = open_offering(
         service__name=SECRET["service"],
         service__specialty__name=SECRET["specialty"],

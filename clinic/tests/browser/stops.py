@@ -16,8 +16,15 @@ from allauth.account.utils import user_pk_to_url_str
 from django.contrib import admin
 from django.urls import resolve, reverse
 
-from accounts import invitations
-from accounts.models import Patient, Practitioner, User
+from accounts import handover, invitations
+from accounts.models import (
+    Patient,
+    PatientAccess,
+    Practitioner,
+    RecordOffer,
+    Relation,
+    User,
+)
 from accounts.roles import Role
 from appointments.availability import free_slots
 from appointments.models import Appointment, RuleChange
@@ -132,6 +139,21 @@ def _invitation() -> Iterator[Stop]:
     yield link
     yield Stop(link.path, act=send_empty, status=422)
     yield to("accounts:invitation", "x", status=404)
+    yield from _take_over()
+
+
+def _take_over() -> Iterator[Stop]:
+    """A record offered to a new address, and to one that has an account."""
+    grown = Patient.objects.get(first_name="Carla", last_name="Acosta Sosa")
+    for email in ("carla@example.org", "paciente@demo.test"):
+        offer, _made = RecordOffer.objects.get_or_create(
+            patient=grown, email=email, defaults={"created_at": OPENED}
+        )
+        yield to("accounts:take_over", handover.make_token(offer))
+        if email.startswith("carla"):
+            link = to("accounts:take_over", handover.make_token(offer))
+            yield Stop(link.path, act=send_empty, status=422)
+    yield to("accounts:take_over", "x", status=404)
 
 
 def _code() -> Iterator[Stop]:
@@ -181,12 +203,26 @@ def patients() -> Iterator[Stop]:
     child = Patient.objects.of(user).get(first_name="Julia").public_id
     yield to("accounts:family_edit", child)
     yield to("accounts:family_end", child)
+    grown = Patient.objects.of(user).get(first_name="Carla")
+    yield to("accounts:family_hand_over", grown.public_id)
+    yield to("accounts:family_hand_over", grown.public_id, act=send_empty, status=422)
+    yield from _looked_after(user)
     yield to("account_email")
     yield to("account_email", act=send_empty, status=422)
     yield to("account_change_password")
     yield to("account_change_password", act=send_empty, status=422)
     yield to("account_logout")
     yield to("appointments:agenda", status=403)
+
+
+def _looked_after(user: User) -> Iterator[Stop]:
+    """Somebody else looks after this person's record too."""
+    own = user.patient_accesses.get(relation=Relation.SELF).patient
+    carer = User.objects.get(email="martin.olmedo@demo.test")
+    values = {"relation": Relation.OTHER, "ended_at": None}
+    access, _made = PatientAccess.objects.update_or_create(user=carer, patient=own, defaults=values)
+    yield to("accounts:profile")
+    yield to("accounts:access_end", access.pk)
 
 
 def _session_ends(page: Any) -> Any:
