@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections import defaultdict
+from collections.abc import Collection, Iterable
 
 from accounts.models import Patient, Practitioner
 from clinic.models import Insurer
@@ -14,10 +15,22 @@ def shared_insurer(patients: Iterable[Patient]) -> Insurer | None:
     return found.pop() if len(found) == 1 else None
 
 
-def would_pay(practitioner: Practitioner, patients: Iterable[Patient]) -> list[Patient]:
-    """Whose visit would be private with this practitioner although they have an insurer."""
-    insured = [p for p in patients if p.known_coverage and p.known_coverage.insurer]
+def would_pay(
+    practitioner: Practitioner, patients: Collection[Patient]
+) -> dict[Insurer, list[Patient]]:
+    """Whose visit would be private with this practitioner although they have an insurer.
+
+    By insurer. No names where it is so for all of them.
+    """
+    insured: dict[Insurer, list[Patient]] = defaultdict(list)
+    for patient in patients:
+        if patient.known_coverage and patient.known_coverage.insurer:
+            insured[patient.known_coverage.insurer].append(patient)
     if not insured:
-        return []
-    accepted = set(practitioner.insurers.active().values_list("pk", flat=True))
-    return [p for p in insured if p.coverage.insurer_id not in accepted]
+        return {}
+    accepted = set(practitioner.insurers.active())
+    return {
+        insurer: theirs if len(theirs) < len(patients) else []
+        for insurer, theirs in insured.items()
+        if insurer not in accepted
+    }

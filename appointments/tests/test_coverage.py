@@ -172,6 +172,14 @@ def test_the_warning_says_whose_it_is(osde):
     assert said.count(WARNING) == 1
 
 
+def test_a_family_of_which_all_would_pay_is_told_once(osde):
+    user = mother(osde)
+    child_of(user, osde)
+    said = words(book_page(user, new_practice()))
+    assert said.count(f"Dra. Lucía Ferreyra {WARNING}") == said.count(WARNING) == 1
+    assert "Gómez: " not in said
+
+
 def test_the_confirm_page_asks_as_often_for_a_large_family(osde, django_assert_max_num_queries):
     offering, user = new_practice(), mother(osde)
     book_page(user, offering)

@@ -19,7 +19,7 @@ APPS = ["accounts", "scheduling", "appointments", "notifications"]
 CATALOGUE = {"admin", "apps", "audit", "checks", "fields", "migrations", "models", "templatetags"}
 CATALOGUE |= {"forms", "holiday_calendar", "text", "tests.factories"}
 WIRING = {"", "admin_site", "asgi", "broker", "celery", "context_processors", "demo", "environment"}
-WIRING |= {"management", "middleware", "policy", "settings", "tests", "unsent", "urls"}
+WIRING |= {"logs", "management", "middleware", "policy", "settings", "tests", "unsent", "urls"}
 WIRING |= {"views", "wsgi"}
 
 FLOORS = ["the catalogue half of clinic", *APPS, "the wiring half of clinic"]

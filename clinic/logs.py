@@ -1,0 +1,22 @@
+"""What a log may not say: an address that is a key stays out of it."""
+
+from __future__ import annotations
+
+import logging
+import re
+
+#: Whoever reads what follows could open it: feeds, invitations, resets.
+_KEYS = re.compile(
+    r"(/(?:calendario|cuenta/ficha|cuenta/invitacion|cuenta/clave/nueva)/)[^\s?\"']+"
+)
+
+
+class HideKeys(logging.Filter):
+    """Django logs the path of every refusal, the ones of living addresses included."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        said = record.getMessage()
+        hidden = _KEYS.sub(r"\1…", said)
+        if hidden != said:
+            record.msg, record.args = hidden, ()
+        return True
