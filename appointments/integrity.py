@@ -17,7 +17,7 @@ from typing import Any
 
 from django.db import models, transaction
 
-from accounts.models import Patient, Practitioner
+from accounts.models import Patient, PatientAccess, Practitioner, Relation
 from appointments import busy_days, locks
 from appointments.models import (
     Appointment,
@@ -59,6 +59,20 @@ def breaches(counts: Counter[str]) -> Iterator[Breach]:
         suspects = {a.pk for a, _breach in _of_each(chunk, counts)}
         for pk in sorted(suspects):
             yield from _once_more(pk)
+
+
+def own_records(counts: Counter[str]) -> Iterator[Breach]:
+    """A record is one account's own, and an account has one own record."""
+    owned = PatientAccess.objects.live().filter(relation=Relation.SELF)
+    counts["own records"] += owned.count()
+    said = {
+        "patient": "is the own record of several accounts",
+        "user": "has several own records",
+    }
+    for of, what in said.items():
+        twice = owned.values(of).annotate(n=models.Count("pk")).filter(n__gt=1).order_by(of)
+        for row in twice.iterator():
+            yield Breach("one own record", f"{of} {row[of]}", what)
 
 
 def chunks(rows: models.QuerySet[Any], size: int = CHUNK) -> Iterator[Sequence[Any]]:

@@ -53,6 +53,7 @@ def found() -> list[Breach]:
     counts: Counter[str] = Counter()
     return [
         *of_appointments.breaches(counts),
+        *of_appointments.own_records(counts),
         *of_messages.breaches(counts, now=NOW),
     ]
 
@@ -345,3 +346,16 @@ def test_it_reads_in_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
     found_: Callable[..., Any] = of_appointments.breaches
     assert [b.promise for b in found_(Counter())] == ["day is right"]
     assert seen[-3:] == [2, 2, 1]
+
+
+def test_a_record_of_two_accounts_and_an_account_with_two_records():
+    first = PatientAccessFactory.create()
+    assert told() == []
+    PatientAccessFactory.create(patient=first.patient)
+    PatientAccessFactory.create(user=first.user)
+    PatientAccessFactory.create(user=first.user, relation="child")
+    PatientAccessFactory.create(patient=first.patient, ended_at=NOW)
+    assert [(breach.of, breach.what) for breach in found()] == [
+        (f"patient {first.patient_id}", "is the own record of several accounts"),
+        (f"user {first.user_id}", "has several own records"),
+    ]

@@ -187,3 +187,11 @@ def test_a_button_of_the_agenda_comes_back_too():
 
 def test_a_visitor_is_sent_to_the_login(client):
     assert client.get(AGAIN)["Location"] == f"/cuenta/ingresar/?next={AGAIN}"
+
+
+def test_whoever_logs_in_over_an_open_session_takes_nothing_along(mother):
+    client = opened(mother)
+    log_in(client, mother, client.post(ADD, CHILD)["Location"])
+    assert unsent.KEY in client.session
+    client.force_login(patient_user())
+    assert unsent.KEY not in client.session

@@ -21,6 +21,7 @@ class Command(BaseCommand):
             of_appointments.breaches(counts),
             of_appointments.busy(counts),
             of_appointments.held(counts),
+            of_appointments.own_records(counts),
             of_messages.breaches(counts, now=timezone.now()),
         ):
             found += 1
