@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from allauth.account.models import EmailAddress
 from django.db import transaction
@@ -32,7 +32,7 @@ from accounts.models import (
     User,
     UserManager,
 )
-from accounts.roles import Actor
+from accounts.roles import Actor, Role
 from clinic import audit
 from clinic.models import Location, Organization
 from clinic.text import normalise
@@ -132,11 +132,14 @@ def update_patient(*, patient: Patient, details: Details, by: Actor) -> list[str
     access = patient.accesses.filter(user=by.user).first() if by.user else None
     if not rules.may_act_for(by, access):
         raise NotAllowed
+    own = patient.accesses.live().filter(relation=Relation.SELF).select_related("user").first()
+    if own and by.role == Role.PATIENT and own.user != by.user:
+        # Whether somebody is of age, and so may end the care, is not for who cares to change.
+        details = replace(details, birth_date=patient.birth_date)
     changed = _apply(patient, details)
     if not changed:
         return []
     patient.save(update_fields=changed)
-    own = patient.accesses.live().filter(relation=Relation.SELF).select_related("user").first()
     if own and {"first_name", "last_name"} & set(changed):
         own.user.name = patient.full_name
         own.user.save(update_fields=["name"])

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,6 +20,8 @@ from appointments.models import Appointment, AppointmentEvent
 from appointments.transitions import Status, Verb
 from clinic.templatetags.clinic_times import local_datetime
 
+#: Whether a part of the chain is the reader's to see.
+Sees = Callable[[Appointment], bool]
 _Words = dict[str, str | Promise]
 
 #: Longer chains are a machine's; the story then tells of the last ones.
@@ -77,22 +79,32 @@ class Deed:
     note: str = ""
 
 
-def chain(appointment: Appointment) -> list[Appointment]:
-    """From its first time to its last. A move that was undone is cut off."""
+def everything(appointment: Appointment) -> bool:
+    return True
+
+
+def chain(appointment: Appointment, sees: Sees = everything) -> list[Appointment]:
+    """From its first time to its last, as far as the reader may see: it ends where they may not.
+
+    A move that was undone is cut off.
+    """
     found = [appointment]
     parts = Appointment.objects.with_parts()
-    while (before := found[0].rescheduled_from_id) and len(found) < MOST_MOVES:
-        found.insert(0, parts.get(pk=before))
+    while (pk := found[0].rescheduled_from_id) and len(found) < MOST_MOVES:
+        before = parts.get(pk=pk)
+        if not sees(before):
+            break
+        found.insert(0, before)
     while len(found) < MOST_MOVES:
         after = parts.filter(rescheduled_from=found[-1]).first()
-        if after is None:
+        if after is None or not sees(after):
             break
         found.append(after)
     return found
 
 
-def for_staff(appointment: Appointment, reader: User) -> list[Deed]:
-    """Everything, with names and from where, oldest first."""
+def for_staff(appointment: Appointment, reader: User, sees: Sees = everything) -> list[Deed]:
+    """Everything that they may see, with names and from where, oldest first."""
     return [
         Deed(
             event.at,
@@ -101,7 +113,7 @@ def for_staff(appointment: Appointment, reader: User) -> list[Deed]:
             _where(event),
             note,
         )
-        for event, note in _events(appointment)
+        for event, note in _events(appointment, sees)
     ]
 
 
@@ -119,9 +131,11 @@ def sentence(event: AppointmentEvent) -> str:
     return _sentence(event, _staff_calls(event, None))
 
 
-def _events(appointment: Appointment) -> Iterator[tuple[AppointmentEvent, str]]:
+def _events(
+    appointment: Appointment, sees: Sees = everything
+) -> Iterator[tuple[AppointmentEvent, str]]:
     """Each event with its note; the two events of a move are one."""
-    parts = {part.pk: part for part in chain(appointment)}
+    parts = {part.pk: part for part in chain(appointment, sees)}
     events = list(AppointmentEvent.objects.filter(appointment__in=parts).select_related("by"))
     moved_on = {part.rescheduled_from_id for part in parts.values()}
     why = {e.appointment_id: _note(e) for e in events if e.verb == Verb.RESCHEDULE}

@@ -7,6 +7,7 @@ with the same mark is offered it, and a page with a button sends it. See docs/de
 
 from __future__ import annotations
 
+import re
 import time
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -22,6 +23,8 @@ MARK_COOKIE = "last_account"
 MARK_AGE = 60 * 60 * 24 * 400
 LIVES_FOR = 60 * 60
 MOST_FIELDS, MOST_LETTERS = 200, 20_000
+#: A capital, an accent or a blank; and what looks like that but is a key or a time.
+_WRITTEN, _MACHINE = re.compile(r"[^a-z0-9_\-]"), re.compile(r"^\S*[0-9][\w@:.+\-]*$")
 #: What is typed there is never written back into a page.
 SECRET_PATHS = ("/cuenta/", "/admin/", "/idioma/")
 
@@ -32,6 +35,11 @@ class Unsent:
     fields: list[tuple[str, str]]
     mark: str
     at: float
+
+    @property
+    def words(self) -> list[str]:
+        """What a person wrote, without what the page itself had put into the form."""
+        return [v for _name, v in self.fields if _WRITTEN.search(v) and not _MACHINE.match(v)]
 
     @property
     def is_over(self) -> bool:

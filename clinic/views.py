@@ -71,5 +71,10 @@ def send_again(request: HttpRequest) -> HttpResponse:
     kept = unsent.of(request)
     if kept is None:
         return redirect(wanted)
-    context = {"fields": kept.fields, "action": kept.path, "page": wanted}
+    context = {
+        "fields": kept.fields,
+        "words": kept.words,
+        "action": kept.path,
+        "page": wanted,
+    }
     return render(request, "send_again.html", context)

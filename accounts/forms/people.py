@@ -155,6 +155,8 @@ class DependantForm(PersonForm, CoverageFields):
             error_messages={"required": _("Choose who this person is.")},
         )
         self.offer(patient.known_coverage if patient else None)
+        if patient and patient.accesses.live().filter(relation=Relation.SELF).exists():
+            self.fields["birth_date"].disabled = True
         self.order_fields(ORDER)
 
     @classmethod

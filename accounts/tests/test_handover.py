@@ -375,6 +375,26 @@ def test_the_grown_child_ends_what_the_mother_sees(offer, care):
     assert logged_in(care.user).get(f"/familia/{care.patient.public_id}/").status_code == 404
 
 
+def test_who_cares_does_not_change_the_age_of_somebody_with_an_account(offer, care):
+    handover.accept_offer(offer=offer, user=UserFactory.create(email=EMAIL))
+    client, url = logged_in(care.user), f"/familia/{care.patient.public_id}/"
+    assert client.get(url).content.decode().count("disabled") >= 3
+    younger = {
+        "relation": "child",
+        "first_name": "Tomi",
+        "last_name": "Pajaroff",
+        "birth_date_day": "1",
+        "birth_date_month": "1",
+        "birth_date_year": "2020",
+    }
+    assert client.post(url, younger).status_code == 302
+    patient = Patient.objects.get(pk=care.patient_id)
+    assert (patient.first_name, patient.birth_date) == ("Tomi", BORN)
+    details = services.Details("Tomi", "Pajaroff", dt.date(2020, 1, 1))
+    services.update_patient(patient=patient, details=details, by=Actor.patient(care.user))
+    assert Patient.objects.get(pk=care.patient_id).birth_date == BORN
+
+
 def test_a_child_with_an_account_does_not_shut_the_parents_out(offer, care, time_machine):
     young = UserFactory.create(email=EMAIL)
     handover.accept_offer(offer=offer, user=young)

@@ -233,6 +233,23 @@ def test_the_practitioners_page_tells_it_with_names(ana, marta):
     assert "Monday 23 November 2026, 8:00 · from the desk" in said
 
 
+def test_a_practitioner_reads_nothing_of_another_ones_times(marta):
+    offering = new_practice()
+    other = new_practice(service=offering.service)
+    visit = book(offering=offering)
+    there = move(visit, at(12), marta, offering=other)
+    gone = words(account_browser(offering).get(f"/agenda/turnos/{visit.public_id}/"))
+    assert "Marta Ruiz (reception) moved it to another time." in gone
+    assert "12:00" not in gone
+    new = words(account_browser(other).get(f"/agenda/turnos/{there.public_id}/"))
+    assert "booked it" not in new
+    assert f"Now with {other.practitioner}." in new
+
+
+def account_browser(offering):
+    return browser(account_of(offering))
+
+
 def test_the_administration_sees_the_chain_and_each_change(marta):
     visit = book(offering=new_practice())
     moved = move(visit, at(12), marta)

@@ -40,7 +40,10 @@ def appointment(request: HttpRequest, public_id: uuid.UUID) -> HttpResponse:
         "appointment": found,
         "visit": visit,
         "zone": found.zone,
-        "story": story.for_staff(found, person(request)),
+        # Other practitioners' times are not theirs to read.
+        "story": story.for_staff(
+            found, person(request), lambda part: part.practitioner_id == found.practitioner_id
+        ),
         "treats": agenda.treats(found.practitioner, found.patient),
     }
     return render(request, "appointments/agenda_appointment.html", context)

@@ -13,7 +13,7 @@ from django.test import Client
 from accounts.models import Patient
 from accounts.tests.factories import PASSWORD, patient_user, verified
 from appointments.tests.factories import NOW, at, book
-from appointments.tests.practice import account_of, browser, new_practice, sent_again, status
+from appointments.tests.practice import account_of, browser, new_practice, sent_again, status, words
 from clinic import unsent
 
 pytestmark = pytest.mark.django_db
@@ -65,6 +65,7 @@ def test_it_comes_back_after_the_login_and_is_sent_with_one_button(mother):
     page = client.get(inside["Location"])
     assert page.status_code == 200
     assert f'action="{ADD}"' in page.content.decode()
+    assert "Now it can be sent. Tomás Gómez Send it again" in words(page)
     assert sent_again(page) == {name: [value] for name, value in CHILD.items()}
     assert client.post(ADD, sent_again(page))["Location"] == "/familia/"
     assert Patient.objects.get(first_name="Tomás").accesses.get().user == mother
@@ -195,3 +196,20 @@ def test_whoever_logs_in_over_an_open_session_takes_nothing_along(mother):
     assert unsent.KEY in client.session
     client.force_login(patient_user())
     assert unsent.KEY not in client.session
+
+
+@pytest.mark.parametrize(
+    ("value", "is_shown"),
+    [
+        ("Tomás", True),
+        ("dolor de rodilla desde el 3", True),
+        ("child", False),
+        ("2019", False),
+        ("7@2026-11-24T13:00Z", False),
+        ("0f9a3c1e-7d57-4c86-9a4e-6f1d1f6d2c11", False),
+        ("", False),
+    ],
+)
+def test_the_page_shows_what_a_person_wrote(value, is_shown):
+    kept = unsent.Unsent("/x/", [("name", value)], "mark", 0)
+    assert kept.words == ([value] if is_shown else [])
