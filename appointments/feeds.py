@@ -27,8 +27,8 @@ from clinic import audit
 
 #: Yesterday's appointments are still looked up; those of last year are not.
 PAST = dt.timedelta(days=30)
-#: More than anybody has; a feed stays small whatever happens.
-MOST = 1000
+#: More than a full practice has in three months; beyond it the oldest are left out.
+MOST = 2000
 
 #: Whole files an hour for one address; asking whether there is news is not counted.
 WHOLE_FILES, PER = 60, 60 * 60
@@ -109,7 +109,7 @@ def content(feed: CalendarFeed, now: dt.datetime) -> Content:
         .filter(start__gte=now - PAST)
         .select_related("location")
         .annotate(changed_at=Max("events__at"))
-        .order_by("start", "pk")[:MOST]
+        .order_by("-start", "-pk")[:MOST]
     )
     page = "appointments:agenda_appointment" if is_practice else "appointments:detail"
     entries = [
@@ -119,7 +119,7 @@ def content(feed: CalendarFeed, now: dt.datetime) -> Content:
             url=f"{settings.BASE_URL}{reverse(page, args=[row.public_id])}",
             is_work=is_practice,
         )
-        for row in _newest_of_each(rows)
+        for row in _newest_of_each(reversed(rows))
     ]
     moments = [feed.created_at, *(entry.changed_at for entry in entries)]
     return Content(entries, user.language, _etag(user, entries), max(moments))
