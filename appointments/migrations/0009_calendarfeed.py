@@ -8,7 +8,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('appointments', '0004_rulechange'),
+        ('appointments', '0008_cell_has_one_taker'),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 

@@ -7,7 +7,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('clinic', '0003_insurers'),
+        ('clinic', '0008_approval_after_no_shows'),
     ]
 
     operations = [
