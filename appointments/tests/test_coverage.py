@@ -182,6 +182,7 @@ def test_a_family_of_which_all_would_pay_is_told_once(osde):
 
 def test_the_confirm_page_asks_as_often_for_a_large_family(osde, django_assert_max_num_queries):
     offering, user = new_practice(), mother(osde)
+    child_of(user, osde)
     book_page(user, offering)
     with django_assert_max_num_queries(40) as one:
         book_page(user, offering)
