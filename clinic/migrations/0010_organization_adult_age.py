@@ -7,7 +7,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('clinic', '0008_approval_after_no_shows'),
+        ('clinic', '0009_one_notice_for_cancelling_and_moving'),
     ]
 
     operations = [

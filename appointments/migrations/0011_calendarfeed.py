@@ -8,7 +8,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('appointments', '0008_cell_has_one_taker'),
+        ('appointments', '0010_rulechange_of_several'),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
