@@ -289,7 +289,7 @@ class ReceptionistForm(forms.ModelForm):
 
 @admin.register(Receptionist)
 class ReceptionistAdmin(ClinicAdmin):
-    list_display = ["user", "name", "locations_in_words", "is_active"]
+    list_display = ["user", "name", "locations_in_words", "may_overbook", "is_active"]
     list_filter = ["is_active", ("locations", admin.RelatedOnlyFieldListFilter)]
     list_select_related = ["user"]
     search_fields = ["user__email"]
@@ -298,7 +298,9 @@ class ReceptionistAdmin(ClinicAdmin):
     refusals = (AccountRefusal,)
 
     def get_fields(self, request: HttpRequest, obj: Receptionist | None = None) -> Any:
-        return ["user", "locations", "is_active"] if obj else ["email", "name", "locations"]
+        if obj:
+            return ["user", "locations", "may_overbook", "is_active"]
+        return ["email", "name", "locations"]
 
     def get_readonly_fields(
         self, request: HttpRequest, obj: Receptionist | None = None

@@ -348,6 +348,11 @@ class Receptionist(models.Model):
     locations = models.ManyToManyField(
         Location, related_name="receptionists", verbose_name=_("locations")
     )
+    may_overbook = models.BooleanField(
+        _("may overbook"),
+        default=False,
+        help_text=_("May give an appointment on top of another one, with a reason."),
+    )
     is_active = models.BooleanField(_("active"), default=True)
 
     class Meta:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from accounts.models import PatientAccess, Relation, User
+from accounts.models import PatientAccess, Practitioner, Receptionist, Relation, User
 from accounts.roles import Actor, Role
 
 #: What somebody can be to the account that looks after them.
@@ -38,3 +38,15 @@ def may_end(by: Actor, access: PatientAccess, *, is_own_record: bool = False) ->
     """
     may = may_act_for(by, access) or is_own_record
     return may and access.relation in IN_CARE and access.ended_at is None
+
+
+def may_overbook(by: Actor, practitioner: Practitioner) -> bool:
+    """Administrators, who treats there, and receptionists to whom it was given."""
+    if by.role == Role.ADMINISTRATOR:
+        return True
+    if by.user is None:
+        return False
+    if by.role == Role.PRACTITIONER:
+        return practitioner.user_id == by.user.pk
+    given = Receptionist.objects.filter(user=by.user, is_active=True, may_overbook=True)
+    return by.role == Role.RECEPTION and given.exists()

@@ -38,6 +38,12 @@ from scheduling.slots import Mask, Ruler, Slot, bits, choose, places, widen
 _DAY = dt.timedelta(days=1)
 #: Practitioner, location, from when to when.
 _Taken = tuple[int, int, Interval]
+_STEP = dt.timedelta(minutes=CELL_MINUTES)
+
+
+def present_step(now: dt.datetime) -> dt.datetime:
+    """The start of the five minutes that are running."""
+    return to_instant(to_minute(now) // CELL_MINUTES * CELL_MINUTES)
 
 
 @dataclass(frozen=True, slots=True)
@@ -215,12 +221,14 @@ def check(
     now: dt.datetime,
     online: bool,
     holder: User | None = None,
+    over: bool = False,
 ) -> Slot:
     """The slot at this start, or the refusal that says why there is none.
 
-    ``online``: as a patient. Staff may use any start on the five-minute grid,
-    closer and further away than patients, but never outside the hours. ``holder``:
-    the account whose own holds are not in the way.
+    ``online``: as a patient. Staff may use any start on the five-minute grid, the step
+    that is running included, closer and further away than patients, but never outside
+    the hours. ``holder``: the account whose own holds are not in the way. ``over``: on
+    top of what is booked or held at this location.
     """
     door = ServiceOffering.objects.online() if online else ServiceOffering.objects.bookable()
     fresh = door.with_parts().filter(pk=offering.pk).first()
@@ -233,7 +241,8 @@ def check(
     ruler = Ruler.of_days(minute, to_minute(end))
     busy: dict[int, Mask] = defaultdict(int)
     for _practitioner, location, interval in _appointments([fresh.practitioner.pk], start, end):
-        busy[location] |= ruler.touched([interval])
+        if not (over and location == fresh.schedule.location_id):
+            busy[location] |= ruler.touched([interval])
     opened = open_time([fresh.schedule], start, end)[fresh.schedule_id]
     line = _Line.of(fresh.schedule, opened, busy, ruler, organization)
     step = fresh.schedule.slot_step if online else CELL_MINUTES
@@ -241,7 +250,8 @@ def check(
     this = ruler.from_(minute) & ruler.before(minute + 1)
     if aligned and line.starts(fresh, step) & this:
         for _p, where, held in _held([fresh.practitioner.pk], start, end, now=now, holder=holder):
-            busy[where] |= ruler.touched([held])
+            if not (over and where == fresh.schedule.location_id):
+                busy[where] |= ruler.touched([held])
         line = _Line.of(fresh.schedule, opened, busy, ruler, organization)
         if line.starts(fresh, step) & this:
             return Slot(start, end, fresh.pk)
@@ -259,7 +269,7 @@ def _check_notice(
     now: dt.datetime,
     online: bool,
 ) -> None:
-    if start <= now:
+    if start <= (now if online else now - _STEP):
         raise SlotPast
     if not online:
         return

@@ -164,5 +164,24 @@ class ReasonNeeded(Refusal):
     sentence = _("Write the reason: the patient will read it.")
 
 
+class OverbookingNotAllowed(Refusal):
+    code = "no_overbooking"
+    sentence = _("This account may not overbook. Choose a free time.")
+
+
+class OverbookingReasonNeeded(ReasonNeeded):
+    sentence = _("Write why this time is overbooked: the staff reads it.")
+
+
+class NothingToUndo(Refusal):
+    code = "nothing_to_undo"
+    sentence = _("There is no step of the last ten minutes to undo here.")
+
+
+class UndoTheChange(Refusal):
+    code = "undo_the_change"
+    sentence = _("It was cancelled together with a change of the hours. Undo that change.")
+
+
 class ClosedPath(TypeError):
     """A programmer tried to write an appointment past ``appointments.store``."""

@@ -26,6 +26,9 @@ _WHAT: dict[str, str | Promise] = {
     Verb.RESTORE: gettext_lazy("Stands again: the change of the hours was undone"),
     Verb.RESTORE_REQUEST: gettext_lazy("Requested again: the change of the hours was undone"),
     Verb.WITHDRAW: gettext_lazy("Given up: the move was undone"),
+    Verb.UNDO: gettext_lazy("Last step undone: confirmed"),
+    Verb.UNDO_TO_REQUEST: gettext_lazy("Last step undone: requested"),
+    Verb.UNDO_TO_ARRIVED: gettext_lazy("Last step undone: in the waiting room"),
     Verb.EXPIRE: gettext_lazy("Cancelled, because nobody answered the request in time"),
 }
 _WHO: dict[str, str | Promise] = {
@@ -63,6 +66,8 @@ def what(event: AppointmentEvent) -> str:
         return _("Moved here from %(when)s") % {"when": was}
     if event.verb == Verb.BOOK and event.after.get("status") == Status.PENDING:
         return _("Requested")
+    if event.verb == Verb.BOOK and event.after.get("overbooked"):
+        return _("Overbooked")
     return str(_WHAT.get(event.verb, _("Changed")))
 
 

@@ -14,11 +14,14 @@ from django.utils import timezone
 
 from accounts.models import Patient
 from accounts.roles import Actor, Role
+from accounts.rules import may_overbook
 from appointments import availability, limits, locks, store
 from appointments.exceptions import (
     MoveNotAllowed,
     NotYet,
     OnlyKnownPatients,
+    OverbookingNotAllowed,
+    OverbookingReasonNeeded,
     PatientBusy,
     ReasonNeeded,
     RoomTaken,
@@ -100,6 +103,95 @@ def may_book_online(offering: ServiceOffering, patient: Patient) -> bool:
         return True
     seen = Appointment.objects.filter(patient=patient, status__in=SEEN)
     return seen.filter(practitioner=offering.schedule.practitioner_id).exists()
+
+
+@locks.retrying
+def overbook(
+    *,
+    offering: ServiceOffering,
+    patient: Patient,
+    start: dt.datetime,
+    why: str,
+    by: Actor,
+    reason: str = "",
+    room: Room | None = None,
+    request_key: uuid.UUID | None = None,
+    now: dt.datetime | None = None,
+) -> Appointment:
+    """Book on top of other appointments of this location, on purpose; ``why`` stays with it.
+
+    It takes nothing of the practitioner's time, but the patient's and the room's: nobody
+    is in two places. A time that is free is simply booked. Refuses as ``book`` does, and
+    OverbookingNotAllowed, OverbookingReasonNeeded.
+    """
+    now, why = now or timezone.now(), why.strip()
+    if not may_overbook(by, offering.practitioner):
+        raise OverbookingNotAllowed
+    if not why:
+        raise OverbookingReasonNeeded
+    try:
+        with transaction.atomic():
+            locks.hold(
+                practitioners=[offering.schedule.practitioner_id],
+                rooms=[room.pk] if room else [],
+                patients=[patient.pk],
+            )
+            if made := _made_before(request_key, patient):
+                return made
+            slot = availability.check(offering, start=start, now=now, online=False, over=True)
+            _check_patient(patient, slot, same_day_ok=True)
+            appointment = _new(offering, patient, slot, by, now)
+            if not _is_free(offering, start, now):
+                appointment.overbooked, appointment.overbooking_reason = True, why
+            appointment.reason = reason
+            appointment.room = room
+            appointment.request_key = request_key
+            store.insert(appointment, by=by, now=now)
+            return appointment
+    except IntegrityError as error:
+        if made := _made_before(request_key, patient):
+            return made
+        raise _who_was_first(patient, start, offering) from error
+
+
+def _is_free(offering: ServiceOffering, start: dt.datetime, now: dt.datetime) -> bool:
+    try:
+        availability.check(offering, start=start, now=now, online=False)
+    except (SlotTaken, SlotHeld):
+        return False
+    return True
+
+
+@locks.retrying
+def walk_in(
+    *,
+    offering: ServiceOffering,
+    patient: Patient,
+    by: Actor,
+    why: str = "",
+    reason: str = "",
+    request_key: uuid.UUID | None = None,
+    now: dt.datetime | None = None,
+) -> Appointment:
+    """Somebody is here without an appointment: booked from this very step on, and arrived.
+
+    With ``why`` on top of whoever has the time. Refuses as ``book`` and ``overbook`` do.
+    """
+    now = now or timezone.now()
+    what = {
+        "offering": offering,
+        "patient": patient,
+        "start": availability.present_step(now),
+        "by": by,
+        "reason": reason,
+        "request_key": request_key,
+        "now": now,
+    }
+    with transaction.atomic():
+        made = overbook(why=why, **what) if why.strip() else book(**what)  # type: ignore[arg-type]
+        if made.state != Status.BOOKED:
+            return made
+        return mark_arrived(appointment=made, by=by, now=now)
 
 
 def _made_before(request_key: uuid.UUID | None, patient: Patient) -> Appointment | None:

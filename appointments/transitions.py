@@ -45,6 +45,10 @@ class Verb(enum.StrEnum):
     RESTORE_REQUEST = "restore_request"
     #: Undoing a move: what it made is given up again.
     WITHDRAW = "withdraw"
+    #: A step was a mistake: back to confirmed, to requested, to the waiting room.
+    UNDO = "undo"
+    UNDO_TO_REQUEST = "undo_to_request"
+    UNDO_TO_ARRIVED = "undo_to_arrived"
 
 
 MOVES: dict[tuple[Status, Verb], Status] = {
@@ -63,6 +67,14 @@ MOVES: dict[tuple[Status, Verb], Status] = {
     (Status.BOOKED, Verb.WITHDRAW): Status.CANCELLED,
     (Status.CANCELLED, Verb.RESTORE): Status.BOOKED,
     (Status.CANCELLED, Verb.RESTORE_REQUEST): Status.PENDING,
+    (Status.BOOKED, Verb.UNDO_TO_REQUEST): Status.PENDING,
+    (Status.ARRIVED, Verb.UNDO): Status.BOOKED,
+    (Status.FULFILLED, Verb.UNDO): Status.BOOKED,
+    (Status.FULFILLED, Verb.UNDO_TO_ARRIVED): Status.ARRIVED,
+    (Status.NOSHOW, Verb.UNDO): Status.BOOKED,
+    (Status.CANCELLED, Verb.UNDO): Status.BOOKED,
+    (Status.CANCELLED, Verb.UNDO_TO_REQUEST): Status.PENDING,
+    (Status.CANCELLED, Verb.UNDO_TO_ARRIVED): Status.ARRIVED,
 }
 
 _STAFF = frozenset({Role.PRACTITIONER, Role.RECEPTION, Role.ADMINISTRATOR})
@@ -78,15 +90,27 @@ MAY: dict[Verb, frozenset[Role]] = {
     Verb.RESTORE: _STAFF,
     Verb.RESTORE_REQUEST: _STAFF,
     Verb.WITHDRAW: _STAFF,
+    Verb.UNDO: _STAFF,
+    Verb.UNDO_TO_REQUEST: _STAFF,
+    Verb.UNDO_TO_ARRIVED: _STAFF,
 }
+#: What brings each state back when the step out of it was a mistake.
+BACK_TO = {
+    Status.PENDING: Verb.UNDO_TO_REQUEST,
+    Status.BOOKED: Verb.UNDO,
+    Status.ARRIVED: Verb.UNDO_TO_ARRIVED,
+}
+#: Steps that a wrong click makes, and that whoever may make them may take back.
+STEPS = frozenset({Verb.CONFIRM, Verb.CANCEL, Verb.ARRIVE, Verb.FULFIL, Verb.NO_SHOW})
 #: Not before the appointment's own day: nobody has come tomorrow.
 ON_THE_DAY = frozenset({Verb.ARRIVE, Verb.FULFIL})
 #: Not before the appointment's start: nobody is late yet.
 AFTER_START = frozenset({Verb.NO_SHOW})
 #: These give an appointment the time back that it had.
-RESTORING = frozenset({Verb.RESTORE, Verb.RESTORE_REQUEST})
-#: Not a button of their own: a move needs another time, undoing the change that is undone.
+RESTORING = frozenset({Verb.RESTORE, Verb.RESTORE_REQUEST, *BACK_TO.values()})
+#: Not a button of their own: a move needs another time, undoing what is undone.
 _ELSEWHERE = frozenset({Verb.RESCHEDULE, Verb.RESTORE, Verb.RESTORE_REQUEST, Verb.WITHDRAW})
+_ELSEWHERE |= frozenset(BACK_TO.values())
 
 
 def target(status: Status, verb: Verb, role: Role) -> Status | None:

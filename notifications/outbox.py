@@ -14,9 +14,9 @@ from django.utils import timezone
 from accounts.models import User
 from accounts.roles import Role
 from appointments.models import Appointment, AppointmentEvent
-from appointments.transitions import Status, Verb
+from appointments.transitions import BACK_TO, Status, Verb
 from clinic.models import Organization
-from notifications.models import Kind, Notification, State
+from notifications.models import TO_PRACTITIONER, TRUE_WHILE, Kind, Notification, State
 from notifications.selectors import Recipient, recipient_at_work, recipients_for
 from notifications.wake import wake
 
@@ -37,6 +37,10 @@ PRACTITIONER_NEWS: dict[tuple[Verb, Status], Kind] = {
     (Verb.RESCHEDULE, Status.BOOKED): Kind.PRACTITIONER_MOVED,
     (Verb.CANCEL, Status.CANCELLED): Kind.PRACTITIONER_CANCELLED,
 }
+#: What it is again when a step, or a change of hours, was undone.
+BROUGHT_BACK = frozenset({Verb.RESTORE, Verb.RESTORE_REQUEST, *BACK_TO.values()})
+NEWS_AGAIN = {Status.PENDING: Kind.REQUESTED, Status.BOOKED: Kind.CONFIRMED}
+WORK_AGAIN = {Status.PENDING: Kind.PRACTITIONER_REQUEST, Status.BOOKED: Kind.PRACTITIONER_NEW}
 #: These make the appointment sure, so that it can be reminded of.
 MADE_SURE = frozenset({Kind.BOOKED, Kind.CONFIRMED, Kind.MOVED})
 #: A reminder that would arrive later than this before the start reminds nobody.
@@ -195,19 +199,46 @@ def _did_it(recipient: Recipient, event: AppointmentEvent) -> bool:
 
 
 def _again(appointment: Appointment, event: AppointmentEvent) -> Iterator[Notification]:
-    """It stands again: who was told otherwise already learns that, all get their reminders."""
-    if event.verb != Verb.RESTORE or appointment.start <= event.at:
+    """It is as it was before: who was told otherwise learns that, all get their reminders."""
+    if event.verb not in BROUGHT_BACK or appointment.start <= event.at:
         return
     hours = Organization.current().reminder_hours
-    told = set(
-        appointment.notifications.filter(
-            kind=Kind.CANCELLED, state__in=[State.SENDING, State.SENT]
-        ).values_list("to", flat=True)
-    )
+    told, told_at_work = _last_told(appointment)
     for recipient in recipients_for(appointment.patient):
-        if recipient.to in told:
-            yield _row(appointment, recipient, Kind.CONFIRMED, event.at, appointment.start)
-        yield from _reminder(appointment, recipient, hours, event.at)
+        if kind := _correction(told, recipient, NEWS_AGAIN.get(appointment.state)):
+            yield _row(appointment, recipient, kind, event.at, appointment.start)
+        if appointment.state == Status.BOOKED:
+            yield from _reminder(appointment, recipient, hours, event.at)
+    at_work = recipient_at_work(appointment.practitioner)
+    if at_work is None or _did_it(at_work, event):
+        return
+    if kind := _correction(told_at_work, at_work, WORK_AGAIN.get(appointment.state)):
+        yield _row(appointment, at_work, kind, event.at, appointment.start)
+
+
+#: By address: the last news of the appointment that left; None if none did, but some were owed.
+_Told = dict[str, Kind | None]
+
+
+def _last_told(appointment: Appointment) -> tuple[_Told, _Told]:
+    """What the patient's people believe, and what the practitioner does."""
+    told: _Told = {}
+    at_work: _Told = {}
+    rows = appointment.notifications.exclude(kind=Kind.REMINDER).order_by("pk")
+    for to, kind, state in rows.values_list("to", "kind", "state"):
+        known = at_work if kind in TO_PRACTITIONER else told
+        known.setdefault(to, None)
+        if state in {State.SENDING, State.SENT}:
+            known[to] = Kind(kind)
+    return told, at_work
+
+
+def _correction(told: _Told, recipient: Recipient, kind: Kind | None) -> Kind | None:
+    """The news that make it true again for whoever believes something else, or nothing yet."""
+    if kind is None or recipient.to not in told:
+        return None
+    last = told[recipient.to]
+    return kind if last is None or TRUE_WHILE[last] != TRUE_WHILE[kind] else None
 
 
 def _reminder(

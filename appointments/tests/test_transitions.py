@@ -35,6 +35,14 @@ ALLOWED = {
     ("booked", "withdraw", "cancelled"): {D, R, A},
     ("cancelled", "restore", "booked"): {D, R, A},
     ("cancelled", "restore_request", "pending"): {D, R, A},
+    ("booked", "undo_to_request", "pending"): {D, R, A},
+    ("arrived", "undo", "booked"): {D, R, A},
+    ("fulfilled", "undo", "booked"): {D, R, A},
+    ("fulfilled", "undo_to_arrived", "arrived"): {D, R, A},
+    ("noshow", "undo", "booked"): {D, R, A},
+    ("cancelled", "undo", "booked"): {D, R, A},
+    ("cancelled", "undo_to_request", "pending"): {D, R, A},
+    ("cancelled", "undo_to_arrived", "arrived"): {D, R, A},
 }
 START = dt.datetime(2026, 11, 24, 10, tzinfo=ZONE)
 

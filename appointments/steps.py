@@ -1,0 +1,90 @@
+"""Takes the last step of an appointment back, in the minutes in which a mistake is seen."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from django.db import IntegrityError, transaction
+from django.utils import timezone
+
+from accounts.roles import Actor, Role
+from appointments import locks, store
+from appointments.changes import UNDO_FOR
+from appointments.exceptions import NothingToUndo, SlotTaken, UndoTheChange
+from appointments.models import Appointment, AppointmentEvent, RuleChange
+from appointments.transitions import BACK_TO, MAY, STEPS, Status, Verb, target
+
+
+@locks.retrying
+def undo_step(
+    *, appointment: Appointment, by: Actor, now: dt.datetime | None = None
+) -> Appointment:
+    """As it was before the last step, if that was one of the staff's and not long ago.
+
+    An event of its own: the mistake and its correction both stay in the history. Refuses
+    NothingToUndo, UndoTheChange, and SlotTaken when its time has been given to another.
+    """
+    now = now or timezone.now()
+    try:
+        with transaction.atomic():
+            locks.hold(
+                practitioners=[appointment.practitioner_id],
+                rooms=[appointment.room_id] if appointment.room_id else [],
+                patients=[appointment.patient_id],
+            )
+            current = Appointment.objects.select_for_update().get(pk=appointment.pk)
+            last = current.events.order_by("-pk").first()
+            if last is None or not _may_undo(last, by.role, now):
+                raise NothingToUndo
+            if current.pk in _settled_by_changes([current], now):
+                raise UndoTheChange
+            values = _values_before(last)
+            verb = BACK_TO[values["status"]]
+            if target(current.state, verb, by.role) != values["status"]:
+                raise NothingToUndo
+            store.change(current, verb=verb, by=by, now=now, **values)
+            return current
+    except IntegrityError as error:
+        raise SlotTaken from error
+
+
+def undoable(appointments: Iterable[Appointment], role: Role, now: dt.datetime) -> set[int]:
+    """The ids of those whose last step this role can take back now, in two queries."""
+    rows = list(appointments)
+    recent = AppointmentEvent.objects.filter(
+        appointment__in=[row.pk for row in rows], at__gt=now - UNDO_FOR
+    )
+    last = {event.appointment_id: event for event in recent.order_by("pk")}
+    found = {pk for pk, event in last.items() if _may_undo(event, role, now)}
+    return found - _settled_by_changes([row for row in rows if row.pk in found], now)
+
+
+def _may_undo(last: AppointmentEvent, role: Role, now: dt.datetime) -> bool:
+    """Only what the staff did: a patient's own cancellation is theirs."""
+    if last.verb not in STEPS or not {last.role, role} <= MAY[Verb.UNDO]:
+        return False
+    expires = _values_before(last).get("expires_at")
+    in_time = now < last.at + UNDO_FOR and (expires is None or now < expires)
+    return in_time and role in MAY[Verb(last.verb)]
+
+
+def _values_before(event: AppointmentEvent) -> dict[str, Any]:
+    """What the step changed, as it was."""
+    values = dict(event.before)
+    values["status"] = Status(values["status"])
+    if values.get("expires_at"):
+        values["expires_at"] = dt.datetime.fromisoformat(values["expires_at"])
+    return values
+
+
+def _settled_by_changes(rows: Sequence[Appointment], now: dt.datetime) -> set[int]:
+    """Cancelled by a change of hours that is undone as a whole."""
+    gone = {row.practitioner_id for row in rows if row.status == Status.CANCELLED}
+    if not gone:
+        return set()
+    changes = RuleChange.objects.filter(
+        practitioner__in=gone, undone_at=None, undo_until__gt=now
+    ).values_list("settled", flat=True)
+    return {one["appointment"] for settled in changes for one in settled}

@@ -1,0 +1,209 @@
+"""A step taken by mistake is taken back, with trace, for ten minutes."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections import Counter
+from typing import Any
+
+import pytest
+
+from accounts.roles import Actor, Role
+from accounts.tests.factories import patient_user
+from appointments import services
+from appointments.blocking import Block, block_time, blocking
+from appointments.changes import Answer, Hit, HitsFound
+from appointments.exceptions import NothingToUndo, SlotTaken, UndoTheChange
+from appointments.integrity import breaches, busy
+from appointments.models import Appointment, OccupancyCell
+from appointments.steps import undo_step, undoable
+from appointments.tests.factories import NOW, SYSTEM, at, book, desk
+from appointments.tests.practice import doctor_of, new_practice
+from appointments.transitions import Status
+
+pytestmark = pytest.mark.django_db
+
+MINUTE = dt.timedelta(minutes=1)
+ROLES = [Role.PATIENT, Role.PRACTITIONER, Role.RECEPTION, Role.ADMINISTRATOR, Role.SYSTEM]
+#: Half an hour before the visit of these tests.
+MORNING = at(9, 30)
+
+CONFIRM, ARRIVE, FULFIL, NO_SHOW = (
+    services.confirm,
+    services.mark_arrived,
+    services.mark_fulfilled,
+    services.mark_no_show,
+)
+
+
+def cancel(**kwargs: Any) -> Appointment:
+    return services.cancel(reason="Congreso", **kwargs)
+
+
+def requested() -> Appointment:
+    """Something that a patient asked for and nobody has answered."""
+    user = patient_user()
+    visit = book(
+        offering=new_practice(confirmation="manual"),
+        patient=user.patient_accesses.get().patient,
+        by=Actor.patient(user),
+    )
+    assert visit.status == Status.PENDING
+    return visit
+
+
+def booked() -> Appointment:
+    return book(offering=new_practice())
+
+
+def problems() -> list[str]:
+    counts: Counter[str] = Counter()
+    return [str(one) for one in (*breaches(counts), *busy(counts))]
+
+
+def later(visit: Appointment, *steps: Any, by: Role = Role.ADMINISTRATOR) -> dt.datetime:
+    """Takes these steps, a minute each, after the visit's start; the time of the last one."""
+    now = visit.start
+    for step in steps:
+        now += MINUTE
+        step(appointment=visit, by=Actor(None, by), now=now)
+    return now
+
+
+def fresh(visit: Appointment) -> Appointment:
+    return Appointment.objects.get(pk=visit.pk)
+
+
+@pytest.mark.parametrize(
+    ("make", "steps", "back_to", "verb"),
+    [
+        (booked, [ARRIVE], "booked", "undo"),
+        (booked, [ARRIVE, FULFIL], "arrived", "undo_to_arrived"),
+        (booked, [FULFIL], "booked", "undo"),
+        (booked, [NO_SHOW], "booked", "undo"),
+        (booked, [cancel], "booked", "undo"),
+        (booked, [ARRIVE, cancel], "arrived", "undo_to_arrived"),
+    ],
+)
+@pytest.mark.parametrize("role", ROLES)
+def test_the_last_step_is_undone_by_whoever_may_take_it(make, steps, back_to, verb, role):
+    visit = make()
+    cells = set(OccupancyCell.objects.values_list("resource", "resource_id", "cell"))
+    now = later(visit, *steps)
+    was = fresh(visit)
+    may = role in {Role.PRACTITIONER, Role.ADMINISTRATOR} or (
+        role == Role.RECEPTION and steps[-1] is not FULFIL
+    )
+    assert undoable([was], role, now + MINUTE) == ({visit.pk} if may else set())
+    if not may:
+        with pytest.raises(NothingToUndo):
+            undo_step(appointment=visit, by=Actor(None, role), now=now + MINUTE)
+        assert fresh(visit).status == was.status
+        return
+    undo_step(appointment=visit, by=Actor(None, role), now=now + MINUTE)
+    assert fresh(visit).status == back_to
+    assert fresh(visit).cancellation_reason == ""
+    assert visit.events.last().verb == verb
+    assert visit.events.last().role == role
+    assert visit.events.count() == 2 + len(steps)
+    assert set(OccupancyCell.objects.values_list("resource", "resource_id", "cell")) == cells
+    assert problems() == []
+
+
+@pytest.mark.parametrize("step", [CONFIRM, cancel])
+def test_a_request_is_one_again_with_its_deadline(step):
+    visit = requested()
+    expires = visit.expires_at
+    step(appointment=visit, by=desk(), now=NOW)
+    assert fresh(visit).expires_at is None
+    undo_step(appointment=visit, by=desk(), now=NOW + MINUTE)
+    assert fresh(visit).status == Status.PENDING
+    assert fresh(visit).expires_at == expires
+    assert problems() == []
+
+
+def test_not_when_the_request_would_have_expired_meanwhile():
+    visit = requested()
+    almost = visit.expires_at - MINUTE
+    services.confirm(appointment=visit, by=desk(), now=almost)
+    with pytest.raises(NothingToUndo):
+        undo_step(appointment=visit, by=desk(), now=almost + 2 * MINUTE)
+
+
+@pytest.mark.parametrize(("minutes", "goes"), [(9, True), (10, False), (60 * 24, False)])
+def test_only_for_ten_minutes(minutes, goes):
+    visit = booked()
+    now = later(visit, ARRIVE) + minutes * MINUTE
+    assert undoable([fresh(visit)], Role.RECEPTION, now) == ({visit.pk} if goes else set())
+    if goes:
+        assert undo_step(appointment=visit, by=desk(), now=now).status == Status.BOOKED
+    else:
+        with pytest.raises(NothingToUndo):
+            undo_step(appointment=visit, by=desk(), now=now)
+
+
+def test_twice_undoes_once():
+    visit = booked()
+    now = later(visit, ARRIVE)
+    undo_step(appointment=visit, by=desk(), now=now)
+    with pytest.raises(NothingToUndo):
+        undo_step(appointment=visit, by=desk(), now=now)
+    assert fresh(visit).status == Status.BOOKED
+
+
+def test_what_was_only_booked_has_no_step():
+    visit = booked()
+    assert undoable([visit], Role.ADMINISTRATOR, NOW) == set()
+    with pytest.raises(NothingToUndo):
+        undo_step(appointment=visit, by=desk(), now=NOW)
+
+
+def test_what_the_patient_cancelled_is_theirs():
+    user = patient_user()
+    patient = user.patient_accesses.get().patient
+    visit = book(offering=new_practice(), patient=patient, start=at(10, days=3))
+    services.cancel(appointment=visit, by=Actor.patient(user), now=NOW)
+    with pytest.raises(NothingToUndo):
+        undo_step(appointment=visit, by=desk(), now=NOW)
+
+
+def test_what_expired_is_nobodys_mistake():
+    visit = requested()
+    services.expire(appointment=visit, by=SYSTEM, now=visit.expires_at)
+    with pytest.raises(NothingToUndo):
+        undo_step(appointment=visit, by=desk(), now=visit.expires_at)
+
+
+def test_a_time_that_was_given_to_another_stays_theirs():
+    offering = new_practice()
+    visit = book(offering=offering)
+    cancel(appointment=visit, by=desk(), now=NOW)
+    book(offering=offering)
+    with pytest.raises(SlotTaken):
+        undo_step(appointment=visit, by=desk(), now=NOW)
+    assert fresh(visit).status == Status.CANCELLED
+    assert problems() == []
+
+
+def test_what_a_change_of_hours_cancelled_is_undone_with_the_change():
+    offering = new_practice()
+    visit = book(offering=offering)
+    block, by = Block(starts_at=at(9), ends_at=at(12), reason="Congreso"), doctor_of(offering)
+    change = blocking(practitioner=offering.practitioner, blocks=[block], by=by)
+    with pytest.raises(HitsFound):
+        change.make(now=NOW)
+    answer = Answer(seen=frozenset({visit.pk}), for_all=Hit.CANCEL, note="Congreso", places={})
+    block_time(practitioner=offering.practitioner, blocks=[block], by=by, answer=answer, now=NOW)
+    assert fresh(visit).status == Status.CANCELLED
+    assert undoable([fresh(visit)], Role.PRACTITIONER, NOW) == set()
+    with pytest.raises(UndoTheChange):
+        undo_step(appointment=visit, by=by, now=NOW)
+
+
+def test_a_day_is_asked_about_in_two_queries(django_assert_num_queries):
+    visits = [booked() for _n in range(5)]
+    for visit in visits:
+        cancel(appointment=visit, by=desk(), now=NOW)
+    rows = [fresh(visit) for visit in visits]
+    with django_assert_num_queries(2):
+        assert undoable(rows, Role.RECEPTION, NOW) == {visit.pk for visit in visits}
