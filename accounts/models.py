@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import datetime as dt
+import functools
+import operator
 from collections.abc import Iterable
 from typing import Any, ClassVar, Self
 
@@ -10,10 +12,12 @@ from django.contrib.auth.models import AbstractBaseUser, BaseUserManager, Permis
 from django.core.exceptions import ValidationError
 from django.core.validators import MaxValueValidator
 from django.db import models
+from django.db.models import Q
 from django.utils.functional import cached_property
 from django.utils.translation import gettext, pgettext_lazy
 from django.utils.translation import gettext_lazy as _
 from phonenumber_field.modelfields import PhoneNumberField
+from phonenumber_field.phonenumber import to_python
 
 from accounts.roles import Role
 from clinic.fields import on_the_grid
@@ -25,6 +29,7 @@ from clinic.models import (
     Specialty,
     make_public_id,
 )
+from clinic.text import search_words
 
 
 class UserManager(BaseUserManager["User"]):
@@ -135,6 +140,34 @@ class PatientQuerySet(SearchableQuerySet):
 
     def with_coverage(self) -> Self:
         return self.select_related("coverage__insurer")
+
+    def find(self, query: str) -> Self:
+        """By the beginnings of names in any order, by document number, or by phone."""
+        if looks_like_number(query):
+            return self.filter(_with_number(query))
+        found = self
+        for word in search_words(query):
+            found = found.filter(
+                Q(search_text__startswith=word) | Q(search_text__contains=f" {word}")
+            )
+        return found
+
+
+def looks_like_number(query: str) -> bool:
+    """A document or a telephone: digits, with what people write between them."""
+    return any(c in "0123456789" for c in query) and not any(c.isalpha() for c in query)
+
+
+def _with_number(query: str) -> Q:
+    """Its digits as they are written, and as a telephone of this country."""
+    digits = "".join(c for c in query[:40] if c in "0123456789").lstrip("0")
+    wanted = {digits} if digits else set()
+    phone = to_python(query[:40]) if digits else None
+    if phone and phone.is_valid():
+        wanted.add(f"{phone.country_code}{phone.national_number}")
+    return functools.reduce(
+        operator.or_, (Q(search_text__contains=one) for one in sorted(wanted)), Q(pk=None)
+    )
 
 
 class Patient(Person):

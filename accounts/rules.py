@@ -19,6 +19,11 @@ def awaits_invitation(user: User) -> bool:
     return user.is_active and user.last_login is None
 
 
+def may_register(by: Actor) -> bool:
+    """Who makes records of people without an account."""
+    return by.role in {Role.RECEPTION, Role.ADMINISTRATOR}
+
+
 def may_act_for(by: Actor, access: PatientAccess | None) -> bool:
     """Staff by their role; everybody else only through a live access of their own."""
     if by.role in {Role.RECEPTION, Role.ADMINISTRATOR}:

@@ -43,13 +43,14 @@ MOST_PEOPLE = 15
 
 @dataclass(frozen=True, slots=True)
 class Details:
-    """What a person is called and how to reach them. ``phone`` None: leave it as it is."""
+    """What a person is called and how to reach them. None: leave it as it is."""
 
     first_name: str
     last_name: str
     birth_date: dt.date | None
     document_number: str = ""
     phone: str | None = None
+    email: str | None = None
 
 
 # --- patients and who acts for them -------------------------------------------
@@ -109,6 +110,23 @@ def add_dependant(*, user: User, relation: str, details: Details, by: Actor) -> 
     return access
 
 
+@transaction.atomic
+def register_patient(*, details: Details, by: Actor) -> Patient:
+    """A record made at the desk, for somebody without an account. Refuses: NotAllowed."""
+    if not rules.may_register(by):
+        raise NotAllowed
+    patient = Patient.objects.create(
+        first_name=details.first_name,
+        last_name=details.last_name,
+        birth_date=details.birth_date,
+        document_number=details.document_number,
+        phone=details.phone or "",
+        email=details.email or "",
+    )
+    audit.record(actor=str(by), action="patient.register", target=patient)
+    return patient
+
+
 def _is_same_person(patient: Patient, details: Details) -> bool:
     return patient.birth_date == details.birth_date and normalise(patient.full_name) == normalise(
         f"{details.first_name} {details.last_name}"
@@ -158,6 +176,9 @@ def _apply(patient: Patient, details: Details) -> list[str]:
     if details.phone is not None and str(patient.phone or "") != str(details.phone):
         patient.phone = details.phone
         changed.append("phone")
+    if details.email is not None and patient.email != details.email:
+        patient.email = details.email
+        changed.append("email")
     return changed
 
 

@@ -17,6 +17,7 @@ from accounts.models import Patient, Practitioner
 from accounts.roles import Role
 from appointments.availability import busy_time
 from appointments.models import Appointment
+from appointments.steps import undoable
 from appointments.transitions import OCCUPYING, UPCOMING, Status, Verb, verbs_for
 from clinic.fields import CELL_MINUTES
 from clinic.models import Location
@@ -43,15 +44,18 @@ ACTIONS = {
         Action(Verb.FULFIL, "atendido", _("Seen")),
         Action(Verb.NO_SHOW, "no-asistio", _("Did not come")),
         Action(Verb.CANCEL, "cancelar", _("Cancel the appointment")),
+        Action(Verb.UNDO, "deshacer", _("Undo the last step")),
     )
 }
 
 
-def actions_for(appointment: Appointment, now: dt.datetime) -> list[Action]:
-    """What the practitioner can do now. First the next state, last the cancellation."""
+def actions_for(
+    appointment: Appointment, now: dt.datetime, role: Role = Role.PRACTITIONER
+) -> list[Action]:
+    """What this role can do now. First the next state, last the cancellation."""
     can = verbs_for(
         appointment.state,
-        Role.PRACTITIONER,
+        role,
         start=appointment.start,
         zone=appointment.zone,
         now=now,
@@ -78,6 +82,8 @@ class Visit:
     is_first: bool
     actions: list[Action]
     can_move: bool = False
+    #: Whether the last step can still be taken back.
+    can_undo: bool = False
 
     @property
     def starts_at(self) -> dt.datetime:
@@ -100,6 +106,10 @@ class Visit:
     def more(self) -> list[Action]:
         return [action for action in self.actions if action != self.main]
 
+    @property
+    def undo(self) -> Action | None:
+        return ACTIONS[Verb.UNDO] if self.can_undo else None
+
 
 #: Never the main button: nobody is expected to stay away.
 _ASIDE = frozenset({Verb.CANCEL, Verb.NO_SHOW})
@@ -112,7 +122,11 @@ class Gap:
     kind: ClassVar[str] = "gap"
     starts_at: dt.datetime
     ends_at: dt.datetime
-    location: Location
+    schedule: Schedule
+
+    @property
+    def location(self) -> Location:
+        return self.schedule.location
 
     @property
     def minutes(self) -> int:
@@ -213,8 +227,10 @@ def days(
     schedules = list(
         practitioner.schedules.active().select_related("location", "practitioner").order_by("pk")
     )
-    visits = [_visit(a, now) for a in _appointments(practitioner, first, last)]
-    free = _FreeTime(schedules, first, last, practitioner)
+    rows = list(_appointments(practitioner, first, last))
+    back = undoable(rows, Role.PRACTITIONER, now)
+    visits = [_visit(a, now, can_undo=a.pk in back) for a in rows]
+    free = OpenDays(schedules, first, last)
     zone = schedules[0].location.zone if schedules else _any_zone(visits)
     today = now.astimezone(zone).date()
     return [
@@ -252,26 +268,21 @@ def _appointments(
     )
 
 
-def _visit(appointment: Appointment, now: dt.datetime) -> Visit:
+def _visit(appointment: Appointment, now: dt.datetime, *, can_undo: bool) -> Visit:
     return Visit(
         appointment=appointment,
         age=appointment.patient.age_on(appointment.local_date),
         is_first=appointment.is_first,  # type: ignore[attr-defined]
         actions=actions_for(appointment, now),
         can_move=appointment.is_upcoming(now),
+        can_undo=can_undo,
     )
 
 
-class _FreeTime:
+class OpenDays:
     """What the schedules leave open in the window, asked once and cut into days."""
 
-    def __init__(
-        self,
-        schedules: Sequence[Schedule],
-        first: dt.date,
-        last: dt.date,
-        practitioner: Practitioner,
-    ) -> None:
+    def __init__(self, schedules: Sequence[Schedule], first: dt.date, last: dt.date) -> None:
         self.schedules = schedules
         self.opened: dict[int, OpenTime] = {}
         self.free: dict[int, list[Interval]] = {}
@@ -283,33 +294,44 @@ class _FreeTime:
         ]
         start, end = to_instant(min(b[0] for b in bounds)), to_instant(max(b[1] for b in bounds))
         self.opened = open_time(schedules, start, end)
-        busy = merge(busy_time([practitioner.pk], start, end)[practitioner.pk])
-        self.free = {pk: subtract(o.free_of_blocks, busy) for pk, o in self.opened.items()}
+        busy = busy_time({s.practitioner_id for s in schedules}, start, end)
+        self.free = {
+            s.pk: subtract(self.opened[s.pk].free_of_blocks, merge(busy[s.practitioner_id]))
+            for s in schedules
+        }
         self.shortest = _shortest(schedules)
 
     def works(self, day: dt.date) -> bool:
         """Whether any hours are set for this day, blocked or not."""
-        return any(self._shifts(schedule, day) for schedule in self.schedules)
+        return any(self.works_at(schedule, day) for schedule in self.schedules)
+
+    def works_at(self, schedule: Schedule, day: dt.date) -> bool:
+        return bool(self._shifts(schedule, day))
 
     def _shifts(self, schedule: Schedule, day: dt.date) -> list[Interval]:
         return clip(self.opened[schedule.pk].shifts, day_bounds(day, schedule.location.zone))
 
     def gaps(self, day: dt.date, now: dt.datetime) -> list[Gap]:
+        return [gap for schedule in self.schedules for gap in self.gaps_of(schedule, day, now)]
+
+    def gaps_of(self, schedule: Schedule, day: dt.date, now: dt.datetime) -> list[Gap]:
         """Only what is still to come: yesterday's gaps are nobody's business."""
         # Up to the grid on which a visit can start.
         soonest = -(-to_minute(now) // CELL_MINUTES) * CELL_MINUTES
-        found = []
-        for schedule in self.schedules:
-            begins, ends = day_bounds(day, schedule.location.zone)
-            for start, end in clip(self.free[schedule.pk], (max(begins, soonest), ends)):
-                if end - start >= self.shortest[schedule.pk]:
-                    found.append(Gap(to_instant(start), to_instant(end), schedule.location))
-        return found
+        begins, ends = day_bounds(day, schedule.location.zone)
+        return [
+            Gap(to_instant(start), to_instant(end), schedule)
+            for start, end in clip(self.free[schedule.pk], (max(begins, soonest), ends))
+            if end - start >= self.shortest[schedule.pk]
+        ]
 
     def shut(self, day: dt.date) -> list[Shut]:
         """Blocks that take time from the day's hours, or all of the day; each once."""
+        return self.shut_of(self.schedules, day)
+
+    def shut_of(self, schedules: Iterable[Schedule], day: dt.date) -> list[Shut]:
         found: dict[tuple[int, str, Interval], Shut] = {}
-        for schedule in self.schedules:
+        for schedule in schedules:
             for block in self.opened[schedule.pk].blocks:
                 for part in clip([block.interval], day_bounds(day, schedule.location.zone)):
                     row = self._shut_row(schedule, block, part, day)

@@ -79,11 +79,13 @@ def free_time(
     now: dt.datetime,
     organization: Organization | None = None,
     holder: User | None = None,
+    online: bool = True,
 ) -> list[FreeTime]:
     """What a patient can book of each offering, starting in [start, end).
 
     ``offerings`` come ``with_parts()``. A constant number of queries whatever
-    their number and the length of the window.
+    their number and the length of the window. Without ``online`` as the staff: closer
+    and further away, at the same steps.
     """
     if not offerings or start >= end:
         return []
@@ -104,7 +106,7 @@ def free_time(
             offering,
             ruler,
             lines[offering.schedule_id].starts(offering, offering.schedule.slot_step)
-            & _window(offering, ruler, start, end, now, organization),
+            & _window(offering, ruler, start, end, now, organization if online else None),
         )
         for offering in offerings
     ]
@@ -164,9 +166,11 @@ def _window(
     start: dt.datetime,
     end: dt.datetime,
     now: dt.datetime,
-    organization: Organization,
+    organization: Organization | None,
 ) -> Mask:
-    """The starts that were asked for, as far as notice and horizon allow them."""
+    """The starts that were asked for, as far as notice and horizon, if any, allow them."""
+    if organization is None:
+        return ruler.from_(max(to_minute(start), to_minute(now) + 1)) & ruler.before(to_minute(end))
     rules = booking_rules(offering, organization)
     soonest = -(-int((now + rules.min_notice).timestamp()) // 60)
     # What begins at this very moment is past.

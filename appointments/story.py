@@ -37,6 +37,9 @@ _WHAT: _Words = {
     Verb.RESTORE: gettext_lazy("%(who)s undid the change of hours: it stands again."),
     Verb.RESTORE_REQUEST: gettext_lazy("%(who)s undid the change of hours: it waits again."),
     Verb.WITHDRAW: gettext_lazy("%(who)s undid the move: this time was given up."),
+    Verb.UNDO: gettext_lazy("%(who)s undid the last step: it is confirmed."),
+    Verb.UNDO_TO_REQUEST: gettext_lazy("%(who)s undid the last step: it waits for an answer."),
+    Verb.UNDO_TO_ARRIVED: gettext_lazy("%(who)s undid the last step: the patient waits."),
     Verb.EXPIRE: gettext_lazy("Nobody answered the request in time: it was cancelled."),
 }
 #: What patients read of. A verb that is new says nothing to them until somebody adds it here.

@@ -30,6 +30,8 @@ PRACTITIONER = [
 ]
 RECEPTION = [
     (_("Appointments of the day"), "appointments:desk"),
+    (_("Give an appointment"), "appointments:desk_give"),
+    (_("Patients"), "appointments:desk_patients"),
     (_("Schedules"), "appointments:desk_practitioners"),
 ]
 ADMINISTRATOR = [(_("Administration"), "admin:index")]

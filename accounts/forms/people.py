@@ -85,6 +85,25 @@ class PersonForm(forms.Form):
             birth_date=data["birth_date"],
             document_number=data["document_number"],
             phone=data.get("phone"),
+            email=data.get("email"),
+        )
+
+
+class DeskPatientForm(PersonForm):
+    """Somebody who calls or stands at the desk: no account, no e-mail needed."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, own=False, **kwargs)
+        self.fields["phone"] = phone_field()
+        self.fields["phone"].required = False
+        self.fields["phone"].widget.attrs["autocomplete"] = "off"
+        self.fields["phone"].help_text = _("With the area code. For calls and reminders.")
+        self.fields["email"] = forms.EmailField(
+            label=_("E-mail"),
+            required=False,
+            max_length=254,
+            widget=forms.EmailInput({"autocomplete": "off"}),
+            help_text=_("For messages, when there is no account."),
         )
 
 
@@ -92,7 +111,8 @@ def details_of(patient: Patient) -> dict[str, Any]:
     """The initial values of a form about this patient."""
     names = ("first_name", "last_name", "birth_date", "document_number")
     phone = getattr(patient.phone, "as_international", "")
-    return {**{name: getattr(patient, name) for name in names}, "phone": phone}
+    values = {name: getattr(patient, name) for name in names}
+    return {**values, "phone": phone, "email": patient.email}
 
 
 def language_field() -> forms.ChoiceField:

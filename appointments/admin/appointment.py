@@ -6,7 +6,7 @@ from typing import Any
 
 from django.contrib import admin
 from django.db.models import Q, QuerySet
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 from django.shortcuts import redirect
 from django.urls import reverse
 from django.utils import timezone
@@ -19,10 +19,10 @@ from accounts.roles import Actor
 from appointments import services
 from appointments.admin import moves
 from appointments.admin.booking import BookingForm
-from appointments.admin.export import as_csv
 from appointments.admin.filters import DayFilter, WaitingFilter
 from appointments.admin.guard import RefusingAdmin
 from appointments.admin.history import EventInline, chain_of
+from appointments.export import as_csv
 from appointments.models import Appointment
 from clinic import audit
 from clinic.admin.base import column
@@ -204,7 +204,9 @@ class AppointmentAdmin(RefusingAdmin):
         return redirect("admin:appointments_appointment_change", obj.pk)
 
     @admin.action(description=_("Export for a spreadsheet (CSV)"))
-    def export(self, request: HttpRequest, queryset: QuerySet[Appointment]) -> HttpResponse:
+    def export(
+        self, request: HttpRequest, queryset: QuerySet[Appointment]
+    ) -> StreamingHttpResponse:
         response = as_csv(queryset)
         audit.record(
             actor=str(request.user),

@@ -1,6 +1,7 @@
 """The pages of the agenda: what they show, do, refuse, and to whom."""
 
 import datetime as dt
+import re
 import uuid
 
 import pytest
@@ -255,7 +256,11 @@ def test_a_whole_visit_by_buttons(doctor, visit, time_machine):
         time_machine.move_to(moment, tick=False)
         act(doctor, visit, verb)
         assert status(visit) == leads_to
-    assert "btn" not in row_of(doctor.get(TOMORROW), visit.reference)
+    row = row_of(doctor.get(TOMORROW), visit.reference)
+    assert re.findall(r'class="btn[^>]*>([^<]+)', row) == [
+        "Undo the last step",
+        "Give the next appointment",
+    ]
 
 
 def test_who_did_not_come(doctor, offering, time_machine):

@@ -97,7 +97,8 @@ def test_the_desk_moves_and_lands_on_the_new_day():
     assert f'href="{case.desk_url}"' in main_part(page)
     answer = case.desk.post(to(case.desk_url, at(9, days=3), case.offering))
     moved = Appointment.objects.get(rescheduled_from=case.visit)
-    assert answer["Location"] == "/recepcion/?dia=2026-11-26"
+    day = f"/recepcion/?sede={moved.location.slug}&dia=2026-11-26#turno-{moved.reference}"
+    assert answer["Location"] == day
     assert [e.role for e in moved.events.all()] == [Role.RECEPTION]
     assert f'href="{case.desk_url}"' not in main_part(page := case.desk.get(answer["Location"]))
     assert f"/recepcion/turnos/{moved.public_id}/mover/" in main_part(page)

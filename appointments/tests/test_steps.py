@@ -124,6 +124,7 @@ def test_a_request_is_one_again_with_its_deadline(step):
 
 def test_not_when_the_request_would_have_expired_meanwhile():
     visit = requested()
+    assert visit.expires_at is not None
     almost = visit.expires_at - MINUTE
     services.confirm(appointment=visit, by=desk(), now=almost)
     with pytest.raises(NothingToUndo):

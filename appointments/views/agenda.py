@@ -63,7 +63,7 @@ def _day_page(
     rows: Sequence[Row] = shown.rows
     if slug:
         rows = [v for v in shown.visits if v.appointment.status in states]
-    top, beside = _sort_messages(request, rows)
+    top, beside = sort_messages(request, {row.anchor for row in rows if isinstance(row, Visit)})
     context = {
         "top_messages": top,
         "day": shown,
@@ -84,11 +84,10 @@ def chosen_tab(slug: str) -> tuple[str, Any, frozenset[Status]]:
     return next((tab for tab in TABS if tab[0] == slug), TABS[0])
 
 
-def _sort_messages(
-    request: HttpRequest, rows: Sequence[Row]
+def sort_messages(
+    request: HttpRequest, anchors: set[str]
 ) -> tuple[list[Message], dict[str, list[Message]]]:
     """What was said about a row stands in that row, where the page opens; the rest on top."""
-    anchors = {row.anchor for row in rows if isinstance(row, Visit)}
     top: list[Message] = []
     beside: dict[str, list[Message]] = defaultdict(list)
     for message in messages.get_messages(request):

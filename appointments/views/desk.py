@@ -13,11 +13,13 @@ from django.utils import timezone
 
 from accounts.doors import person
 from accounts.models import Practitioner
+from accounts.rules import may_overbook
 from appointments.converters import in_reach
-from appointments.models import Appointment
+from appointments.desk_day import columns
 from appointments.transitions import Status
+from appointments.views.agenda import sort_messages
 from appointments.views.doors import places_of
-from appointments.views.practice import PAGES
+from appointments.views.practice import PAGES, at_the_desk
 from appointments.views.public import small_page
 from clinic.models import Location
 from scheduling.models import Schedule
@@ -27,30 +29,53 @@ ONE_DAY = dt.timedelta(days=1)
 
 
 def desk(request: HttpRequest) -> HttpResponse:
-    """Every appointment of a day at the locations of this desk, in the order of the clock."""
-    places = places_of(person(request))
-    today = _today(places)
-    day = _chosen_day(request.GET.get("dia", ""), today)
-    # Never the reason: the column is not even read.
-    rows = list(
-        Appointment.objects.filter(location__in=places, local_date=day)
-        .defer("reason")
-        .with_parts()
-        .order_by("start", "practitioner", "pk")
-    )
-    now = timezone.now()
+    """A day of a location: its practitioners side by side, each in the order of the clock."""
+    user = person(request)
+    places, by, now = places_of(user), at_the_desk(user), timezone.now()
+    place = next((p for p in places if p.slug == request.GET.get("sede")), None)
+    place = place or next(iter(places), None)
+    if place is None:
+        return render(request, "appointments/desk_nowhere.html")
+    today = now.astimezone(place.zone).date()
+    day = chosen_day(request.GET.get("dia", ""), today)
+    found = columns(place, day, role=by.role, now=now)
+    anchors = {visit.anchor for column in found for visit in column.visits}
+    top, beside = sort_messages(request, anchors)
     context: dict[str, Any] = {
+        "top_messages": top,
         "day": day,
-        "rows": rows,
-        "movable": {row.pk for row in rows if row.is_upcoming(now)},
-        "total": sum(row.status != Status.CANCELLED for row in rows),
-        "places": places,
-        "shows_place": len(places) > 1,
+        "place": place,
+        "columns": [
+            (column, [(row, beside.get(getattr(row, "anchor", ""), [])) for row in column.rows])
+            for column in found
+            if not column.is_off
+        ],
+        "away": [column.practitioner for column in found if column.is_off],
+        "total": sum(column.total for column in found),
+        "to_confirm": sum(
+            visit.appointment.status == Status.PENDING for c in found for visit in c.visits
+        ),
+        "may_overbook": bool(found) and may_overbook(by, found[0].practitioner),
+        "tabs": _places(places, place, day),
         "is_today": day == today,
+        "is_past": day < today,
         "previous": day - ONE_DAY if in_reach(day - ONE_DAY) else None,
         "next": day + ONE_DAY if in_reach(day + ONE_DAY) else None,
     }
     return render(request, "appointments/desk.html", context)
+
+
+def _places(places: Sequence[Location], here: Location, day: dt.date) -> list[dict[str, Any]]:
+    """The other locations of this desk, on the same day."""
+    return [
+        {
+            "url": f"?sede={place.slug}&dia={day.isoformat()}",
+            "label": place.name,
+            "current": place == here,
+            "count": None,
+        }
+        for place in places
+    ]
 
 
 def practitioners(request: HttpRequest) -> HttpResponse:
@@ -65,12 +90,7 @@ def practitioners(request: HttpRequest) -> HttpResponse:
     return render(request, "appointments/desk_practitioners.html", context)
 
 
-def _today(places: Sequence[Location]) -> dt.date:
-    zone = places[0].zone if places else timezone.get_default_timezone()
-    return timezone.now().astimezone(zone).date()
-
-
-def _chosen_day(text: str, today: dt.date) -> dt.date:
+def chosen_day(text: str, today: dt.date) -> dt.date:
     """The day of the address, or today when there is no such day."""
     try:
         day = dt.date.fromisoformat(text[:10])

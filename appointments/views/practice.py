@@ -91,7 +91,7 @@ def practice_of(request: HttpRequest, slug: str) -> Practice:
 
 
 def at_the_desk(user: User) -> Actor:
-    """Who changes somebody else's time on these pages."""
+    """As what somebody works on these pages: not their own time, their own patients."""
     if Role.ADMINISTRATOR in user.roles:
         return Actor(user, Role.ADMINISTRATOR)
     return Actor.reception(user)

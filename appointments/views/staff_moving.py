@@ -21,6 +21,7 @@ from appointments.forms.agenda import StaffMoveForm
 from appointments.models import Appointment
 from appointments.timetable import OfferedSlot
 from appointments.views.booking import chosen_slot
+from appointments.views.desk_visit import row_url
 from appointments.views.doors import (
     appointment_of_desk,
     as_practitioner,
@@ -49,11 +50,7 @@ class _Door:
     def page_of(self, moved: Appointment) -> str:
         if self.is_own:
             return reverse("appointments:agenda_appointment", args=[moved.public_id])
-        return _desk_day(moved)
-
-
-def _desk_day(appointment: Appointment) -> str:
-    return f"{reverse('appointments:desk')}?dia={appointment.local_date.isoformat()}"
+        return row_url(moved)
 
 
 def move_own(request: HttpRequest, public_id: uuid.UUID) -> HttpResponse:
@@ -77,7 +74,7 @@ def move_at_desk(request: HttpRequest, public_id: uuid.UUID) -> HttpResponse:
         by=at_the_desk(user),
         offerings=here,
         here=reverse("appointments:desk_move", args=[public_id]),
-        back=_desk_day(found),
+        back=row_url(found),
         is_own=False,
     )
     return _move(request, found, door)

@@ -176,6 +176,8 @@ class World:
             {"public_id": self.foreign.patient.public_id},
             {"public_id": uuid.UUID(int=1)},
         )
+        # Reception finds everybody the clinic knows: only who is unknown is a stranger.
+        known = (patient[0], {"public_id": uuid.UUID(int=2)}, patient[2])
         family = ({"public_id": self.child.public_id}, patient[1], patient[2])
         place = (
             {"location": self.appointment.location.slug},
@@ -208,6 +210,11 @@ class World:
             "appointments:desk_move": visit,
             "appointments:agenda_action": confirm,  # type: ignore[dict-item]
             "appointments:patient_history": patient,
+            "appointments:desk_appointment": visit,
+            "appointments:desk_cancel": visit,
+            "appointments:desk_action": confirm,  # type: ignore[dict-item]
+            "appointments:desk_patient": known,
+            "appointments:desk_patient_edit": known,
             "accounts:family_edit": family,
             "accounts:family_end": family,
             "accounts:family_hand_over": (

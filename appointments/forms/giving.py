@@ -1,0 +1,60 @@
+"""What the staff asks to give an appointment: for what, when, and for whom."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Sequence
+from itertools import groupby
+from typing import Any
+
+from django import forms
+from django.core.exceptions import ValidationError
+from django.utils.translation import gettext_lazy as _
+
+from appointments.converters import FIRST_YEAR, LAST_YEAR, in_reach
+from clinic.forms import YEAR_OUT_OF_RANGE, LineField, LooseDateField, LooseTimeField
+from clinic.templatetags.clinic_times import duration
+from clinic.text import MAX_QUERY
+from scheduling.models import ServiceOffering
+
+
+class GivingForm(forms.Form):
+    """A GET form: each step has an address, and Back leads to the one before."""
+
+    is_search = True
+
+    q = LineField(
+        label=_("Patient"),
+        max_length=MAX_QUERY,
+        required=False,
+        help_text=_("Beginning of the names, document number or phone."),
+        widget=forms.TextInput({"type": "search", "autocomplete": "off"}),
+    )
+    servicio = forms.ChoiceField(label=_("With whom and for what"))
+    dia = LooseDateField(label=_("Day"), required=False)
+    hora = LooseTimeField(
+        label=_("Time"), required=False, help_text=_("Empty: the first free one from that day on.")
+    )
+
+    def __init__(
+        self, *args: Any, offerings: Sequence[ServiceOffering], is_here: bool, **kwargs: Any
+    ) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["servicio"].choices = _by_schedule(offerings)  # type: ignore[attr-defined]
+        if is_here:
+            del self.fields["dia"], self.fields["hora"]
+
+    def clean_dia(self) -> dt.date | None:
+        day: dt.date | None = self.cleaned_data["dia"]
+        if day and not in_reach(day):
+            years = {"first": FIRST_YEAR, "last": LAST_YEAR}
+            raise ValidationError(YEAR_OUT_OF_RANGE, code="year", params=years)
+        return day
+
+
+def _by_schedule(offerings: Sequence[ServiceOffering]) -> list[Any]:
+    """Grouped by practitioner and location, in the order they come in."""
+    return [
+        (str(schedule), [(str(o.pk), f"{o.service}, {duration(o.minutes)}") for o in group])
+        for schedule, group in groupby(offerings, key=lambda o: o.schedule)
+    ]

@@ -1,0 +1,91 @@
+"""What the staff looks up before it gives an appointment."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from accounts.models import Patient, PatientQuerySet, Practitioner
+from appointments import availability
+from appointments.exceptions import Refusal, SlotTaken
+from appointments.models import Appointment
+from appointments.transitions import OCCUPYING, Status
+from scheduling.models import ServiceOffering
+from scheduling.slots import Slot
+
+#: A first free time is looked for so far ahead: two weeks first, then as far as it goes.
+_NEAR, _FAR = dt.timedelta(days=14), dt.timedelta(days=180)
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """Whether a start can be given; if not why, and whether on top of what is there."""
+
+    refusal: Refusal | None = None
+    may_go_over: bool = False
+
+
+def look(
+    offering: ServiceOffering, start: dt.datetime, *, now: dt.datetime, may_overbook: bool
+) -> Verdict:
+    """What the verbs would say now. They look again, under the lock."""
+    try:
+        availability.check(offering, start=start, now=now, online=False)
+    except SlotTaken as taken:
+        return Verdict(taken, may_overbook and _fits_over(offering, start, now))
+    except Refusal as refusal:
+        return Verdict(refusal)
+    return Verdict()
+
+
+def _fits_over(offering: ServiceOffering, start: dt.datetime, now: dt.datetime) -> bool:
+    try:
+        availability.check(offering, start=start, now=now, online=False, over=True)
+    except Refusal:
+        return False
+    return True
+
+
+def first_free(
+    offering: ServiceOffering, *, since: dt.datetime, now: dt.datetime
+) -> dt.datetime | None:
+    """The first free start from then on."""
+    since = max(since, now)
+    for start, end in ((since, since + _NEAR), (since + _NEAR, since + _FAR)):
+        if slot := _free(offering, start, end, now).first:
+            return slot.start
+    return None
+
+
+def free_starts(
+    offering: ServiceOffering, *, start: dt.datetime, end: dt.datetime, now: dt.datetime
+) -> list[Slot]:
+    return list(_free(offering, start, end, now).slots())
+
+
+def _free(
+    offering: ServiceOffering, start: dt.datetime, end: dt.datetime, now: dt.datetime
+) -> availability.FreeTime:
+    (found,) = availability.free_time([offering], start=start, end=end, now=now, online=False)
+    return found
+
+
+def most_given(offerings: Sequence[ServiceOffering]) -> ServiceOffering:
+    """Of these offerings of one schedule the one that was given most often lately."""
+    schedule = offerings[0].schedule
+    recent = Appointment.objects.filter(
+        practitioner=schedule.practitioner_id, location=schedule.location_id
+    ).order_by("-start")
+    counts = Counter(recent.values_list("service", flat=True)[:200])
+    return max(offerings, key=lambda o: counts[o.service_id])
+
+
+def patients_of(practitioner: Practitioner) -> PatientQuerySet:
+    """Whom this practitioner has seen or is going to: nobody else's are theirs to find."""
+    visits = Appointment.objects.filter(
+        practitioner=practitioner, status__in=OCCUPYING | {Status.NOSHOW}
+    )
+    found: PatientQuerySet = Patient.objects.active().filter(pk__in=visits.values("patient"))
+    return found

@@ -1,0 +1,308 @@
+"""Giving an appointment, at the desk and in the agenda: choose, find the patient, done.
+
+The same page all along: its address says what is known so far. A gap brings the time,
+a patient's page the patient; one button gives the appointment.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+from urllib.parse import urlencode
+
+from django.contrib import messages
+from django.core.paginator import Paginator
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.translation import gettext as _
+
+from accounts.doors import person
+from accounts.models import Patient, PatientQuerySet
+from accounts.roles import Actor
+from accounts.rules import may_overbook
+from appointments import agenda, giving, services
+from appointments.availability import present_step
+from appointments.exceptions import OverbookingReasonNeeded, Refusal
+from appointments.forms.giving import GivingForm
+from appointments.giving import Verdict
+from appointments.models import Appointment
+from appointments.views.doors import as_practitioner, own_practice, places_of
+from appointments.views.practice import at_the_desk
+from appointments.views.public import small_page
+from clinic.templatetags.clinic_times import local_datetime, local_time
+from scheduling.intervals import to_instant
+from scheduling.models import ServiceOffering
+from scheduling.wallclock import day_bounds, instant_of
+
+PAGE = 20
+#: So long after a visit the next one is proposed.
+NEXT_VISIT = dt.timedelta(weeks=4)
+
+
+@dataclass(frozen=True, slots=True)
+class Counter:
+    """Through which door appointments are given: what, to whom, and by whom."""
+
+    by: Actor
+    offerings: Sequence[ServiceOffering]
+    patients: PatientQuerySet
+    is_desk: bool
+
+    @property
+    def url(self) -> str:
+        return reverse("appointments:desk_give" if self.is_desk else "appointments:give")
+
+    def visits(self) -> Any:
+        """The appointments that this door may see."""
+        if self.is_desk:
+            assert self.by.user is not None  # noqa: S101 (for mypy)
+            return Appointment.objects.filter(location__in=places_of(self.by.user))
+        return Appointment.objects.filter(practitioner__user=self.by.user)
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What the address says: for what, when, for whom; None for what is still open."""
+
+    offering: ServiceOffering
+    start: dt.datetime | None
+    is_here: bool
+    patient: Patient | None
+    q: str
+
+    def query(self, **changed: str) -> str:
+        """The same as an address, every part written out; an empty one is left out."""
+        parts = {"servicio": str(self.offering.pk)}
+        if self.is_here:
+            parts["ahora"] = "1"
+        elif self.start:
+            local = self.start.astimezone(self.offering.location.zone)
+            parts |= {"dia": local.date().isoformat(), "hora": f"{local:%H:%M}"}
+        if self.patient:
+            parts["paciente"] = str(self.patient.public_id)
+        parts = {**parts, "q": self.q, **changed}
+        return urlencode({name: value for name, value in parts.items() if value})
+
+
+def give_at_desk(request: HttpRequest) -> HttpResponse:
+    user = person(request)
+    offerings = _offerings().filter(schedule__location__in=places_of(user))
+    counter = Counter(at_the_desk(user), list(offerings), Patient.objects.active(), is_desk=True)
+    return _give(request, counter)
+
+
+def give(request: HttpRequest) -> HttpResponse:
+    """In one's own agenda, to one's own patients."""
+    own = own_practice(request)
+    offerings = _offerings().filter(schedule__practitioner=own)
+    patients = giving.patients_of(own)
+    return _give(request, Counter(as_practitioner(request), list(offerings), patients, False))
+
+
+def _offerings() -> Any:
+    order = ("schedule__practitioner__search_text", "schedule_id", "service__search_text", "pk")
+    return ServiceOffering.objects.bookable().with_parts().order_by(*order)
+
+
+def _give(request: HttpRequest, counter: Counter) -> HttpResponse:
+    if "despues" in request.GET:
+        return _after(request, counter)
+    if not counter.offerings:
+        return render(request, "appointments/give_nothing.html", {"is_desk": counter.is_desk})
+    now = timezone.now()
+    form, asked = _read(request, counter, now)
+    if asked is None:
+        context = {"form": form, "counter": counter}
+        return render(request, "appointments/give.html", context, status=422)
+    if request.method == "POST":
+        return _post(request, counter, asked)
+    return _page(request, counter, asked, now)
+
+
+def _after(request: HttpRequest, counter: Counter) -> HttpResponse:
+    """The next visit of an appointment: the same again, some weeks later, at the first time."""
+    public_id = _uuid(request.GET["despues"]) or uuid.UUID(int=0)
+    last = get_object_or_404(counter.visits().with_parts(), public_id=public_id)
+    same = (last.practitioner_id, last.location_id, last.service_id)
+    query = {"paciente": last.patient.public_id, "dia": last.local_date + NEXT_VISIT}
+    for o in counter.offerings:
+        if same == (o.schedule.practitioner_id, o.schedule.location_id, o.service_id):
+            query["servicio"] = o.pk
+    return HttpResponseRedirect(f"{counter.url}?{urlencode(query)}")
+
+
+def _read(
+    request: HttpRequest, counter: Counter, now: dt.datetime
+) -> tuple[GivingForm, Asked | None]:
+    """What is known; whatever else the address says counts as not given."""
+    offering = _chosen(request, counter.offerings)
+    is_here = "ahora" in request.GET
+    data = {name: request.GET.get(name, "")[:200] for name in ("q", "dia", "hora")}
+    form = GivingForm(
+        {**data, "servicio": str(offering.pk)}, offerings=counter.offerings, is_here=is_here
+    )
+    if not form.is_valid():
+        return form, None
+    if is_here:
+        start: dt.datetime | None = present_step(now)
+    else:
+        start = _start(offering, form.cleaned_data["dia"], form.cleaned_data["hora"], now)
+    patient = _patient(counter, request.GET.get("paciente", ""))
+    return form, Asked(offering, start, is_here, patient, form.cleaned_data["q"])
+
+
+def _chosen(request: HttpRequest, offerings: Sequence[ServiceOffering]) -> ServiceOffering:
+    """The one in the address; else what is given most often in that schedule, or the first."""
+    wanted, schedule = request.GET.get("servicio", ""), request.GET.get("horario", "")
+    if exact := [o for o in offerings if str(o.pk) == wanted]:
+        return exact[0]
+    there = [o for o in offerings if str(o.schedule_id) == schedule]
+    if not there:
+        return offerings[0]
+    return giving.most_given(there)
+
+
+def _start(
+    offering: ServiceOffering, day: dt.date | None, clock: dt.time | None, now: dt.datetime
+) -> dt.datetime | None:
+    zone = offering.location.zone
+    day = day or now.astimezone(zone).date()
+    if clock:
+        return to_instant(instant_of(day, clock, zone))
+    return giving.first_free(offering, since=to_instant(day_bounds(day, zone)[0]), now=now)
+
+
+def _patient(counter: Counter, text: str) -> Patient | None:
+    public_id = _uuid(text)
+    return counter.patients.filter(public_id=public_id).first() if public_id else None
+
+
+def _uuid(text: str) -> uuid.UUID | None:
+    try:
+        return uuid.UUID(text[:40])
+    except ValueError:
+        return None
+
+
+def _post(request: HttpRequest, counter: Counter, asked: Asked) -> HttpResponse:
+    patient = _patient(counter, request.POST.get("paciente", ""))
+    start = asked.start
+    if patient is None or start is None:
+        raise Http404
+    asked = replace(asked, patient=patient)
+    why = request.POST.get("motivo", "").strip()[:300]
+    try:
+        made = _made(counter, asked, start, why, _uuid(request.POST.get("key", "")))
+    except Refusal as refusal:
+        return _page(request, counter, asked, timezone.now(), refused=refusal, why=why)
+    sentence = _("Given: %(name)s, %(when)s.")
+    facts = {"name": patient.full_name, "when": local_datetime(made.start, made.zone)}
+    messages.success(request, sentence % facts, extra_tags=agenda.anchor(made))
+    return redirect(_row_url(counter, made))
+
+
+def _made(
+    counter: Counter, asked: Asked, start: dt.datetime, why: str, key: uuid.UUID | None
+) -> Appointment:
+    what: dict[str, Any] = {
+        "offering": asked.offering,
+        "patient": asked.patient,
+        "by": counter.by,
+        "request_key": key,
+    }
+    if asked.is_here:
+        return services.walk_in(**what, why=why)
+    if why:
+        return services.overbook(**what, start=start, why=why)
+    return services.book(**what, start=start)
+
+
+def _row_url(counter: Counter, made: Appointment) -> str:
+    if counter.is_desk:
+        query = urlencode({"sede": made.location.slug, "dia": made.local_date.isoformat()})
+        return f"{reverse('appointments:desk')}?{query}#{agenda.anchor(made)}"
+    return f"{reverse('appointments:agenda_day', args=[made.local_date])}#{agenda.anchor(made)}"
+
+
+def _page(
+    request: HttpRequest,
+    counter: Counter,
+    asked: Asked,
+    now: dt.datetime,
+    *,
+    refused: Refusal | None = None,
+    why: str = "",
+) -> HttpResponse:
+    """Where one is: what, when, for whom, and what is missing."""
+    may = may_overbook(counter.by, asked.offering.practitioner)
+    verdict = Verdict()
+    if asked.start:
+        verdict = giving.look(asked.offering, asked.start, now=now, may_overbook=may)
+    no_reason = bool(refused and verdict.may_go_over and not why and "motivo" in request.POST)
+    context = {
+        "form": _form(counter, asked),
+        "counter": counter,
+        "asked": asked,
+        "offering": asked.offering,
+        "zone": asked.offering.location.zone,
+        "refusal": OverbookingReasonNeeded() if no_reason else refused or verdict.refusal,
+        "goes_over": verdict.may_go_over,
+        "can_give": asked.start and (verdict.refusal is None or verdict.may_go_over),
+        "why": why,
+        "no_reason": no_reason,
+        "times": _times(counter, asked, now),
+        "page": _found(request, counter, asked),
+        "action": f"{counter.url}?{asked.query(paciente='')}",
+        "keeps": asked.query(),
+        "without_patient": f"{counter.url}?{asked.query(paciente='')}",
+        "key": uuid.uuid4(),
+    }
+    status = 422 if no_reason else 409 if refused else 200
+    return render(request, "appointments/give.html", context, status=status)
+
+
+def _form(counter: Counter, asked: Asked) -> GivingForm:
+    """As it is understood, not as it was asked."""
+    local = asked.start.astimezone(asked.offering.location.zone) if asked.start else None
+    initial = {
+        "q": asked.q,
+        "servicio": str(asked.offering.pk),
+        "dia": local and local.date(),
+        "hora": local and local.time(),
+    }
+    form = GivingForm(initial=initial, offerings=counter.offerings, is_here=asked.is_here)
+    if asked.patient:
+        del form.fields["q"]
+    return form
+
+
+def _times(counter: Counter, asked: Asked, now: dt.datetime) -> list[dict[str, Any]]:
+    """The other free times of that day."""
+    if asked.is_here or asked.start is None:
+        return []
+    zone = asked.offering.location.zone
+    start, end = day_bounds(asked.start.astimezone(zone).date(), zone)
+    slots = giving.free_starts(
+        asked.offering, start=to_instant(start), end=to_instant(end), now=now
+    )
+    return [
+        {
+            "url": f"{counter.url}?{replace(asked, start=slot.start).query()}",
+            "text": local_time(slot.start, zone),
+            "is_chosen": slot.start == asked.start,
+        }
+        for slot in slots
+    ]
+
+
+def _found(request: HttpRequest, counter: Counter, asked: Asked) -> Any:
+    """The patients that match, a page of them; None when nobody is looked for."""
+    if asked.patient or not asked.q:
+        return None
+    rows = counter.patients.find(asked.q).order_by("search_text", "pk")
+    return Paginator(rows, PAGE).get_page(small_page(request.GET.get("page")))
