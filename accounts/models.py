@@ -162,6 +162,9 @@ def _with_number(query: str) -> Q:
     """Its digits as they are written, and as a telephone of this country."""
     digits = "".join(c for c in query[:40] if c in "0123456789").lstrip("0")
     wanted = {digits} if digits else set()
+    if digits.startswith("15") and len(digits) > 8:
+        # A mobile as it is dialled within its own area.
+        wanted.add(digits[2:])
     phone = to_python(query[:40]) if digits else None
     if phone and phone.is_valid():
         wanted.add(f"{phone.country_code}{phone.national_number}")

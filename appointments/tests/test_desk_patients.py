@@ -1,0 +1,246 @@
+"""Reception finds, registers and corrects patients, and learns who is known already."""
+
+from __future__ import annotations
+
+import re
+import uuid
+
+import pytest
+
+from accounts.models import Patient
+from accounts.tests.factories import (
+    PatientFactory,
+    ReceptionistFactory,
+    administrator,
+    patient_user,
+)
+from appointments.tests.factories import NOW, at, book
+from appointments.tests.practice import account_of, browser, main_part, new_practice, words
+from clinic.models import AuditEvent
+
+pytestmark = pytest.mark.django_db
+
+FIND, NEW = "/recepcion/pacientes/", "/recepcion/pacientes/nuevo/"
+NEWCOMER = {
+    "first_name": "Elsa",
+    "last_name": "Núñez",
+    "birth_date_day": "3",
+    "birth_date_month": "4",
+    "birth_date_year": "1951",
+    "document_number": "6.543.210",
+    "phone": "11 4865-0001",
+}
+
+
+@pytest.fixture(autouse=True)
+def _this_morning(time_machine):
+    time_machine.move_to(NOW, tick=False)
+
+
+@pytest.fixture
+def offering():
+    return new_practice()
+
+
+@pytest.fixture
+def desk(offering):
+    return browser(ReceptionistFactory.create(locations=[offering.location]).user)
+
+
+def known(**fields) -> Patient:
+    fields = {"first_name": "Elsa", "last_name": "Núñez", "phone": "", **fields}
+    return PatientFactory.create(**fields)
+
+
+# --- finding ------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("q", "found"),
+    [
+        ("nunez", True),
+        ("NÚÑ els", True),
+        ("elsa nu", True),
+        ("lsa", False),
+        ("elsa perez", False),
+        ("6.543.210", True),
+        ("6543210", True),
+        ("11 5555-1001", True),
+        ("011 15-5555-1001", True),
+        ("+54 9 11 5555 1001", True),
+        ("15 5555-1001", True),
+        ("99999999", False),
+        ("000", False),
+        ("%", False),
+    ],
+)
+def test_by_the_beginnings_of_names_by_document_or_phone(desk, q, found):
+    known(document_number="6.543.210", phone="+5491155551001")
+    response = desk.get(FIND, {"q": q})
+    assert ("Elsa Núñez" in main_part(response)) is found
+    assert ("Nobody matches this search" in words(response)) is not found
+
+
+def test_nobody_is_listed_without_a_question(desk):
+    known()
+    assert "Elsa" not in words(desk.get(FIND))
+
+
+def test_who_is_no_longer_active_is_not_found(desk):
+    known(is_active=False)
+    assert "Nobody matches" in words(desk.get(FIND, {"q": "elsa"}))
+
+
+def test_the_list_asks_as_often_for_thirty(desk, django_assert_max_num_queries):
+    known()
+    with django_assert_max_num_queries(15) as one:
+        desk.get(FIND, {"q": "nunez"})
+    PatientFactory.create_batch(29, last_name="Núñez")
+    with django_assert_max_num_queries(15) as many:
+        response = desk.get(FIND, {"q": "nunez"})
+    assert len(one) == len(many)
+    assert "30 patients found." in words(response)
+    assert "Page 1 of 2" in words(response)
+
+
+# --- one patient --------------------------------------------------------------
+
+
+def test_a_record_shows_contact_and_the_visits_of_these_locations(desk, offering):
+    patient = known(document_number="6543210", phone="+5491155551001")
+    here = book(offering=offering, patient=patient, reason="Dolor de rodilla")
+    elsewhere = book(offering=new_practice(), patient=patient, start=at(15), reason="Piel")
+    response = desk.get(f"{FIND}{patient.public_id}/")
+    text = words(response)
+    assert "+54 9 11 5555-1001" in text
+    assert "6543210" in text
+    assert str(here.service) in text
+    assert str(elsewhere.location) not in text
+    for hidden in ("Dolor", "Piel"):
+        assert hidden not in text
+    assert AuditEvent.objects.get().action == "patient.read"
+
+
+def test_an_administrator_sees_the_visits_of_all_locations(offering):
+    visit = book(offering=offering)
+    text = words(browser(administrator()).get(f"{FIND}{visit.patient.public_id}/"))
+    assert str(visit.location) in text
+
+
+def test_contact_is_corrected(desk):
+    patient = known()
+    url = f"{FIND}{patient.public_id}/datos/"
+    assert 'value="Núñez"' in main_part(desk.get(url))
+    data = {**NEWCOMER, "first_name": "Elsa Inés", "email": "elsa@example.org"}
+    assert desk.post(url, data)["Location"] == f"{FIND}{patient.public_id}/"
+    patient.refresh_from_db()
+    assert patient.first_name == "Elsa Inés"
+    assert str(patient.phone) == "+541148650001"
+    assert patient.email == "elsa@example.org"
+    line = AuditEvent.objects.get(action="patient.update")
+    assert line.details["fields"] == [
+        "first_name",
+        "birth_date",
+        "document_number",
+        "phone",
+        "email",
+    ]
+    assert desk.post(url, {**data, "last_name": ""}).status_code == 422
+
+
+def test_a_phone_that_was_wrong_can_be_taken_out(desk):
+    patient = known(phone="+5491155551001")
+    desk.post(f"{FIND}{patient.public_id}/datos/", {**NEWCOMER, "phone": ""})
+    patient.refresh_from_db()
+    assert str(patient.phone or "") == ""
+
+
+def test_nobody_there_is_not_found(desk):
+    for end in ("", "datos/"):
+        assert desk.get(f"{FIND}{uuid.UUID(int=1)}/{end}").status_code == 404
+        assert desk.get(f"{FIND}{known(is_active=False).public_id}/{end}").status_code == 404
+
+
+# --- registering --------------------------------------------------------------
+
+
+def test_a_new_patient_needs_no_mail(desk):
+    response = desk.post(NEW, NEWCOMER)
+    patient = Patient.objects.get()
+    assert response["Location"] == f"{FIND}{patient.public_id}/"
+    assert (patient.full_name, patient.birth_date.isoformat()) == ("Elsa Núñez", "1951-04-03")
+    assert patient.email == ""
+    assert patient.accesses.count() == 0
+    line = AuditEvent.objects.get()
+    assert (line.action, line.target) == ("patient.register", f"accounts.patient:{patient.pk}")
+
+
+def test_nor_a_phone(desk):
+    desk.post(NEW, {**NEWCOMER, "phone": "", "document_number": ""})
+    assert Patient.objects.count() == 1
+
+
+@pytest.mark.parametrize(
+    ("fields", "why"),
+    [
+        ({"last_name": "Otra", "document_number": "6543210"}, "the same document number"),
+        ({"last_name": "Nuñez", "birth_date": "1951-04-03"}, "the same name and birth date"),
+        ({"last_name": "Otra", "phone": "+541148650001"}, "the same phone"),
+        ({"last_name": "Otra", "birth_date": "1951-04-03"}, None),
+        ({"birth_date": "1960-01-01"}, None),
+        ({"last_name": "Otra", "document_number": "16543210"}, None),
+    ],
+)
+def test_who_may_be_the_same_is_offered_first(desk, fields, why):
+    patient = known(**fields)
+    response = desk.post(NEW, NEWCOMER)
+    if why is None:
+        assert response.status_code == 302
+        return
+    assert response.status_code == 409
+    assert Patient.objects.count() == 1
+    assert f"{patient.full_name} · {why}" in words(response)
+    assert f'href="{FIND}{patient.public_id}/"' in main_part(response)
+    assert "Register all the same" in words(response)
+
+
+def test_all_the_same_means_those_that_were_shown(desk):
+    first = known(document_number="6543210")
+    again = {**NEWCOMER, "conocido": str(first.public_id)}
+    second = known(last_name="Otra", phone="+541148650001")
+    assert desk.post(NEW, again).status_code == 409
+    again["conocido"] = [str(first.public_id), str(second.public_id)]
+    assert desk.post(NEW, again).status_code == 302
+    assert Patient.objects.count() == 3
+
+
+def test_what_was_looked_for_in_vain_is_filled_in(desk):
+    page = main_part(desk.get(NEW, {"q": "elsa inés núñez"}))
+    assert re.search(r'name="first_name" value="elsa inés"', page)
+    assert re.search(r'name="last_name" value="núñez"', page)
+    assert re.search(
+        r'name="document_number" value="6543210"', desk.get(NEW, {"q": "6543210"}).content.decode()
+    )
+
+
+def test_on_with_the_appointment_that_is_being_given(desk, offering):
+    query = f"?servicio={offering.pk}&dia=2026-11-24&hora=10%3A00"
+    response = desk.post(f"{NEW}{query}&q=elsa", NEWCOMER)
+    patient = Patient.objects.get()
+    assert response["Location"] == (f"/recepcion/dar-turno/{query}&paciente={patient.public_id}")
+    page = desk.get(response["Location"])
+    assert "Give the appointment" in words(page)
+    assert "Elsa Núñez" in words(page)
+    known_already = desk.post(f"{NEW}{query}", NEWCOMER)
+    assert f"&amp;paciente={patient.public_id}" in main_part(known_already)
+
+
+def test_wrong_roles_are_refused(offering):
+    patient = known()
+    for user in (account_of(offering), patient_user()):
+        client = browser(user)
+        for url in (FIND, NEW, f"{FIND}{patient.public_id}/", f"{FIND}{patient.public_id}/datos/"):
+            assert client.get(url).status_code == 403
+        assert client.post(NEW, NEWCOMER).status_code == 403
+    assert Patient.objects.filter(document_number="6.543.210").count() == 0
+    assert browser().get(FIND)["Location"].startswith("/cuenta/ingresar/")
