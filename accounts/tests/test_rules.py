@@ -25,6 +25,20 @@ def test_who_may_invite(role, may):
 
 
 @pytest.mark.parametrize(
+    ("role", "may"),
+    [
+        (Role.PATIENT, False),
+        (Role.PRACTITIONER, False),
+        (Role.RECEPTION, True),
+        (Role.ADMINISTRATOR, True),
+        (Role.SYSTEM, False),
+    ],
+)
+def test_who_may_register_patients(role, may):
+    assert rules.may_register(Actor(ANA, role)) is may
+
+
+@pytest.mark.parametrize(
     ("is_active", "last_login", "awaits"),
     [
         (True, None, True),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import uuid
+from typing import Any
 
 import pytest
 
@@ -206,7 +207,7 @@ def test_who_may_be_the_same_is_offered_first(desk, fields, why):
 
 def test_all_the_same_means_those_that_were_shown(desk):
     first = known(document_number="6543210")
-    again = {**NEWCOMER, "conocido": str(first.public_id)}
+    again: dict[str, Any] = {**NEWCOMER, "conocido": str(first.public_id)}
     second = known(last_name="Otra", phone="+541148650001")
     assert desk.post(NEW, again).status_code == 409
     again["conocido"] = [str(first.public_id), str(second.public_id)]

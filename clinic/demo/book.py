@@ -5,17 +5,19 @@ from __future__ import annotations
 import datetime as dt
 import random
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from accounts.models import Patient, Practitioner, User
-from appointments.imports import Row
+from accounts.roles import Actor
+from appointments.imports import Row, Step
+from appointments.transitions import Verb
 from clinic.demo.histories import NOTICE, Cast, story
 from clinic.demo.people import Person
 from clinic.demo.places import SERVICES
 from clinic.demo.staff import Doctor, Offer
 from clinic.fields import CELL_MINUTES
 from clinic.models import Room
-from scheduling.intervals import Interval, to_instant
+from scheduling.intervals import Interval, to_instant, to_minute
 from scheduling.models import Schedule, ServiceOffering
 from scheduling.wallclock import local_day
 
@@ -102,6 +104,45 @@ class Book:
         self._take(visit.desk.practitioner, visit.span)
         if room:
             self._take(room, visit.span)
+
+    def overbook(self, desk: Desk) -> None:
+        """Somebody with a fever on top of the first visit after today at this desk."""
+        below = min(
+            (row for row in self.rows if self._is_after_today(row, desk)),
+            key=lambda row: row.start,
+            default=None,
+        )
+        if below is None:
+            return
+        day = local_day(below.start, below.location.zone)
+        treated = next(one for one in self.people if self.may_come(one, day))
+        booked = Step(Verb.BOOK, self.now - dt.timedelta(minutes=20), self._at_the_desk)
+        on_top = replace(
+            below,
+            patient=treated.patient,
+            room=None,
+            reason="",
+            expires_at=None,
+            overbooked=True,
+            overbooking_reason="Fiebre desde anoche, de acuerdo con la doctora",
+            steps=[booked],
+        )
+        self.rows.append(on_top)
+        self._days.add((treated.patient.pk, day))
+
+    @property
+    def _at_the_desk(self) -> Actor:
+        return Actor.reception(self.reception)
+
+    def _is_after_today(self, row: Row, desk: Desk) -> bool:
+        """And holds its time."""
+        zone = row.location.zone
+        span = (to_minute(row.start) - row.buffer_before, to_minute(row.end) + row.buffer_after)
+        return (
+            (row.practitioner, row.location) == (desk.practitioner, desk.schedule.location)
+            and local_day(row.start, zone) > local_day(self.now, zone)
+            and not self.is_free(desk.practitioner, span)
+        )
 
     def _take(self, whose: Practitioner | Room, span: Interval) -> None:
         self._taken.update((whose, cell) for cell in range(*span, CELL_MINUTES))

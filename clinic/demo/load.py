@@ -75,6 +75,7 @@ def load(now: dt.datetime | None = None) -> list[Appointment]:
     _build_patients(clinic, people)
     book = Book(now, clinic.people, clinic.users[RECEPTION], clinic.users[ADMINISTRATOR])
     fill(book, clinic.desks)
+    book.overbook(next(desk for desk in clinic.desks if desk.doctor.slug == staff.DOCTOR))
     by = Actor(clinic.users[ADMINISTRATOR], Role.ADMINISTRATOR, Source.COMMAND)
     made = import_appointments(book.rows, by, tell=False, now=now)
     owe_reminders((a for a in made if a.status == Status.BOOKED and a.start > now), now=now)
@@ -134,7 +135,7 @@ def _build_accounts(clinic: Clinic, people: Sequence[Person]) -> None:
         EmailAddress(user=user, email=user.email, verified=True, primary=True)
         for user in clinic.users.values()
     )
-    desk = Receptionist.objects.create(user=clinic.users[RECEPTION])
+    desk = Receptionist.objects.create(user=clinic.users[RECEPTION], may_overbook=True)
     desk.locations.add(clinic.locations["parque"])
 
 

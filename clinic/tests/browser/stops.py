@@ -276,6 +276,9 @@ def practitioners() -> Iterator[Stop]:
     yield from _moved_by_staff("appointments:agenda_move", pending)
     yield to("appointments:patient_history", done.patient.public_id)
     yield to("appointments:agenda_appointment", MISSING, status=404)
+    yield from _giving("appointments:give", "parque")
+    yield to("appointments:export")
+    yield to("appointments:export", act=send_empty, status=422)
     yield from _practice("")
     yield _undoable(Role.PRACTITIONER, doctor.user, "appointments:change")
     offering = doctor.schedules.get(location__slug="parque").offerings.first()
@@ -371,7 +374,13 @@ def _no_hours(page: Any) -> Any:
 
 def reception() -> Iterator[Stop]:
     yield to("appointments:desk")
-    yield to("appointments:desk", query="day=2026-11-29")
+    yield to("appointments:desk", act=fold_out)
+    yield to("appointments:desk", query="dia=2026-11-29")
+    yield from _desk_visits()
+    yield from _desk_patients()
+    yield from _giving("appointments:desk_give", "parque")
+    yield to("appointments:desk_export", query="sede=parque&dia=2026-11-24")
+    yield to("appointments:desk_export", act=send_empty, status=422)
     yield to("appointments:desk_practitioners")
     yield from _practice("martin-olmedo")
     desk = User.objects.get(receptionist__isnull=False)
@@ -389,6 +398,58 @@ def reception() -> Iterator[Stop]:
     yield to("home")
     yield to("accounts:profile")
     yield to("admin:index", status=403)
+
+
+def _desk_visits() -> Iterator[Stop]:
+    """One that was asked for, one that was overbooked, and the page that asks why."""
+    here = Appointment.objects.filter(location__slug="parque", start__gt=NOW).order_by("start")
+    pending = here.filter(status=Status.PENDING).first()
+    over = here.filter(overbooked=True).first()
+    assert pending is not None
+    assert over is not None
+    yield to("appointments:desk_appointment", pending.public_id)
+    yield to("appointments:desk_appointment", over.public_id)
+    yield to("appointments:desk_cancel", pending.public_id)
+    yield to("appointments:desk_cancel", pending.public_id, act=send_empty, status=422)
+    yield to("appointments:desk_appointment", MISSING, status=404)
+
+
+def _desk_patients() -> Iterator[Stop]:
+    mother = Patient.objects.get(first_name="Mariana", last_name="Sosa")
+    yield to("appointments:desk_patients")
+    yield to("appointments:desk_patients", query="q=a")
+    yield to("appointments:desk_patients", query="q=nadie")
+    yield to("appointments:desk_patient", mother.public_id)
+    yield to("appointments:desk_patient_edit", mother.public_id)
+    yield to("appointments:desk_patient_edit", mother.public_id, act=send_empty, status=422)
+    yield to("appointments:desk_patient_new", query="q=Elsa+Prueba")
+    yield to("appointments:desk_patient_new", act=send_empty, status=422)
+    same = send(
+        first_name="Marianna", last_name="Sosa", birth_date_day="12", birth_date_month="4",
+        birth_date_year="1988", document_number=mother.document_number,
+    )  # fmt: skip
+    yield to("appointments:desk_patient_new", act=same, status=409)
+
+
+def _giving(name: str, place: str) -> Iterator[Stop]:
+    """A free time, somebody found, nobody found, a time that is taken, on top of it."""
+    taken = Appointment.objects.filter(
+        practitioner__slug=DOCTOR, location__slug=place, status=Status.BOOKED, start__gt=OPENED
+    ).order_by("start")[0]
+    schedule = Schedule.objects.get(practitioner=taken.practitioner, location=taken.location)
+    local = taken.start.astimezone(taken.zone)
+    when = f"horario={schedule.pk}&dia={local:%Y-%m-%d}&hora={local:%H:%M}"
+    yield to(name)
+    yield to(name, query=f"horario={schedule.pk}&q=a")
+    yield to(name, query=f"horario={schedule.pk}&q=nadie")
+    yield to(name, query=f"horario={schedule.pk}&ahora=1")
+    yield to(name, query="dia=99/99/2026", status=422)
+    yield to(name, query=f"{when}&q=so")
+    other = Appointment.objects.filter(practitioner=taken.practitioner, status=Status.FULFILLED)
+    patient = other.exclude(patient__appointments__start=taken.start)[0].patient.public_id
+    on_top = f"{when}&paciente={patient}"
+    yield to(name, query=on_top)
+    yield to(name, query=on_top, act=lambda page: press(page, "button[name=paciente]"), status=422)
 
 
 def administrators() -> Iterator[Stop]:
