@@ -141,8 +141,10 @@ def overbook(
             slot = availability.check(offering, start=start, now=now, online=False, over=True)
             _check_patient(patient, slot, same_day_ok=True)
             appointment = _new(offering, patient, slot, by, now)
-            if not _is_free(offering, start, now):
+            if _is_taken(offering, start, now):
                 appointment.overbooked, appointment.overbooking_reason = True, why
+            if room and not _is_free(room, appointment):
+                raise RoomTaken
             appointment.reason = reason
             appointment.room = room
             appointment.request_key = request_key
@@ -154,12 +156,12 @@ def overbook(
         raise _who_was_first(patient, start, offering) from error
 
 
-def _is_free(offering: ServiceOffering, start: dt.datetime, now: dt.datetime) -> bool:
+def _is_taken(offering: ServiceOffering, start: dt.datetime, now: dt.datetime) -> bool:
     try:
         availability.check(offering, start=start, now=now, online=False)
-    except (SlotTaken, SlotHeld):
-        return False
-    return True
+    except SlotTaken:
+        return True
+    return False
 
 
 @locks.retrying

@@ -17,6 +17,7 @@ from appointments.exceptions import (
     OverbookingNotAllowed,
     OverbookingReasonNeeded,
     PatientBusy,
+    RoomTaken,
     SlotClosed,
     SlotPast,
     SlotTaken,
@@ -81,7 +82,7 @@ class TestOnTop:
         room = RoomFactory.create(location=offering.location)
         book(offering=offering)
         over(offering, room=room)
-        with pytest.raises(SlotTaken):
+        with pytest.raises(RoomTaken):
             over(offering, room=room)
         assert problems() == []
 
@@ -248,7 +249,7 @@ class TestAtOnce:
             )
         )
         assert len(made) == 1
-        assert {type(r) for r in refused} == {SlotTaken}
+        assert {type(r) for r in refused} == {RoomTaken}
         assert problems() == []
 
     def test_booked_and_overbooked_at_once_both_have_their_place(self):
