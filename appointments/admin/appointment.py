@@ -125,7 +125,8 @@ class AppointmentAdmin(RefusingAdmin):
     @column(_("state"), ordering="status")
     def state(self, row: Appointment) -> SafeString:
         look = status_look(row.status)
-        return format_html('<span aria-hidden="true">{}</span> {}', look.shape, look.word)
+        word = f"{look.word} · {_('Overbooked')}" if row.overbooked else look.word
+        return format_html('<span aria-hidden="true">{}</span> {}', look.shape, word)
 
     @column(_("moved"))
     def moves(self, row: Appointment) -> SafeString | str:

@@ -247,6 +247,19 @@ def test_the_event_names_the_practitioner(doctor, visit, offering):
     assert (event.verb, event.role, event.by) == ("confirm", "practitioner", account_of(offering))
 
 
+def test_a_step_by_mistake_is_undone_from_the_row(doctor, visit, time_machine):
+    time_machine.move_to(at(10, 5), tick=False)
+    act(doctor, visit, "confirmar")
+    act(doctor, visit, "no-asistio")
+    assert status(visit) == "noshow"
+    assert "Undo the last step" in row_of(doctor.get(TOMORROW), visit.reference)
+    act(doctor, visit, "deshacer")
+    assert status(visit) == "booked"
+    assert visit.events.last().role == Role.PRACTITIONER
+    time_machine.move_to(at(10, 16), tick=False)
+    assert "Undo the last step" not in row_of(doctor.get(TOMORROW), visit.reference)
+
+
 def test_a_whole_visit_by_buttons(doctor, visit, time_machine):
     for verb, leads_to, moment in (
         ("confirmar", "booked", NOW),

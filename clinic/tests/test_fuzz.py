@@ -78,6 +78,7 @@ ODD = [
 ASKED = [
     *("what", "who", "where", "since", "page", "q", "specialty", "offering", "start", "next"),
     *("estado", "dia", "profesional", "servicio", "semana", "desde", "hasta", "key", "uid"),
+    *("sede", "horario", "hora", "paciente", "ahora", "despues", "motivo", "conocido"),
 ]
 #: The same of the administration's lists.
 FILTERS = [
