@@ -207,6 +207,54 @@ def test_a_doctor_blocks_lunch(visitor: Visitor, look: Look):
 
 
 @looks
+def test_reception_books_by_phone_in_two_clicks_and_undoes_a_mistake(visitor: Visitor, look: Look):
+    page = visitor.page(Role.RECEPTION, look)
+    before = set(Appointment.objects.values_list("pk", flat=True))
+    page.goto("/recepcion/?sede=parque&dia=2026-11-24")
+    thumb = Thumb(page)
+    thumb.press(".agenda-gap a.btn")
+    fill(page, q="sosa mar")
+    page.locator("main [name=q]").press("Enter")
+    thumb.press("button[name=paciente]")
+    assert thumb.clicks == 2
+    visit = Appointment.objects.exclude(pk__in=before).select_related("patient").get()
+    assert visit.patient.full_name == "Mariana Sosa"
+    row = page.locator(f"#turno-{visit.reference}")
+    assert page.url.endswith(f"#turno-{visit.reference}")
+    assert row.locator("[role=status]").is_visible()
+
+    row.locator("summary").click()
+    row.locator("a[href$='/cancelar/']").click()
+    fill(page, reason="Llamó de nuevo: era otro día.")
+    send(page)
+    visit.refresh_from_db()
+    assert visit.status == Status.CANCELLED
+    row.locator("form button").first.click()
+    visit.refresh_from_db()
+    assert visit.status == Status.BOOKED
+
+
+@looks
+def test_reception_registers_who_walks_in(visitor: Visitor, look: Look):
+    page = visitor.page(Role.RECEPTION, look)
+    page.goto("/recepcion/?sede=parque")
+    page.locator("a[href*='ahora=1']").first.click()
+    number = User.objects.count() + Appointment.objects.count()
+    fill(page, q=f"Elsa Nueva{number}")
+    page.locator("main [name=q]").press("Enter")
+    page.locator("a[href*='/pacientes/nuevo/']").click()
+    fill(page, birth_date_day="3", birth_date_month="4", birth_date_year="1951")
+    send(page)
+    if page.locator("[name=motivo]").count():
+        # Whoever is first on the page has a visit at this moment.
+        fill(page, motivo="Está aquí con fiebre.")
+    page.locator("button[name=paciente]").click()
+    visit = Appointment.objects.get(patient__last_name__startswith=f"Nueva{number}")
+    assert visit.status == Status.ARRIVED
+    assert page.locator(f"#turno-{visit.reference} [role=status]").is_visible()
+
+
+@looks
 def test_an_administrator_comes_through_the_same_door_and_cancels(visitor: Visitor, look: Look):
     assert User.objects.get(email=ADMINISTRATOR).is_staff
     visit = Appointment.objects.filter(status=Status.BOOKED, start__gt=NOW).first()
