@@ -25,7 +25,7 @@ from appointments.admin.history import EventInline, chain_of
 from appointments.export import as_csv
 from appointments.models import Appointment
 from clinic import audit
-from clinic.admin.base import column
+from clinic.admin.base import column, joined
 from clinic.templatetags.clinic_times import local_datetime, zone_name
 from clinic.templatetags.clinic_ui import status_look
 
@@ -125,8 +125,8 @@ class AppointmentAdmin(RefusingAdmin):
     @column(_("state"), ordering="status")
     def state(self, row: Appointment) -> SafeString:
         look = status_look(row.status)
-        word = f"{look.word} · {_('Overbooked')}" if row.overbooked else look.word
-        return format_html('<span aria-hidden="true">{}</span> {}', look.shape, word)
+        words = [look.word, _("Overbooked")] if row.overbooked else [look.word]
+        return format_html('<span aria-hidden="true">{}</span> {}', look.shape, joined(words))
 
     @column(_("moved"))
     def moves(self, row: Appointment) -> SafeString | str:

@@ -38,6 +38,7 @@ def labels(request) -> list[str]:
 
 
 PATIENT_LINKS = ["Book an appointment", "My appointments", "My family"]
+DESK_LINKS = ["Appointments of the day", "Give an appointment", "Patients", "Schedules"]
 AGENDA_LINKS = ["Agenda", "Working hours", "Time off", "Services"]
 ACCOUNT_LINKS = ["My details", "Log out"]
 
@@ -51,8 +52,8 @@ def test_a_visitor_may_search_and_come_in():
     [
         ([Role.PATIENT], PATIENT_LINKS),
         ([Role.PRACTITIONER], AGENDA_LINKS),
-        ([Role.RECEPTION], ["Appointments of the day", "Schedules"]),
-        ([Role.ADMINISTRATOR], ["Appointments of the day", "Schedules", "Administration"]),
+        ([Role.RECEPTION], DESK_LINKS),
+        ([Role.ADMINISTRATOR], [*DESK_LINKS, "Administration"]),
         ([Role.PRACTITIONER, Role.PATIENT], AGENDA_LINKS + PATIENT_LINKS),
         ([], PATIENT_LINKS),
     ],

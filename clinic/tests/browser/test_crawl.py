@@ -128,6 +128,6 @@ LEAST = {
     None: 8,
     Role.PATIENT: 15,
     Role.PRACTITIONER: 18,
-    Role.RECEPTION: 3,
+    Role.RECEPTION: 15,
     Role.ADMINISTRATOR: 40,
 }
