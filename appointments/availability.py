@@ -232,7 +232,7 @@ def check(
     ``online``: as a patient. Staff may use any start on the five-minute grid, the step
     that is running included, closer and further away than patients, but never outside
     the hours. ``holder``: the account whose own holds are not in the way. ``over``: on
-    top of what is booked or held at this location.
+    top of what is booked at this location; not of what somebody is booking now.
     """
     door = ServiceOffering.objects.online() if online else ServiceOffering.objects.bookable()
     fresh = door.with_parts().filter(pk=offering.pk).first()
@@ -254,8 +254,7 @@ def check(
     this = ruler.from_(minute) & ruler.before(minute + 1)
     if aligned and line.starts(fresh, step) & this:
         for _p, where, held in _held([fresh.practitioner.pk], start, end, now=now, holder=holder):
-            if not (over and where == fresh.schedule.location_id):
-                busy[where] |= ruler.touched([held])
+            busy[where] |= ruler.touched([held])
         line = _Line.of(fresh.schedule, opened, busy, ruler, organization)
         if line.starts(fresh, step) & this:
             return Slot(start, end, fresh.pk)

@@ -11,14 +11,20 @@ import pytest
 from django.db import connection
 
 from accounts.roles import Actor, Role
-from accounts.tests.factories import PatientFactory, ReceptionistFactory, administrator
-from appointments import services
+from accounts.tests.factories import (
+    PatientFactory,
+    ReceptionistFactory,
+    administrator,
+    patient_user,
+)
+from appointments import holds, services
 from appointments.exceptions import (
     OverbookingNotAllowed,
     OverbookingReasonNeeded,
     PatientBusy,
     RoomTaken,
     SlotClosed,
+    SlotHeld,
     SlotPast,
     SlotTaken,
 )
@@ -119,6 +125,16 @@ class TestOnTop:
         book(offering=elsewhere, start=at(10))
         with pytest.raises(SlotTaken):
             over(offering)
+
+    def test_not_on_top_of_what_somebody_is_booking_now(self):
+        offering, user = new_practice(), patient_user()
+        holds.take(offering=offering, start=at(10), user=user, now=NOW)
+        with pytest.raises(SlotHeld):
+            over(offering)
+        patient = user.patient_accesses.get().patient
+        assert book(offering=offering, patient=patient, by=Actor.patient(user)).start == at(10)
+        assert over(offering).overbooked
+        assert problems() == []
 
     def test_it_needs_its_reason(self):
         offering = new_practice()

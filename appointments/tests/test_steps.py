@@ -10,7 +10,7 @@ import pytest
 
 from accounts.roles import Actor, Role
 from accounts.tests.factories import patient_user
-from appointments import services
+from appointments import holds, services
 from appointments.blocking import Block, block_time, blocking
 from appointments.changes import Answer, Hit, HitsFound
 from appointments.exceptions import NothingToUndo, SlotTaken, UndoTheChange
@@ -183,6 +183,15 @@ def test_a_time_that_was_given_to_another_stays_theirs():
     with pytest.raises(SlotTaken):
         undo_step(appointment=visit, by=desk(), now=NOW)
     assert fresh(visit).status == Status.CANCELLED
+    assert problems() == []
+
+
+def test_what_stood_here_weighs_more_than_what_is_being_booked():
+    offering, user = new_practice(), patient_user()
+    visit = book(offering=offering)
+    cancel(appointment=visit, by=desk(), now=NOW)
+    holds.take(offering=offering, start=at(10), user=user, now=NOW)
+    assert undo_step(appointment=visit, by=desk(), now=NOW + MINUTE).status == Status.BOOKED
     assert problems() == []
 
 
