@@ -82,6 +82,16 @@ def most_given(offerings: Sequence[ServiceOffering]) -> ServiceOffering:
     return max(offerings, key=lambda o: counts[o.service_id])
 
 
+def had_last(patient: Patient, offerings: Sequence[ServiceOffering]) -> ServiceOffering | None:
+    """Of these offerings the one that the patient came for last, or comes for next."""
+    known = {
+        (o.schedule.practitioner_id, o.schedule.location_id, o.service_id): o for o in offerings
+    }
+    visits = Appointment.objects.filter(patient=patient).order_by("-start")
+    recent = visits.values_list("practitioner", "location", "service")[:50]
+    return next((known[visit] for visit in recent if visit in known), None)
+
+
 def patients_of(practitioner: Practitioner) -> PatientQuerySet:
     """Whom this practitioner has seen or is going to: nobody else's are theirs to find."""
     visits = Appointment.objects.filter(

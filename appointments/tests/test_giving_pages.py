@@ -106,6 +106,14 @@ def test_what_is_given_most_often_is_filled_in(desk, offering):
     assert f"{other.service}, 30 min · {offering.practitioner}" in text
 
 
+def test_what_the_patient_had_last_is_filled_in(desk, offering, ana):
+    colleague = new_practice(schedule__location=offering.location)
+    for one, days in ((offering, 1), (colleague, 2), (new_practice(), 3)):
+        book(offering=one, patient=ana, start=at(10, days=days))
+    text = words(desk.get(DESK, {"paciente": ana.public_id}))
+    assert f"{colleague.service}, 30 min · {colleague.practitioner}" in text
+
+
 def test_the_free_times_of_the_day_are_links(desk, offering):
     book(offering=offering)
     page = main_part(desk.get(DESK, where(offering, "11:00")))

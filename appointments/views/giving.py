@@ -140,7 +140,8 @@ def _read(
     request: HttpRequest, counter: Counter, now: dt.datetime
 ) -> tuple[GivingForm, Asked | None]:
     """What is known; whatever else the address says counts as not given."""
-    offering = _chosen(request, counter.offerings)
+    patient = _patient(counter, request.GET.get("paciente", ""))
+    offering = _chosen(request, counter.offerings, patient)
     is_here = "ahora" in request.GET
     data = {name: request.GET.get(name, "")[:200] for name in ("q", "dia", "hora")}
     form = GivingForm(
@@ -152,19 +153,22 @@ def _read(
         start: dt.datetime | None = present_step(now)
     else:
         start = _start(offering, form.cleaned_data["dia"], form.cleaned_data["hora"], now)
-    patient = _patient(counter, request.GET.get("paciente", ""))
     return form, Asked(offering, start, is_here, patient, form.cleaned_data["q"])
 
 
-def _chosen(request: HttpRequest, offerings: Sequence[ServiceOffering]) -> ServiceOffering:
-    """The one in the address; else what is given most often in that schedule, or the first."""
+def _chosen(
+    request: HttpRequest, offerings: Sequence[ServiceOffering], patient: Patient | None
+) -> ServiceOffering:
+    """The one in the address; else what is given most often in that schedule, or what this
+    patient had last."""
     wanted, schedule = request.GET.get("servicio", ""), request.GET.get("horario", "")
     if exact := [o for o in offerings if str(o.pk) == wanted]:
         return exact[0]
     there = [o for o in offerings if str(o.schedule_id) == schedule]
-    if not there:
-        return offerings[0]
-    return giving.most_given(there)
+    if there:
+        return giving.most_given(there)
+    last = giving.had_last(patient, offerings) if patient else None
+    return last or offerings[0]
 
 
 def _start(
