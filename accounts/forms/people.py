@@ -89,24 +89,6 @@ class PersonForm(forms.Form):
         )
 
 
-class DeskPatientForm(PersonForm):
-    """Somebody who calls or stands at the desk: no account, no e-mail needed."""
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, own=False, **kwargs)
-        self.fields["phone"] = phone_field()
-        self.fields["phone"].required = False
-        self.fields["phone"].widget.attrs["autocomplete"] = "off"
-        self.fields["phone"].help_text = _("With the area code. For calls and reminders.")
-        self.fields["email"] = forms.EmailField(
-            label=_("E-mail"),
-            required=False,
-            max_length=254,
-            widget=forms.EmailInput({"autocomplete": "off"}),
-            help_text=_("For messages, when there is no account."),
-        )
-
-
 def details_of(patient: Patient) -> dict[str, Any]:
     """The initial values of a form about this patient."""
     names = ("first_name", "last_name", "birth_date", "document_number")
@@ -139,6 +121,28 @@ class OwnDataForm(PersonForm, CoverageFields):
         self.fields["language"] = language_field()
         self.offer(patient.known_coverage)
         self.order_fields(ORDER)
+
+
+class DeskPatientForm(PersonForm, CoverageFields):
+    """Somebody who calls or stands at the desk: no account, no e-mail needed."""
+
+    unsaid, pays = _("Not known yet"), _("The patient pays the visit")
+
+    def __init__(self, *args: Any, patient: Patient | None = None, **kwargs: Any) -> None:
+        super().__init__(*args, own=False, **kwargs)
+        self.fields["phone"] = phone_field()
+        self.fields["phone"].required = False
+        self.fields["phone"].widget.attrs["autocomplete"] = "off"
+        self.fields["phone"].help_text = _("With the area code. For calls and reminders.")
+        self.fields["email"] = forms.EmailField(
+            label=_("E-mail"),
+            required=False,
+            max_length=254,
+            widget=forms.EmailInput({"autocomplete": "off"}),
+            help_text=_("For messages, when there is no account."),
+        )
+        self.offer(patient.known_coverage if patient else None)
+        self.order_fields([*ORDER[: ORDER.index("insurance")], "email"])
 
 
 class OwnRecordForm(PersonForm):

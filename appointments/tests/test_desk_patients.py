@@ -18,6 +18,7 @@ from accounts.tests.factories import (
 from appointments.tests.factories import NOW, at, book
 from appointments.tests.practice import account_of, browser, main_part, new_practice, words
 from clinic.models import AuditEvent
+from clinic.tests.factories import InsurerFactory
 
 pytestmark = pytest.mark.django_db
 
@@ -245,3 +246,16 @@ def test_wrong_roles_are_refused(offering):
         assert client.post(NEW, NEWCOMER).status_code == 403
     assert Patient.objects.filter(document_number="6.543.210").count() == 0
     assert browser().get(FIND)["Location"].startswith("/cuenta/ingresar/")
+
+
+def test_who_pays_is_noted_and_corrected(desk):
+    osde = InsurerFactory.create(name="OSDE", slug="osde")
+    said = {"insurance": "osde", "plan": "210", "member_number": "12-34"}
+    desk.post(NEW, {**NEWCOMER, **said})
+    patient = Patient.objects.get()
+    assert (patient.coverage.insurer, patient.coverage.plan) == (osde, "210")
+    url = f"{FIND}{patient.public_id}/"
+    assert "OSDE, plan 210 Number 12-34" in words(desk.get(url))
+    desk.post(f"{url}datos/", {**NEWCOMER, "insurance": "private"})
+    assert "Pays the visit" in words(desk.get(url))
+    assert desk.post(f"{url}datos/", {**NEWCOMER, "plan": "210"}).status_code == 422

@@ -15,6 +15,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from accounts import services
+from accounts.coverage import set_coverage
 from accounts.doors import person
 from accounts.duplicates import Likely, likely
 from accounts.forms.people import DeskPatientForm, details_of, today
@@ -70,19 +71,23 @@ def register(request: HttpRequest) -> HttpResponse:
     seen = set(request.POST.getlist("conocido"))
     if any(str(one.patient.public_id) not in seen for one in known):
         return _form_page(request, form, back, status=409, known=known)
-    made = services.register_patient(details=form.details, by=at_the_desk(person(request)))
+    by = at_the_desk(person(request))
+    made = services.register_patient(details=form.details, by=by)
+    set_coverage(patient=made, said=form.said, by=by)
     messages.success(request, _("%(name)s is registered.") % {"name": made.full_name})
     return redirect(_onward(back, made))
 
 
 def edit(request: HttpRequest, public_id: uuid.UUID) -> HttpResponse:
     found = _patient(public_id)
-    form = DeskPatientForm(request.POST or None, initial=details_of(found))
+    form = DeskPatientForm(request.POST or None, initial=details_of(found), patient=found)
     if request.method != "POST":
         return _form_page(request, form, "", patient=found)
     if not form.is_valid():
         return _form_page(request, form, "", patient=found, status=422)
-    services.update_patient(patient=found, details=form.details, by=at_the_desk(person(request)))
+    by = at_the_desk(person(request))
+    services.update_patient(patient=found, details=form.details, by=by)
+    set_coverage(patient=found, said=form.said, by=by)
     messages.success(request, _("The details are saved."))
     return redirect("appointments:desk_patient", public_id=found.public_id)
 

@@ -6,7 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('accounts', '0003_insurers'),
+        ('accounts', '0005_recordoffer'),
     ]
 
     operations = [
