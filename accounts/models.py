@@ -12,7 +12,7 @@ from django.contrib.auth.models import AbstractBaseUser, BaseUserManager, Permis
 from django.core.exceptions import ValidationError
 from django.core.validators import MaxValueValidator
 from django.db import models
-from django.db.models import Q
+from django.db.models import Exists, OuterRef, Q
 from django.utils.functional import cached_property
 from django.utils.translation import gettext, pgettext_lazy
 from django.utils.translation import gettext_lazy as _
@@ -20,6 +20,7 @@ from phonenumber_field.modelfields import PhoneNumberField
 from phonenumber_field.phonenumber import to_python
 
 from accounts.roles import Role
+from clinic.editions import EditedModel, EditedQuerySet, edited_links
 from clinic.fields import on_the_grid
 from clinic.models import (
     Insurer,
@@ -104,13 +105,13 @@ class User(AbstractBaseUser, PermissionsMixin):
         """Everything this account is, read from the facts, once per request."""
         if not self.is_active:
             return frozenset()
-        found = set()
-        if self.patient_accesses.live().exists():
-            found.add(Role.PATIENT)
-        if Practitioner.objects.filter(user=self, is_active=True).exists():
-            found.add(Role.PRACTITIONER)
-        if Receptionist.objects.filter(user=self, is_active=True).exists():
-            found.add(Role.RECEPTION)
+        facts = User.objects.filter(pk=self.pk).values_list(
+            Exists(PatientAccess.objects.live().filter(user=OuterRef("pk"))),
+            Exists(Practitioner.objects.filter(user=OuterRef("pk"), is_active=True)),
+            Exists(Receptionist.objects.filter(user=OuterRef("pk"), is_active=True)),
+        )
+        roles = (Role.PATIENT, Role.PRACTITIONER, Role.RECEPTION)
+        found = {role for row in facts for role, holds in zip(roles, row, strict=True) if holds}
         if self.is_staff:
             found.add(Role.ADMINISTRATOR)
         return frozenset(found)
@@ -320,13 +321,13 @@ class RecordOffer(models.Model):
         return f"{self.patient_id} {self.created_at:%Y-%m-%d}"
 
 
-class PractitionerQuerySet(SearchableQuerySet):
+class PractitionerQuerySet(EditedQuerySet, SearchableQuerySet):  # type: ignore[override]
     def lock(self, pk: int) -> Practitioner:
         """Whoever holds this row decides about the practitioner's time. See docs/decisions/0002."""
         return self.select_for_update().get(pk=pk)
 
 
-class Practitioner(Person):
+class Practitioner(EditedModel, Person):
     """Somebody who treats patients."""
 
     user = models.OneToOneField(
@@ -361,7 +362,7 @@ class Practitioner(Person):
         help_text=_("Empty: as the clinic."),
     )
 
-    objects = PractitionerQuerySet.as_manager()  # type: ignore[misc]
+    objects = PractitionerQuerySet.as_manager()  # type: ignore[assignment, misc]
 
     class Meta(Person.Meta):
         verbose_name = _("practitioner")
@@ -373,6 +374,9 @@ class Practitioner(Person):
 
     def searchable(self) -> Iterable[str]:
         return [self.last_name, self.first_name, self.last_name, self.licence_number]
+
+
+edited_links(Practitioner.insurers.through)
 
 
 class Receptionist(models.Model):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import uuid
 import zoneinfo
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -20,10 +21,12 @@ from appointments.models import Appointment
 from appointments.steps import undoable
 from appointments.transitions import OCCUPYING, UPCOMING, Status, Verb, verbs_for
 from clinic.fields import CELL_MINUTES
-from clinic.models import Location
+from clinic.models import Location, Organization
+from scheduling.almanac import almanac
+from scheduling.catalogue import Catalogue, catalogue
 from scheduling.intervals import Interval, clip, merge, overlaps, subtract, to_instant, to_minute
 from scheduling.models import Schedule, ServiceOffering
-from scheduling.selectors import Block, OpenTime, open_time
+from scheduling.selectors import Block, OpenTime
 from scheduling.wallclock import day_bounds, each_day
 
 
@@ -221,16 +224,25 @@ def home_zone(practitioner: Practitioner) -> zoneinfo.ZoneInfo:
 
 
 def days(
-    practitioner: Practitioner, first: dt.date, last: dt.date, *, now: dt.datetime
+    practitioner: Practitioner,
+    first: dt.date,
+    last: dt.date,
+    *,
+    now: dt.datetime,
+    organization: Organization | None = None,
+    firsts: bool = True,
 ) -> list[Day]:
-    """Every day from first to last, both included, in a constant number of queries."""
-    schedules = list(
-        practitioner.schedules.active().select_related("location", "practitioner").order_by("pk")
-    )
-    rows = list(_appointments(practitioner, first, last))
+    """Every day from first to last, both included, in a constant number of queries.
+
+    ``firsts``: whether to look who comes for the first time; else nobody does.
+    """
+    edition = (organization or Organization.current()).edition
+    known = catalogue(edition)
+    schedules = known.schedules_of(practitioner.pk)
+    rows = list(_appointments(practitioner, first, last, known, firsts))
     back = undoable(rows, Role.PRACTITIONER, now)
     visits = [_visit(a, now, can_undo=a.pk in back) for a in rows]
-    free = OpenDays(schedules, first, last)
+    free = OpenDays(schedules, first, last, edition)
     zone = schedules[0].location.zone if schedules else _any_zone(visits)
     today = now.astimezone(zone).date()
     return [
@@ -253,26 +265,29 @@ def _any_zone(visits: Sequence[Visit]) -> zoneinfo.ZoneInfo:
 
 
 def _appointments(
-    practitioner: Practitioner, first: dt.date, last: dt.date
+    practitioner: Practitioner, first: dt.date, last: dt.date, known: Catalogue, firsts: bool
 ) -> Iterable[Appointment]:
-    earlier = Appointment.objects.occupying().filter(
-        patient=OuterRef("patient"),
-        practitioner=OuterRef("practitioner"),
-        start__lt=OuterRef("start"),
-    )
-    return (
-        practitioner.appointments.filter(local_date__range=(first, last))
-        .with_parts()
-        .annotate(is_first=~Exists(earlier))
-        .order_by("start", "pk")
-    )
+    rows = practitioner.appointments.filter(local_date__range=(first, last))
+    rows = rows.select_related("patient")
+    if firsts:
+        earlier = Appointment.objects.occupying().filter(
+            patient=OuterRef("patient"),
+            practitioner=OuterRef("practitioner"),
+            start__lt=OuterRef("start"),
+        )
+        rows = rows.annotate(is_first=~Exists(earlier))
+    for row in rows.order_by("start", "pk"):
+        row.practitioner = practitioner
+        row.service = known.every_service[row.service_id]
+        row.location = known.places[row.location_id]
+        yield row
 
 
 def _visit(appointment: Appointment, now: dt.datetime, *, can_undo: bool) -> Visit:
     return Visit(
         appointment=appointment,
         age=appointment.patient.age_on(appointment.local_date),
-        is_first=appointment.is_first,  # type: ignore[attr-defined]
+        is_first=getattr(appointment, "is_first", False),
         actions=actions_for(appointment, now),
         can_move=appointment.is_upcoming(now),
         can_undo=can_undo,
@@ -282,7 +297,13 @@ def _visit(appointment: Appointment, now: dt.datetime, *, can_undo: bool) -> Vis
 class OpenDays:
     """What the schedules leave open in the window, asked once and cut into days."""
 
-    def __init__(self, schedules: Sequence[Schedule], first: dt.date, last: dt.date) -> None:
+    def __init__(
+        self,
+        schedules: Sequence[Schedule],
+        first: dt.date,
+        last: dt.date,
+        edition: uuid.UUID | None = None,
+    ) -> None:
         self.schedules = schedules
         self.opened: dict[int, OpenTime] = {}
         self.free: dict[int, list[Interval]] = {}
@@ -293,13 +314,14 @@ class OpenDays:
             for s in schedules
         ]
         start, end = to_instant(min(b[0] for b in bounds)), to_instant(max(b[1] for b in bounds))
-        self.opened = open_time(schedules, start, end)
+        edition = edition or Organization.current().edition
+        self.opened = almanac(edition).open_time(schedules, start, end)
         busy = busy_time({s.practitioner_id for s in schedules}, start, end)
         self.free = {
             s.pk: subtract(self.opened[s.pk].free_of_blocks, merge(busy[s.practitioner_id]))
             for s in schedules
         }
-        self.shortest = _shortest(schedules)
+        self.shortest = _shortest(schedules, catalogue(edition).offerings)
 
     def works(self, day: dt.date) -> bool:
         """Whether any hours are set for this day, blocked or not."""
@@ -362,11 +384,15 @@ class OpenDays:
         )
 
 
-def _shortest(schedules: Sequence[Schedule]) -> dict[int, int]:
+def _shortest(
+    schedules: Sequence[Schedule], offerings: Iterable[ServiceOffering]
+) -> dict[int, int]:
     """The length of the shortest service of each schedule; its step where it offers none."""
     shortest: dict[int, int] = {}
-    offerings = ServiceOffering.objects.bookable().filter(schedule__in=schedules)
-    for offering in offerings.select_related("service"):
+    ids = {schedule.pk for schedule in schedules}
+    for offering in offerings:
+        if offering.schedule_id not in ids:
+            continue
         best = shortest.get(offering.schedule_id, offering.minutes)
         shortest[offering.schedule_id] = min(best, offering.minutes)
     return {s.pk: shortest.get(s.pk, s.slot_step) for s in schedules}

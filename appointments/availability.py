@@ -30,9 +30,10 @@ from appointments.exceptions import (
 from appointments.models import Appointment, Hold
 from clinic.fields import CELL_MINUTES
 from clinic.models import Organization
+from scheduling.almanac import OpenMask, almanac
 from scheduling.intervals import Interval, to_instant, to_minute
 from scheduling.models import Schedule, ServiceOffering
-from scheduling.selectors import OpenTime, booking_rules, open_time, travel_rule
+from scheduling.selectors import booking_rules, open_time, travel_rule
 from scheduling.slots import Mask, Ruler, Slot, bits, choose, places, widen
 
 _DAY = dt.timedelta(days=1)
@@ -67,7 +68,7 @@ class FreeTime:
 
     def between(self, start: int, end: int) -> FreeTime:
         """Only what starts in these minutes [start, end)."""
-        kept = self.starts & self.ruler.from_(start) & self.ruler.before(end)
+        kept = self.starts & self.ruler.span(start, end)
         return FreeTime(self.offering, self.ruler, kept)
 
 
@@ -90,9 +91,13 @@ def free_time(
     if not offerings or start >= end:
         return []
     organization = organization or Organization.current()
-    ruler = Ruler.of_days(to_minute(start), to_minute(end))
+    windows = _windows(offerings, organization if online else None, start, end, now)
+    first, last = min(w[0] for w in windows), max(w[1] for w in windows)
+    if first >= last:
+        return []
+    ruler = Ruler.of_days(first, last)
     schedules = {o.schedule_id: o.schedule for o in offerings}
-    opened = open_time(list(schedules.values()), start, end)
+    opened = almanac(organization.edition).masks(list(schedules.values()), ruler)
     people = {s.practitioner_id for s in schedules.values()}
     by_place = busy_days.read(people, ruler)
     for practitioner, location, interval in _held(people, start, end, now=now, holder=holder):
@@ -101,14 +106,10 @@ def free_time(
         pk: _Line.of(schedule, opened[pk], by_place[schedule.practitioner_id], ruler, organization)
         for pk, schedule in schedules.items()
     }
+    spans = {window: ruler.span(*window) for window in set(windows)}
     return [
-        FreeTime(
-            offering,
-            ruler,
-            lines[offering.schedule_id].starts(offering, offering.schedule.slot_step)
-            & _window(offering, ruler, start, end, now, organization if online else None),
-        )
-        for offering in offerings
+        FreeTime(offering, ruler, lines[offering.schedule_id].starts(offering) & spans[window])
+        for offering, window in zip(offerings, windows, strict=True)
     ]
 
 
@@ -130,18 +131,17 @@ def free_slots(
 
 @dataclass(frozen=True, slots=True)
 class _Line:
-    """One schedule on a ruler: its shifts, what of them is open, and what is taken."""
+    """One schedule on a ruler: what is open, where a visit may start, and what is taken."""
 
     ruler: Ruler
-    shifts: Sequence[Interval]
-    open_: Mask
+    opened: OpenMask
     busy: Mask
 
     @classmethod
     def of(
         cls,
         schedule: Schedule,
-        time: OpenTime,
+        opened: OpenMask,
         busy: dict[int, Mask],
         ruler: Ruler,
         organization: Organization,
@@ -152,31 +152,53 @@ class _Line:
             away = location != schedule.location_id
             cells = travel_rule(schedule, organization).value // CELL_MINUTES if away else 0
             taken |= widen(mask, cells)
-        open_ = ruler.inside(time.shifts) & ~ruler.touched(time.closed)
-        return cls(ruler, time.by_day, open_, taken)
+        return cls(ruler, opened, taken)
 
-    def starts(self, offering: ServiceOffering, step: int) -> Mask:
-        possible = places(open_=self.open_, busy=self.busy, need=offering.need, ruler=self.ruler)
-        return choose(possible, self.ruler.grid(self.shifts, step))
+    def starts(self, offering: ServiceOffering) -> Mask:
+        opened = self.opened
+        possible = places(open_=opened.open_, busy=self.busy, need=offering.need, ruler=self.ruler)
+        return choose(possible, opened.grid)
+
+
+def _windows(
+    offerings: Sequence[ServiceOffering],
+    organization: Organization | None,
+    start: dt.datetime,
+    end: dt.datetime,
+    now: dt.datetime,
+) -> list[Interval]:
+    """The window of each; those that say the same share one."""
+    known: dict[tuple[int | None, ...], Interval] = {}
+    windows = []
+    for offering in offerings:
+        schedule = offering.schedule
+        says = (
+            offering.min_notice_minutes,
+            offering.horizon_days,
+            schedule.min_notice_minutes,
+            schedule.horizon_days,
+        )
+        if says not in known:
+            known[says] = _window(offering, organization, start, end, now)
+        windows.append(known[says])
+    return windows
 
 
 def _window(
     offering: ServiceOffering,
-    ruler: Ruler,
+    organization: Organization | None,
     start: dt.datetime,
     end: dt.datetime,
     now: dt.datetime,
-    organization: Organization | None,
-) -> Mask:
-    """The starts that were asked for, as far as notice and horizon, if any, allow them."""
+) -> Interval:
+    """The minutes that were asked for, as far as notice and horizon, if any, allow them."""
     if organization is None:
-        return ruler.from_(max(to_minute(start), to_minute(now) + 1)) & ruler.before(to_minute(end))
+        return max(to_minute(start), to_minute(now) + 1), to_minute(end)
     rules = booking_rules(offering, organization)
     soonest = -(-int((now + rules.min_notice).timestamp()) // 60)
     # What begins at this very moment is past.
     first = max(to_minute(start), soonest, to_minute(now) + 1)
-    last = min(to_minute(end), to_minute(now + rules.horizon))
-    return ruler.from_(first) & ruler.before(last)
+    return first, min(to_minute(end), to_minute(now + rules.horizon))
 
 
 def busy_time(
@@ -248,15 +270,16 @@ def check(
         if not (over and location == fresh.schedule.location_id):
             busy[location] |= ruler.touched([interval])
     opened = open_time([fresh.schedule], start, end)[fresh.schedule_id]
-    line = _Line.of(fresh.schedule, opened, busy, ruler, organization)
     step = fresh.schedule.slot_step if online else CELL_MINUTES
+    mask = OpenMask.of(opened, ruler, step)
+    line = _Line.of(fresh.schedule, mask, busy, ruler, organization)
     aligned = start.second == start.microsecond == 0 and minute % CELL_MINUTES == 0
-    this = ruler.from_(minute) & ruler.before(minute + 1)
-    if aligned and line.starts(fresh, step) & this:
+    this = ruler.span(minute, minute + 1)
+    if aligned and line.starts(fresh) & this:
         for _p, where, held in _held([fresh.practitioner.pk], start, end, now=now, holder=holder):
             busy[where] |= ruler.touched([held])
-        line = _Line.of(fresh.schedule, opened, busy, ruler, organization)
-        if line.starts(fresh, step) & this:
+        line = _Line.of(fresh.schedule, mask, busy, ruler, organization)
+        if line.starts(fresh) & this:
             return Slot(start, end, fresh.pk)
         raise SlotHeld
     need = fresh.need

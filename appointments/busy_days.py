@@ -77,11 +77,11 @@ def expected(practitioners: Iterable[int], first: int, last: int) -> dict[Key, M
 def read(practitioners: Iterable[int], ruler: Ruler) -> dict[int, dict[int, Mask]]:
     """Busy time on the ruler by practitioner and location. The ruler stands on whole days."""
     first = ruler.first // DAY_CELLS
+    last = first + ruler.cells // DAY_CELLS - 1
     rows = BusyDay.objects.filter(
-        practitioner__in=set(practitioners), day__range=(first, first + ruler.cells // DAY_CELLS)
+        practitioner__in=set(practitioners), day__range=(first, last)
     ).values_list("practitioner_id", "location_id", "day", "cells")
     busy: dict[int, dict[int, Mask]] = defaultdict(lambda: defaultdict(int))
     for practitioner, location, day, cells in rows:
-        mask = int.from_bytes(cells, "little") << (day - first) * DAY_CELLS
-        busy[practitioner][location] |= mask & ruler.full
+        busy[practitioner][location] |= int.from_bytes(cells, "little") << (day - first) * DAY_CELLS
     return busy

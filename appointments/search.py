@@ -7,13 +7,12 @@ from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from django.db.models import Count
-
 from accounts.models import Patient, Practitioner, User
 from appointments.models import Appointment
 from appointments.timetable import OfferedSlot, PartOfDay, first_slots
 from clinic.models import Insurer, Location, Organization, Service, Specialty
-from scheduling.models import ServiceOffering, ServiceOfferingQuerySet
+from scheduling.catalogue import Catalogue
+from scheduling.models import ServiceOffering
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,57 +40,43 @@ class BookableSpecialty:
     services: list[Service]
 
 
-def specialties_online() -> list[BookableSpecialty]:
-    """Specialties that can be booked now, in two queries."""
-    services: dict[int, list[Service]] = defaultdict(list)
-    online = Service.objects.filter(offerings__in=ServiceOffering.objects.online()).distinct()
-    for service in online.order_by("search_text"):
-        services[service.specialty_id].append(service)
-    found = Specialty.objects.filter(pk__in=services).order_by("search_text")
-    return [BookableSpecialty(specialty, services[specialty.pk]) for specialty in found]
+def specialties_online(known: Catalogue) -> list[BookableSpecialty]:
+    """Specialties that can be booked now."""
+    return [
+        BookableSpecialty(specialty, [s for s in known.services if s.specialty_id == specialty.pk])
+        for specialty in known.specialties
+    ]
 
 
-def locations_online() -> list[Location]:
-    online = ServiceOffering.objects.online().values("schedule__location")
-    return list(Location.objects.filter(pk__in=online).order_by("search_text"))
+def practitioners_online(known: Catalogue) -> set[int]:
+    return {offering.schedule.practitioner_id for offering in known.online}
 
 
-def insurers_online() -> list[Insurer]:
-    """Those that somebody who can be booked works with."""
-    online = ServiceOffering.objects.online().values("schedule__practitioner")
-    found = Insurer.objects.filter(is_active=True, practitioners__in=online)
-    return list(found.distinct().order_by("search_text"))
-
-
-def practitioners_online() -> list[int]:
-    online = ServiceOffering.objects.online().values_list("schedule__practitioner", flat=True)
-    return list(online.distinct())
-
-
-def services_for(wish: Wish) -> list[Service]:
+def services_for(wish: Wish, known: Catalogue) -> list[Service]:
     """The services this wish may mean, the one most practitioners give first."""
-    offered = offerings_for(wish, any_service=True)
-    ids = offered.values("service").annotate(n=Count("schedule__practitioner", distinct=True))
-    rank = {row["service"]: row["n"] for row in ids}
-    services = Service.objects.filter(pk__in=rank).select_related("specialty")
-    return sorted(services, key=lambda s: (-rank[s.pk], s.search_text))
+    givers: dict[int, set[int]] = defaultdict(set)
+    for offering in offerings_for(wish, known, any_service=True):
+        givers[offering.service_id].add(offering.schedule.practitioner_id)
+    meant = [service for service in known.services if service.pk in givers]
+    # In order of name already.
+    return sorted(meant, key=lambda service: -len(givers[service.pk]))
 
 
-def offerings_for(wish: Wish, *, any_service: bool = False) -> ServiceOfferingQuerySet:
-    found = ServiceOffering.objects.online().with_parts()
+def offerings_for(
+    wish: Wish, known: Catalogue, *, any_service: bool = False
+) -> list[ServiceOffering]:
+    found = known.online_in[wish.specialty.pk] if wish.specialty else known.online
     if wish.service and not any_service:
-        found = found.filter(service=wish.service)
-    if wish.specialty:
-        found = found.filter(service__specialty=wish.specialty)
+        found = [o for o in found if o.service_id == wish.service.pk]
     if wish.practitioner:
-        found = found.filter(schedule__practitioner=wish.practitioner)
+        found = [o for o in found if o.schedule.practitioner_id == wish.practitioner.pk]
     elif wish.name:
-        named = Practitioner.objects.search(wish.name)
-        found = found.filter(schedule__practitioner__in=named)
+        found = [o for o in found if o.schedule.practitioner.answers_to(wish.name)]
     if wish.location:
-        found = found.filter(schedule__location=wish.location)
+        found = [o for o in found if o.schedule.location_id == wish.location.pk]
     if wish.insurer:
-        found = found.filter(schedule__practitioner__insurers=wish.insurer)
+        seen_by = known.practitioners_of[wish.insurer.pk]
+        found = [o for o in found if o.schedule.practitioner_id in seen_by]
     return found
 
 

@@ -8,20 +8,25 @@ import functools
 import heapq
 import itertools
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import overload
 from zoneinfo import ZoneInfo
 
 from accounts.models import Practitioner, User
 from appointments.availability import FreeTime, free_slots, free_time
 from clinic.models import Organization
-from scheduling.intervals import Interval, to_instant
+from scheduling.intervals import Interval, to_instant, to_minute
 from scheduling.models import ServiceOffering
 from scheduling.slots import DAY_CELLS, Mask, Ruler, Slot
 from scheduling.wallclock import day_bounds, each_day, local_day, shift_on
 
 #: How many days one page of times shows.
 WINDOW_DAYS = 7
+#: With more practitioners than these, the first days are looked at before the whole window.
+MANY, LOOK_DAYS = 100, dt.timedelta(days=3)
+#: For so few, everything up to the horizon is looked at in one go.
+A_FEW = 3
 
 
 class PartOfDay(enum.Enum):
@@ -80,11 +85,33 @@ class PractitionerTimes:
 
     def days(self, *, most_times: int | None = None) -> Iterator[Day]:
         """Day by day, earliest first; of each day at most so many times."""
-        for date, slots in itertools.groupby(self._slots(), key=lambda offered: offered.day):
-            yield Day(date, list(itertools.islice(slots, most_times)))
+        ends = [end for free in self.free for end in _ends(free)]
+        for date in each_day(min(ends), max(ends)) if ends else ():
+            bounds = [day_bounds(date, free.offering.location.zone) for free in self.free]
+            today = [free.between(*day) for free, day in zip(self.free, bounds, strict=True)]
+            if found := list(itertools.islice(_in_order(today), most_times)):
+                yield Day(date, found)
 
     def _slots(self) -> Iterator[OfferedSlot]:
-        return heapq.merge(*map(_offered, self.free), key=when)
+        return _in_order(self.free)
+
+
+def _in_order(frees: Sequence[FreeTime]) -> Iterator[OfferedSlot]:
+    if len(frees) == 1:
+        return _offered(frees[0])
+    return heapq.merge(*map(_offered, frees), key=when)
+
+
+def _ends(free: FreeTime) -> tuple[dt.date, dt.date]:
+    """The days of its first and its last start on the calendar of the location."""
+    zone = free.offering.location.zone
+    bits = _lowest(free.starts), free.starts.bit_length() - 1
+    first, last = (local_day(to_instant(free.ruler.minute(bit)), zone) for bit in bits)
+    return first, last
+
+
+def _lowest(mask: Mask) -> int:
+    return (mask & -mask).bit_length() - 1
 
 
 def _offered(free: FreeTime) -> Iterator[OfferedSlot]:
@@ -104,7 +131,7 @@ def times(
     last: dt.date | None = None,
     part: PartOfDay | None = None,
     holder: User | None = None,
-) -> list[PractitionerTimes]:
+) -> Lineup:
     """Free times of a window of days by practitioner, the earliest first.
 
     Those without any in the window follow, with their first later slot. ``last``, the last
@@ -112,18 +139,154 @@ def times(
     ``holder`` sees what they hold themselves as free.
     """
     days = WINDOW_DAYS if last is None else min(WINDOW_DAYS, (last - first).days + 1)
-    start, end = window(offerings, first, days)
-    people: dict[int, PractitionerTimes] = {}
-    found_time = free_time(
-        offerings, start=start, end=end, now=now, organization=organization, holder=holder
-    )
-    for free in in_part(found_time, part):
-        if free.starts:
-            practitioner = free.offering.practitioner
-            people.setdefault(practitioner.pk, PractitionerTimes(practitioner)).free.append(free)
-    found = sorted(people.values(), key=_earliest)
-    others = [o for o in offerings if o.practitioner.pk not in people]
-    return [*found, *_later(others, end, now, organization, part, holder)]
+    ask = _Question(now, organization, part, holder)
+    return Lineup(ask, offerings, window(offerings, first, days))
+
+
+@dataclass(frozen=True, slots=True)
+class _Question:
+    """What is asked of each stretch of time."""
+
+    now: dt.datetime
+    organization: Organization
+    part: PartOfDay | None
+    holder: User | None
+
+    def free(
+        self, offerings: Sequence[ServiceOffering], start: dt.datetime, end: dt.datetime
+    ) -> dict[int, list[FreeTime]]:
+        """By practitioner; only those who have some."""
+        people: dict[int, list[FreeTime]] = defaultdict(list)
+        found = free_time(
+            offerings,
+            start=start,
+            end=end,
+            now=self.now,
+            organization=self.organization,
+            holder=self.holder,
+        )
+        for free in in_part(found, self.part):
+            if free.starts:
+                people[free.offering.schedule.practitioner_id].append(free)
+        return people
+
+
+class Lineup(Sequence[PractitionerTimes]):
+    """Practitioners by their first free time, then by id; those who have none come last.
+
+    Looks no further ahead than it takes to fill the places somebody asks for: with many
+    practitioners the first days are enough for the first page.
+    """
+
+    def __init__(
+        self,
+        question: _Question,
+        offerings: Sequence[ServiceOffering],
+        window: tuple[dt.datetime, dt.datetime],
+    ) -> None:
+        self._ask, self._window = question, window
+        self._offerings: dict[int, list[ServiceOffering]] = defaultdict(list)
+        for offering in offerings:
+            self._offerings[offering.schedule.practitioner_id].append(offering)
+        #: Everybody whose place is known, in order, with the times that place them; and the rest.
+        self._placed: dict[int, list[FreeTime]] = {}
+        self._missing = dict(self._offerings)
+        self._in_window: dict[int, list[FreeTime]] = {}
+        self._stretches = self._far_enough()
+
+    def _far_enough(self) -> Iterator[tuple[dt.datetime, dt.datetime]]:
+        """Ever longer stretches of time, one after the other, up to the horizon."""
+        (start, end), now = self._window, self._ask.now
+        every = [o for offerings in self._offerings.values() for o in offerings]
+        far = now + dt.timedelta(days=_horizon(every, self._ask.organization))
+        if len(self._offerings) <= A_FEW:
+            yield start, max(end, far)
+            return
+        if len(self._offerings) > MANY:
+            near = min(max(start, now) + LOOK_DAYS, end)
+            yield start, near
+            start = near
+        yield start, end
+        near = max(end, now) + 2 * dt.timedelta(days=WINDOW_DAYS)
+        yield end, near
+        yield near, far
+
+    def __len__(self) -> int:
+        return len(self._offerings)
+
+    @property
+    def first(self) -> OfferedSlot | None:
+        """The first free time of them all."""
+        self._fill(1)
+        return next(map(_first, self._placed.values()), None)
+
+    @overload
+    def __getitem__(self, place: int) -> PractitionerTimes: ...
+
+    @overload
+    def __getitem__(self, place: slice) -> list[PractitionerTimes]: ...
+
+    def __getitem__(self, place: int | slice) -> PractitionerTimes | list[PractitionerTimes]:
+        if isinstance(place, int):
+            return self._times([range(len(self))[place]])[0]
+        return self._times(range(len(self))[place])
+
+    def _times(self, places: Sequence[int]) -> list[PractitionerTimes]:
+        self._fill(max(places, default=-1) + 1)
+        order = list(self._placed.items())
+        chosen = {pk: _first(frees) for pk, frees in (order[place] for place in places)}
+        end = self._window[1]
+        within = {pk for pk, first in chosen.items() if first and first.start < end}
+        if unread := within - self._in_window.keys():
+            offerings = [o for pk in unread for o in self._offerings[pk]]
+            self._in_window |= self._ask.free(offerings, *self._window)
+        return [
+            PractitionerTimes(
+                self._offerings[pk][0].practitioner,
+                self._in_window[pk] if pk in within else [],
+                None if pk in within else first,
+            )
+            for pk, first in chosen.items()
+        ]
+
+    def _fill(self, places: int) -> None:
+        while len(self._placed) < places and self._missing:
+            stretch = next(self._stretches, None)
+            if stretch is None:
+                self._place({pk: [] for pk in sorted(self._missing)})
+            else:
+                offerings = [o for rows in self._missing.values() for o in rows]
+                found = self._ask.free(offerings, *stretch)
+                if stretch == self._window:
+                    self._in_window |= found
+                elif stretch[0] <= self._window[0] and self._window[1] <= stretch[1]:
+                    self._in_window |= self._cut(found)
+                firsts = sorted((_soonest(frees), pk) for pk, frees in found.items())
+                self._place({pk: found[pk] for _minute, pk in firsts})
+
+    def _cut(self, found: Mapping[int, list[FreeTime]]) -> dict[int, list[FreeTime]]:
+        """What of these times lies in the window."""
+        start, end = map(to_minute, self._window)
+        cut = {pk: [free.between(start, end) for free in frees] for pk, frees in found.items()}
+        return {pk: [free for free in frees if free.starts] for pk, frees in cut.items()}
+
+    def _place(self, people: Mapping[int, list[FreeTime]]) -> None:
+        self._placed |= people
+        for pk in people:
+            del self._missing[pk]
+
+
+def _first(frees: Iterable[FreeTime]) -> OfferedSlot | None:
+    return min((offered for free in frees for offered in _only_first(free)), key=when, default=None)
+
+
+def _only_first(free: FreeTime) -> Iterator[OfferedSlot]:
+    return itertools.islice(_offered(free), 1)
+
+
+def _soonest(frees: Iterable[FreeTime]) -> int:
+    """The minute of the first start of times that are not empty."""
+    return min(free.ruler.minute(_lowest(free.starts)) for free in frees)
 
 
 def in_part(found: Iterable[FreeTime], part: PartOfDay | None) -> Iterator[FreeTime]:
@@ -136,15 +299,6 @@ def in_part(found: Iterable[FreeTime], part: PartOfDay | None) -> Iterator[FreeT
             yield FreeTime(free.offering, free.ruler, kept)
 
 
-def _earliest(person: PractitionerTimes) -> tuple[int, int]:
-    first = min(free.ruler.minute(_lowest(free.starts)) for free in person.free)
-    return first, person.practitioner.pk
-
-
-def _lowest(mask: int) -> int:
-    return (mask & -mask).bit_length() - 1
-
-
 def window(
     offerings: Iterable[ServiceOffering], first: dt.date, days: int
 ) -> tuple[dt.datetime, dt.datetime]:
@@ -155,25 +309,6 @@ def window(
         (day_bounds(first, zone)[0], day_bounds(last, zone)[1]) for zone in zones
     ]
     return to_instant(min(b[0] for b in bounds)), to_instant(max(b[1] for b in bounds))
-
-
-def _later(
-    offerings: Sequence[ServiceOffering],
-    after: dt.datetime,
-    now: dt.datetime,
-    organization: Organization,
-    part: PartOfDay | None,
-    holder: User | None,
-) -> list[PractitionerTimes]:
-    firsts = first_slots(
-        offerings, start=after, now=now, organization=organization, part=part, holder=holder
-    )
-    people = {o.practitioner.pk: o.practitioner for o in offerings}
-    rest = [PractitionerTimes(person, [], firsts.get(pk)) for pk, person in people.items()]
-    return sorted(
-        rest,
-        key=lambda p: (p.later is None, p.later.start if p.later else now, p.practitioner.pk),
-    )
 
 
 def first_slots(
@@ -190,19 +325,14 @@ def first_slots(
     Looks two weeks ahead first and at the whole horizon only for those who
     have nothing there.
     """
+    ask = _Question(now, organization, part, holder)
     firsts: dict[int, OfferedSlot] = {}
     near = max(start, now) + dt.timedelta(days=14)
     far = now + dt.timedelta(days=_horizon(offerings, organization))
     for begin, end in ((start, near), (near, far)):
-        missing = [o for o in offerings if o.practitioner.pk not in firsts]
-        found: dict[int, list[OfferedSlot]] = defaultdict(list)
-        time = free_time(
-            missing, start=begin, end=end, now=now, organization=organization, holder=holder
-        )
-        for free in in_part(time, part):
-            if slot := free.first:
-                found[free.offering.practitioner.pk].append(OfferedSlot(slot, free.offering))
-        firsts |= {pk: min(offered, key=when) for pk, offered in found.items()}
+        missing = [o for o in offerings if o.schedule.practitioner_id not in firsts]
+        found = ask.free(missing, begin, end)
+        firsts |= {pk: first for pk, frees in found.items() if (first := _first(frees))}
     return firsts
 
 

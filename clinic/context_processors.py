@@ -13,7 +13,7 @@ from django.utils.translation import get_language
 from django.utils.translation import gettext_lazy as _
 
 from accounts.roles import Role
-from clinic.models import Organization
+from clinic import current
 
 #: What the header offers, by who looks: (label, name of the URL).
 VISITOR = [(_("Book an appointment"), "home"), (_("Practitioners"), "appointments:practitioners")]
@@ -62,7 +62,7 @@ class Navigation:
 def clinic(request: HttpRequest) -> dict[str, Any]:
     language = (get_language() or "es").split("-")[0]
     return {
-        "organization": SimpleLazyObject(Organization.current),
+        "organization": SimpleLazyObject(lambda: current.organization(request)),
         "navigation": SimpleLazyObject(lambda: navigation(request)),
         "language": language,
         "other_language": "en" if language == "es" else "es",

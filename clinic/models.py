@@ -18,6 +18,7 @@ from django.utils.translation import gettext_lazy as _
 from django.utils.translation import pgettext_lazy
 from phonenumber_field.modelfields import PhoneNumberField
 
+from clinic.editions import EditedModel, EditedQuerySet
 from clinic.fields import on_the_grid
 from clinic.text import normalise, search_words
 
@@ -89,6 +90,10 @@ class SearchableModel(models.Model):
     def searchable(self) -> Iterable[str]:
         raise NotImplementedError
 
+    def answers_to(self, query: str) -> bool:
+        """Whether ``search`` finds this row."""
+        return all(word in self.search_text for word in search_words(query))
+
     def make_search_text(self) -> str:
         return normalise(" ".join(filter(None, self.searchable())))[:500]
 
@@ -97,6 +102,19 @@ class SearchableModel(models.Model):
         if (fields := kwargs.get("update_fields")) is not None:
             kwargs["update_fields"] = {*fields, "search_text"}
         super().save(*args, **kwargs)
+
+
+class CatalogueQuerySet(EditedQuerySet, SearchableQuerySet):  # type: ignore[override]
+    """Rows that are looked up by their words, and that searches remember."""
+
+
+class CatalogueModel(EditedModel, SearchableModel):
+    """What the clinic offers: places, specialties, services, insurers."""
+
+    objects = CatalogueQuerySet.as_manager()  # type: ignore[assignment, misc]
+
+    class Meta:
+        abstract = True
 
 
 def valid_time_zone(value: str) -> None:
@@ -183,6 +201,8 @@ class Organization(models.Model):
         default=24,
         validators=[MinValueValidator(1), MaxValueValidator(24 * 14)],
     )
+    #: Changes with everything that searches remember: see ``clinic.editions``.
+    edition = models.UUIDField(default=uuid.uuid4, editable=False)
 
     adult_age = models.PositiveSmallIntegerField(
         _("of age at (years)"),
@@ -200,6 +220,10 @@ class Organization(models.Model):
 
     def save(self, *args: Any, **kwargs: Any) -> None:
         self.pk = 1
+        # Whoever loaded this row before a change would write the old mark back.
+        self.edition = uuid.uuid4()
+        if (fields := kwargs.get("update_fields")) is not None:
+            kwargs["update_fields"] = {*fields, "edition"}
         super().save(*args, **kwargs)
 
     def delete(self, *args: Any, **kwargs: Any) -> NoReturn:
@@ -211,7 +235,7 @@ class Organization(models.Model):
         return cls.objects.filter(pk=1).first() or cls.objects.get_or_create(pk=1)[0]
 
 
-class Location(SearchableModel):
+class Location(CatalogueModel):
     """A physical practice; its wall clock is the one its hours are written in."""
 
     name = models.CharField(_("name"), max_length=120, unique=True)
@@ -262,7 +286,7 @@ class Room(models.Model):
         return self.name
 
 
-class Specialty(SearchableModel):
+class Specialty(CatalogueModel):
     name = models.CharField(_("name"), max_length=120, unique=True)
     slug = models.SlugField(_("short name for links"), max_length=60, unique=True)
     is_active = models.BooleanField(_("active"), default=True)
@@ -279,7 +303,7 @@ class Specialty(SearchableModel):
         return [self.name]
 
 
-class Service(SearchableModel):
+class Service(CatalogueModel):
     """What can be booked: a kind of visit with its usual length."""
 
     specialty = models.ForeignKey(
@@ -315,7 +339,7 @@ class Service(SearchableModel):
         return [self.name]
 
 
-class Insurer(SearchableModel):
+class Insurer(CatalogueModel):
     """Who pays for a visit besides the patient: obra social, prepaga or mutua."""
 
     name = models.CharField(_("name"), max_length=120, unique=True)
@@ -342,7 +366,7 @@ class Insurer(SearchableModel):
         return [self.name]
 
 
-class Closure(models.Model):
+class Closure(EditedModel):
     """Days on which one location, or all of them, are closed."""
 
     location = models.ForeignKey(
@@ -357,6 +381,8 @@ class Closure(models.Model):
     first_day = models.DateField(_("first day"))
     last_day = models.DateField(_("last day"))
     name = models.CharField(_("name"), max_length=120)
+
+    objects = EditedQuerySet.as_manager()
 
     class Meta:
         verbose_name = _("holiday or closure")

@@ -4,6 +4,7 @@ Plain integers because they compare and sort fastest; instants become
 ``datetime`` again only for the slots that somebody will see.
 """
 
+import functools
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 
@@ -19,6 +20,7 @@ def to_minute(instant: datetime) -> int:
     return (instant - _EPOCH) // _MINUTE
 
 
+@functools.lru_cache(maxsize=16384)
 def to_instant(minute: int) -> datetime:
     return _EPOCH + minute * _MINUTE
 

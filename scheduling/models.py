@@ -13,6 +13,7 @@ from django.utils.translation import gettext_lazy as _
 from django.utils.translation import pgettext_lazy
 
 from accounts.models import Practitioner
+from clinic.editions import EditedModel, EditedQuerySet
 from clinic.fields import on_the_grid, time_on_the_grid
 from clinic.models import Location, Service
 from scheduling.slots import Need
@@ -42,12 +43,12 @@ def _horizon(empty: Any) -> models.PositiveIntegerField:
     return _own(_("horizon (days)"), empty, 730, least=1)
 
 
-class ScheduleQuerySet(models.QuerySet["Schedule"]):
+class ScheduleQuerySet(EditedQuerySet):
     def active(self) -> Self:
         return self.filter(is_active=True, practitioner__is_active=True, location__is_active=True)
 
 
-class Schedule(models.Model):
+class Schedule(EditedModel):
     """A practitioner's time at one location."""
 
     practitioner = models.ForeignKey(
@@ -82,7 +83,7 @@ class Schedule(models.Model):
         return f"{self.practitioner} · {self.location}"
 
 
-class WorkingHours(models.Model):
+class WorkingHours(EditedModel):
     """A weekly wall-clock rule: open from start to end on this weekday."""
 
     schedule = models.ForeignKey(
@@ -97,6 +98,8 @@ class WorkingHours(models.Model):
     )
     valid_from = models.DateField(_("valid from"), null=True, blank=True)
     valid_until = models.DateField(_("valid until"), null=True, blank=True)
+
+    objects = EditedQuerySet.as_manager()
 
     class Meta:
         verbose_name = _("working hours")
@@ -129,7 +132,7 @@ class WorkingHours(models.Model):
         )
 
 
-class DateOverride(models.Model):
+class DateOverride(EditedModel):
     """One date that differs from the week: closed, other hours, or extra hours."""
 
     class Kind(models.TextChoices):
@@ -144,6 +147,8 @@ class DateOverride(models.Model):
     kind = models.CharField(_("what"), max_length=10, choices=Kind)
     start = models.TimeField(_("from"), null=True, blank=True, validators=[time_on_the_grid])
     end = models.TimeField(_("to"), null=True, blank=True, validators=[time_on_the_grid])
+
+    objects = EditedQuerySet.as_manager()
 
     class Meta:
         verbose_name = _("exception")
@@ -164,13 +169,13 @@ class DateOverride(models.Model):
         return f"{self.date:%Y-%m-%d} {self.get_kind_display()}"
 
 
-class TimeOffQuerySet(models.QuerySet["TimeOff"]):
+class TimeOffQuerySet(EditedQuerySet):
     def touching(self, start: dt.datetime, end: dt.datetime) -> Self:
         """One-off blocks that overlap [start, end), and every weekly one."""
         return self.filter(Q(weekday__isnull=False) | Q(starts_at__lt=end, ends_at__gt=start))
 
 
-class TimeOff(models.Model):
+class TimeOff(EditedModel):
     """Time a practitioner is not there: once (vacation) or weekly (lunch)."""
 
     practitioner = models.ForeignKey(
@@ -233,7 +238,7 @@ class TimeOff(models.Model):
         return self.weekday is not None
 
 
-class ServiceOfferingQuerySet(models.QuerySet["ServiceOffering"]):
+class ServiceOfferingQuerySet(EditedQuerySet):
     def bookable(self) -> Self:
         """What exists for staff: every part of it is active."""
         return self.filter(
@@ -255,7 +260,7 @@ class ServiceOfferingQuerySet(models.QuerySet["ServiceOffering"]):
         )
 
 
-class ServiceOffering(models.Model):
+class ServiceOffering(EditedModel):
     """A service as one practitioner gives it at one location."""
 
     class Confirmation(models.TextChoices):

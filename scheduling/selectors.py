@@ -69,37 +69,10 @@ def open_time(
     not cut, and blocks reach a day further on both sides: a visit that begins
     in the window can end beyond it. The caller filters starts.
     """
-    by_id = {schedule.pk: OpenTime() for schedule in schedules}
-    if not by_id or start >= end:
-        return by_id
-    weeks = _weeks(by_id)
-    overrides = _by_schedule(
-        DateOverride.objects.filter(
-            schedule__in=by_id,
-            date__range=(start.date() - 2 * _DAY, end.date() + _DAY),
-        )
-    )
-    closures = list(
-        Closure.objects.filter(
-            Q(location=None) | Q(location__in={s.location_id for s in schedules}),
-            first_day__lte=end.date() + 2 * _DAY,
-            last_day__gte=start.date() - 2 * _DAY,
-        )
-    )
-    time_off: dict[int, list[TimeOff]] = defaultdict(list)
-    for row in TimeOff.objects.filter(
-        practitioner__in={s.practitioner_id for s in schedules}
-    ).touching(start - _DAY, end + _DAY):
-        time_off[row.practitioner_id].append(row)
-    for schedule in schedules:
-        rules = Rules(
-            weeks[schedule.pk],
-            overrides[schedule.pk],
-            closures,
-            time_off[schedule.practitioner_id],
-        )
-        by_id[schedule.pk] = expand(schedule, rules, start, end)
-    return by_id
+    if not schedules or start >= end:
+        return {schedule.pk: OpenTime() for schedule in schedules}
+    rules = read_rules(schedules, start, end)
+    return {s.pk: expand(s, rules[s.pk], start, end) for s in schedules}
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,6 +123,34 @@ class HoursLine(NamedTuple):
 Week = dict[int, list[HoursLine]]
 
 
+def read_rules(
+    schedules: Sequence[Schedule], start: dt.datetime, end: dt.datetime
+) -> dict[int, Rules]:
+    """By schedule, every rule that ``expand`` may need for a window within [start, end)."""
+    ids = [schedule.pk for schedule in schedules]
+    overrides: dict[int, list[DateOverride]] = defaultdict(list)
+    for override in DateOverride.objects.filter(
+        schedule__in=ids, date__range=(start.date() - 2 * _DAY, end.date() + _DAY)
+    ):
+        overrides[override.schedule_id].append(override)
+    closures = list(
+        Closure.objects.filter(
+            Q(location=None) | Q(location__in={s.location_id for s in schedules}),
+            first_day__lte=end.date() + 2 * _DAY,
+            last_day__gte=start.date() - 2 * _DAY,
+        )
+    )
+    time_off: dict[int, list[TimeOff]] = defaultdict(list)
+    theirs = TimeOff.objects.filter(practitioner__in={s.practitioner_id for s in schedules})
+    for row in theirs.touching(start - _DAY, end + _DAY):
+        time_off[row.practitioner_id].append(row)
+    weeks = _weeks(ids)
+    return {
+        s.pk: Rules(weeks[s.pk], overrides[s.pk], closures, time_off[s.practitioner_id])
+        for s in schedules
+    }
+
+
 def _weeks(schedules: Iterable[int]) -> dict[int, Week]:
     """The weekly hours of each schedule by weekday."""
     weeks: dict[int, Week] = defaultdict(lambda: defaultdict(list))
@@ -159,13 +160,6 @@ def _weeks(schedules: Iterable[int]) -> dict[int, Week]:
     for schedule, weekday, start, end, valid_from, valid_until in rows:
         weeks[schedule][weekday].append(HoursLine(start, end, valid_from, valid_until))
     return weeks
-
-
-def _by_schedule(rows: Iterable[DateOverride]) -> dict[int, list[DateOverride]]:
-    grouped: dict[int, list[DateOverride]] = defaultdict(list)
-    for row in rows:
-        grouped[row.schedule_id].append(row)
-    return grouped
 
 
 def _shifts_on(

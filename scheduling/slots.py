@@ -61,14 +61,14 @@ class Ruler:
         """The cells that the intervals touch: for closed and busy time."""
         mask = 0
         for start, end in intervals:
-            mask |= self._span(start // CELL_MINUTES, -(-end // CELL_MINUTES))
+            mask |= self._between(start // CELL_MINUTES, -(-end // CELL_MINUTES))
         return mask
 
     def inside(self, intervals: Iterable[Interval]) -> Mask:
         """The cells that lie wholly inside the intervals: for open time."""
         mask = 0
         for start, end in intervals:
-            mask |= self._span(-(-start // CELL_MINUTES), end // CELL_MINUTES)
+            mask |= self._between(-(-start // CELL_MINUTES), end // CELL_MINUTES)
         return mask
 
     def grid(self, shifts: Iterable[Interval], step: int) -> Mask:
@@ -96,7 +96,11 @@ class Ruler:
         """Every cell that begins before this minute."""
         return self.full & ((1 << max(self.bit(minute), 0)) - 1)
 
-    def _span(self, low: int, high: int) -> Mask:
+    def span(self, start: int, end: int) -> Mask:
+        """Every cell that begins in the minutes [start, end)."""
+        return self._between(-(-start // CELL_MINUTES), -(-end // CELL_MINUTES))
+
+    def _between(self, low: int, high: int) -> Mask:
         return self._place((1 << max(high - low, 0)) - 1, low)
 
     def _place(self, pattern: Mask, cell: int) -> Mask:

@@ -59,6 +59,7 @@ def _plain_midnight(day: date, zone: ZoneInfo) -> int | None:
     return start if end - start == 24 * 60 else None
 
 
+@functools.lru_cache(maxsize=8192)
 def day_bounds(day: date, zone: ZoneInfo) -> Interval:
     """From midnight to midnight on that wall: 23, 24 or 25 hours."""
     return instant_of(day, time.min, zone), instant_of(day + timedelta(days=1), time.min, zone)

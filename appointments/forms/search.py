@@ -3,20 +3,38 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
+from dataclasses import dataclass
 from typing import Any
 
+from crispy_forms.templatetags.crispy_forms_filters import as_crispy_field
 from django import forms
-from django.utils.translation import gettext
+from django.utils.safestring import SafeString, mark_safe
+from django.utils.translation import get_language, gettext
 from django.utils.translation import gettext_lazy as _
 
 from accounts.models import Practitioner
-from appointments.search import Wish, insurers_online, locations_online, specialties_online
+from appointments.search import Wish, specialties_online
 from appointments.timetable import PartOfDay
 from clinic.forms import LooseDateField
 from clinic.models import Insurer, Location, Service, Specialty
+from scheduling.catalogue import Catalogue
 
 #: In the address, the patient who pays the visit.
 PRIVATE = "private"
+
+
+@dataclass(frozen=True, slots=True)
+class _Drawing:
+    """A field as a key: what decides how it looks."""
+
+    looks: tuple[Any, ...]
+    field: forms.BoundField = dataclasses.field(compare=False)
+
+
+@functools.lru_cache(maxsize=512)
+def _remembered(drawing: _Drawing) -> str:
+    return str(as_crispy_field(drawing.field))
 
 
 class SearchForm(forms.Form):
@@ -41,10 +59,11 @@ class SearchForm(forms.Form):
         help_text=_("Leave it empty for the first free time. For example 8/12/2026."),
     )
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
+    def __init__(self, *args: Any, known: Catalogue, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.specialties = specialties_online()
-        self.locations = locations_online()
+        self.known = known
+        self.specialties = specialties_online(known)
+        self.locations = known.locations
         self.fields["what"].choices = self._what_choices()  # type: ignore[attr-defined]
         if len(self.locations) > 1:
             anywhere = ("", gettext("Any location"))
@@ -54,6 +73,25 @@ class SearchForm(forms.Form):
             ]
         else:
             del self.fields["where"]
+
+    def drawn(self) -> SafeString:
+        """The fields as ``components/fields.html`` draws them.
+
+        What was chosen from a list, the name of a practitioner, or nothing, looks the same each
+        time: it is drawn once for each edition and language. What else somebody typed is drawn
+        anew and not kept.
+        """
+        if self.is_bound and self.errors:
+            return mark_safe("\n".join(map(as_crispy_field, self)))  # noqa: S308 (a template's)
+        return mark_safe("\n".join(map(self._drawn, self)))  # noqa: S308 (the same)
+
+    def _drawn(self, field: forms.BoundField) -> str:
+        value = field.value()
+        is_listed = isinstance(field.field, forms.ChoiceField) or value in self.known.names
+        if value and not is_listed:
+            return as_crispy_field(field)
+        where = (self.known.edition, get_language(), type(self).__name__)
+        return _remembered(_Drawing((*where, field.name, value or ""), field))
 
     def _what_choices(self) -> list[Any]:
         groups: list[Any] = [("", gettext("Choose a specialty or a service"))]
@@ -85,11 +123,16 @@ class SearchForm(forms.Form):
         return Wish(
             specialty=specialty,
             service=service,
-            practitioner=_by_slug(clean.get("who", "")),
+            practitioner=self._by_slug(clean.get("who", "")),
             name=clean.get("who", ""),
             location=location,
             first=clean.get("since"),
         )
+
+    def _by_slug(self, value: str) -> Practitioner | None:
+        """Links carry the practitioner's short name, which no other one shares."""
+        people = self.known.people.values()
+        return next((person for person in people if person.slug == value), None)
 
 
 class FullSearchForm(SearchForm):
@@ -112,9 +155,9 @@ class FullSearchForm(SearchForm):
     )
     coverage = forms.ChoiceField(label=_("With which coverage?"), required=False)
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self.insurers = insurers_online()
+    def __init__(self, *args: Any, known: Catalogue, **kwargs: Any) -> None:
+        super().__init__(*args, known=known, **kwargs)
+        self.insurers = known.insurers
         if self.insurers:
             self.fields["coverage"].choices = [  # type: ignore[attr-defined]
                 ("", _("Any coverage")),
@@ -143,11 +186,3 @@ class FullSearchForm(SearchForm):
             part=PartOfDay[part.upper()] if part else None,
             insurer=insurer,
         )
-
-
-def _by_slug(value: str) -> Practitioner | None:
-    """Links carry the practitioner's short name, which no other one shares."""
-    if not value:
-        return None
-    found: Practitioner | None = Practitioner.objects.active().filter(slug=value).first()
-    return found

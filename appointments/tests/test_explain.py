@@ -3,6 +3,7 @@
 import contextlib
 import datetime as dt
 import os
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -176,7 +177,7 @@ def test_notice_and_horizon_say_who_sets_them():
 )
 def test_what_is_switched_off_is_said_first(part):
     offering = morning()
-    row = {
+    row: Any = {
         "practitioner": offering.practitioner,
         "location": offering.location,
         "schedule": offering.schedule,

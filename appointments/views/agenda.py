@@ -23,8 +23,8 @@ from appointments.agenda import Day, Row, Visit
 from appointments.availability import free_slots
 from appointments.converters import in_reach
 from appointments.transitions import Status
-from appointments.views.doors import own_practice
-from clinic import audit
+from appointments.views.doors import own_agenda, own_practice
+from clinic import audit, current
 from scheduling.intervals import to_instant
 from scheduling.models import ServiceOffering, WorkingHours
 from scheduling.wallclock import day_bounds
@@ -44,7 +44,7 @@ TABS: list[tuple[str, Any, frozenset[Status]]] = [
 
 
 def today(request: HttpRequest) -> HttpResponse:
-    practitioner = own_practice(request)
+    practitioner = own_agenda(request)
     now = timezone.now()
     return _day_page(
         request, practitioner, now.astimezone(agenda.home_zone(practitioner)).date(), now
@@ -52,13 +52,14 @@ def today(request: HttpRequest) -> HttpResponse:
 
 
 def day(request: HttpRequest, day: dt.date) -> HttpResponse:
-    return _day_page(request, own_practice(request), day, timezone.now())
+    return _day_page(request, own_agenda(request), day, timezone.now())
 
 
 def _day_page(
     request: HttpRequest, practitioner: Practitioner, date: dt.date, now: dt.datetime
 ) -> HttpResponse:
-    (shown,) = agenda.days(practitioner, date, date, now=now)
+    organization = current.organization(request)
+    (shown,) = agenda.days(practitioner, date, date, now=now, organization=organization)
     slug, _label, states = chosen_tab(request.GET.get("estado", ""))
     rows: Sequence[Row] = shown.rows
     if slug:
@@ -138,7 +139,14 @@ def this_week(request: HttpRequest) -> HttpResponse:
 
 def week(request: HttpRequest, monday: dt.date) -> HttpResponse:
     monday -= dt.timedelta(days=monday.weekday())
-    days = agenda.days(own_practice(request), monday, monday + 6 * ONE_DAY, now=timezone.now())
+    days = agenda.days(
+        own_agenda(request),
+        monday,
+        monday + 6 * ONE_DAY,
+        now=timezone.now(),
+        organization=current.organization(request),
+        firsts=False,
+    )
     context = {
         "days": days,
         "monday": monday,

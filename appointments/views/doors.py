@@ -4,18 +4,30 @@ from __future__ import annotations
 
 import uuid
 
-from django.http import HttpRequest
+from django.http import Http404, HttpRequest
 from django.shortcuts import get_object_or_404
 
 from accounts.doors import person
 from accounts.models import Practitioner, User
 from accounts.roles import Actor, Role
 from appointments.models import Appointment
+from clinic import current
 from clinic.models import Location
+from scheduling.catalogue import catalogue
 
 
 def own_practice(request: HttpRequest) -> Practitioner:
     found: Practitioner = get_object_or_404(Practitioner, user=person(request), is_active=True)
+    return found
+
+
+def own_agenda(request: HttpRequest) -> Practitioner:
+    """The same practice for pages that change nothing: nobody is asked again."""
+    user = person(request)
+    people = catalogue(current.organization(request).edition).people.values()
+    found = next((someone for someone in people if someone.user_id == user.pk), None)
+    if found is None:
+        raise Http404
     return found
 
 

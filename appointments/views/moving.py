@@ -5,7 +5,6 @@ from __future__ import annotations
 import datetime as dt
 import uuid
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Any
 from urllib.parse import urlencode
 
@@ -30,7 +29,7 @@ from appointments.models import Appointment
 from appointments.timetable import OfferedSlot
 from appointments.views.booking import chosen_slot
 from appointments.views.patient import own_visit
-from appointments.views.public import long_time, time_links
+from appointments.views.public import SlotDay, long_time, time_links
 from clinic.forms import LooseDateField
 from clinic.models import Organization
 from clinic.templatetags.clinic_times import local_date
@@ -170,17 +169,14 @@ def _since(request: HttpRequest) -> dt.date | None:
     return found
 
 
-def _day(appointment: Appointment, day: timetable.Day, here: str) -> dict[str, Any]:
+def _day(appointment: Appointment, day: timetable.Day, here: str) -> SlotDay:
     places = sorted({str(o.offering.location) for o in day.slots})
     elsewhere = places != [str(appointment.location)]
-    return {
-        "heading": local_date(day.date),
-        "note": " · ".join(places) if elsewhere else "",
-        "times": [
-            replace(link, url=move_url(here, o))
-            for link, o in zip(time_links(day), day.slots, strict=True)
-        ],
-    }
+    times = [
+        link._replace(url=move_url(here, o))
+        for link, o in zip(time_links(day), day.slots, strict=True)
+    ]
+    return SlotDay(local_date(day.date), times, " · ".join(places) if elsewhere else "")
 
 
 def _later(offered: OfferedSlot, here: str) -> dict[str, str]:

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import datetime as dt
+import functools
 import itertools
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import replace
+from typing import Any, NamedTuple
 from urllib.parse import urlencode
 
 from django.core.paginator import Paginator
 from django.db.models import Prefetch
 from django.http import HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import get_object_or_404, render
-from django.urls import reverse
+from django.urls import get_script_prefix, reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
@@ -23,9 +24,12 @@ from appointments.coverage import shared_insurer
 from appointments.forms.search import FullSearchForm, SearchForm
 from appointments.models import Appointment
 from appointments.search import Wish
-from appointments.timetable import OfferedSlot, PractitionerTimes
-from clinic.models import Insurer, Organization, Service, Specialty
+from appointments.timetable import Lineup, OfferedSlot, PractitionerTimes
+from clinic import current
+from clinic.models import Insurer, Service, Specialty
 from clinic.templatetags.clinic_times import local_date, local_day, local_time
+from clinic.templatetags.clinic_ui import initials
+from scheduling.catalogue import Catalogue, catalogue
 from scheduling.models import ServiceOffering
 
 #: How many practitioners one page shows.
@@ -34,8 +38,7 @@ PAGE = 10
 CARD_DAYS, CARD_TIMES = 3, 5
 
 
-@dataclass(frozen=True, slots=True)
-class TimeLink:
+class TimeLink(NamedTuple):
     """A time as a link: what is shown, and what a screen reader adds."""
 
     url: str
@@ -43,16 +46,41 @@ class TimeLink:
     more: str
 
 
+class SlotDay(NamedTuple):
+    """What components/slot_times.html shows of one day."""
+
+    heading: str
+    times: list[TimeLink]
+    note: str = ""
+
+
 def book_url(offered: OfferedSlot) -> str:
     """The address of the confirm page for this slot; it carries nothing personal."""
-    start = offered.start.astimezone(dt.UTC)
-    minute = f"{start:%Y-%m-%dT%H}%3A{start:%M}Z"
-    return f"{reverse('appointments:book')}?offering={offered.offering.pk}&start={minute}"
+    return _book_url(_book_page(get_script_prefix()), offered)
+
+
+@functools.lru_cache(maxsize=4)
+def _book_page(_prefix: str) -> str:
+    return reverse("appointments:book")
+
+
+@functools.lru_cache(maxsize=1024)
+def _person_page(_prefix: str, slug: str) -> str:
+    return reverse("appointments:practitioner", args=[slug])
+
+
+def _book_url(page: str, offered: OfferedSlot) -> str:
+    return f"{page}?offering={offered.slot.offering_id}&start={_in_address(offered.slot.start)}"
+
+
+@functools.lru_cache(maxsize=4096)
+def _in_address(start: dt.datetime) -> str:
+    return start.astimezone(dt.UTC).isoformat()[:16].replace(":", "%3A") + "Z"
 
 
 def time_links(day: timetable.Day) -> list[TimeLink]:
     """The times of one day as links; what they share is said once for all of them."""
-    offerings = {o.offering.pk: o.offering for o in day.slots}
+    offerings = {o.slot.offering_id: o.offering for o in day.slots}
     more = {
         pk: _(", %(day)s, with %(practitioner)s, %(location)s")
         % {
@@ -62,9 +90,12 @@ def time_links(day: timetable.Day) -> list[TimeLink]:
         }
         for pk, offering in offerings.items()
     }
+    zones = {pk: offering.location.zone for pk, offering in offerings.items()}
+    page = _book_page(get_script_prefix())
     return [
-        TimeLink(book_url(o), local_time(o.start, o.offering.location.zone), more[o.offering.pk])
+        TimeLink(_book_url(page, o), local_time(o.slot.start, zones[pk]), more[pk])
         for o in day.slots
+        for pk in (o.slot.offering_id,)
     ]
 
 
@@ -84,17 +115,16 @@ def may_hold(request: HttpRequest) -> bool:
 
 
 def home(request: HttpRequest) -> HttpResponse:
-    context: dict[str, Any] = {"search_form": SearchForm()}
+    context: dict[str, Any] = {"search_form": SearchForm(known=_known(request))}
     user = request.user
     if user.is_authenticated and Role.PATIENT in user.roles:
         now, patients = timezone.now(), list(Patient.objects.of(user))
+        clinic = current.organization(request)
         mine = Appointment.objects.filter(patient__in=patients)
         context["next_appointment"] = mine.upcoming(now).with_parts().first()
         context["again"] = [
             {"offered": o, "url": f"{book_url(o)}&again=1", "text": long_time(o)}
-            for o in search.book_again(
-                patients, now=now, organization=Organization.current(), holder=user
-            )
+            for o in search.book_again(patients, now=now, organization=clinic, holder=user)
         ]
         context["may_hold"] = True
     return render(request, "appointments/home.html", context)
@@ -102,25 +132,32 @@ def home(request: HttpRequest) -> HttpResponse:
 
 def times(request: HttpRequest) -> HttpResponse:
     """Free times for a search; the address can be shared."""
-    form = FullSearchForm(request.GET)
+    known = _known(request)
+    form = FullSearchForm(request.GET, known=known)
     own = _preselect_own_insurer(request, form)
     valid = form.is_valid()
     wish = form.wish() if valid else Wish()
     context: dict[str, Any] = {"search_form": form, "form": form, "wish": wish}
     context["may_hold"] = may_hold(request)
     if valid and (wish.specialty or wish.practitioner or wish.name):
-        context |= _results(request, wish)
+        context |= _results(request, wish, known)
         if own:
             context |= {"own_insurer": own, "everybody": "?" + _query(request, coverage="")}
     if wish.practitioner:
-        context["search_form"] = FullSearchForm(_with_name(request.GET, wish.practitioner))
+        shown = _with_name(request.GET, wish.practitioner)
+        context["search_form"] = FullSearchForm(shown, known=known)
     return render(request, "appointments/times.html", context, status=200 if valid else 422)
+
+
+def _known(request: HttpRequest) -> Catalogue:
+    return catalogue(current.organization(request).edition)
 
 
 def _preselect_own_insurer(request: HttpRequest, form: FullSearchForm) -> Insurer | None:
     """The coverage of whoever searches, unless they have chosen a coverage or a person."""
     user = request.user
-    if not user.is_authenticated or "coverage" in request.GET or request.GET.get("who"):
+    chosen = "coverage" in request.GET or request.GET.get("who")
+    if not user.is_authenticated or chosen or not form.insurers:
         return None
     own = shared_insurer(Patient.objects.of(user).with_coverage())
     if own is None or own not in form.insurers:
@@ -138,13 +175,12 @@ def _with_name(query: QueryDict, practitioner: Practitioner) -> QueryDict:
     return shown
 
 
-def _results(request: HttpRequest, wish: Wish) -> dict[str, Any]:
-    services = search.services_for(wish)
+def _results(request: HttpRequest, wish: Wish, known: Catalogue) -> dict[str, Any]:
+    services = search.services_for(wish, known)
     if not services:
         return {"nothing": True}
     service = wish.service if wish.service in services else services[0]
-    offerings = list(search.offerings_for(wish, any_service=True).filter(service=service))
-    organization = Organization.current()
+    offerings = search.offerings_for(replace(wish, service=service), known)
     now = timezone.now()
     today = min(now.astimezone(o.location.zone).date() for o in offerings)
     first = max(wish.first or today, today)
@@ -156,7 +192,7 @@ def _results(request: HttpRequest, wish: Wish) -> dict[str, Any]:
         last=last,
         part=wish.part,
         now=now,
-        organization=organization,
+        organization=current.organization(request),
         holder=account(request),
     )
     alone = found[0] if len(found) == 1 else None
@@ -183,11 +219,9 @@ def _tabs(request: HttpRequest, services: list[Service], current: Service) -> li
 
 
 def _query(request: HttpRequest, **changes: str) -> str:
-    query = request.GET.copy()
-    query.pop("page", None)
-    for name, value in changes.items():
-        query[name] = value
-    return query.urlencode()
+    query = {name: values for name, values in request.GET.lists() if name != "page"}
+    query |= {name: [value] for name, value in changes.items()}
+    return urlencode(query, doseq=True)
 
 
 def _since(day: dt.date, last: dt.date | None) -> dict[str, str]:
@@ -196,9 +230,8 @@ def _since(day: dt.date, last: dt.date | None) -> dict[str, str]:
     return {"since": day.isoformat(), **({"until": ""} if beyond else {})}
 
 
-def _first_time(found: list[PractitionerTimes], last: dt.date | None) -> dict[str, Any] | None:
-    firsts = [p.first or p.later for p in found]
-    offered = min((o for o in firsts if o), key=lambda o: o.start, default=None)
+def _first_time(found: Lineup, last: dt.date | None) -> dict[str, Any] | None:
+    offered = found.first
     if offered is None:
         return None
     return {
@@ -241,18 +274,12 @@ def _alone(
     }
 
 
-def _day(day: timetable.Day, *, several: bool) -> dict[str, Any]:
+def _day(day: timetable.Day, *, several: bool) -> SlotDay:
     places = sorted({str(o.offering.location) for o in day.slots})
-    return {
-        "heading": local_date(day.date),
-        "note": " · ".join(places) if several else "",
-        "times": time_links(day),
-    }
+    return SlotDay(local_date(day.date), time_links(day), " · ".join(places) if several else "")
 
 
-def _cards(
-    request: HttpRequest, found: list[PractitionerTimes], last: dt.date | None
-) -> dict[str, Any]:
+def _cards(request: HttpRequest, found: Lineup, last: dt.date | None) -> dict[str, Any]:
     page = Paginator(found, PAGE).get_page(small_page(request.GET.get("page")))
     return {"page": page, "people": [_card(request, person, last) for person in page]}
 
@@ -273,21 +300,26 @@ def _card(request: HttpRequest, person: PractitionerTimes, last: dt.date | None)
     since = _since(later.day, last) if later else {"since": request.GET.get("since", "")[:10]}
     return {
         "practitioner": person.practitioner,
+        "name": str(person.practitioner),
+        "initials": initials(person.practitioner.full_name),
+        "url": _person_page(get_script_prefix(), person.practitioner.slug),
         "places": " · ".join(sorted(places)),
         "known_only": bool(offered) and all(o.known_only for o in offered),
-        "days": [{"heading": local_day(day.date), "times": time_links(day)} for day in days],
+        "days": [SlotDay(local_day(day.date), time_links(day)) for day in days],
         "later": later and {"url": book_url(later), "text": long_time(later)},
         "all_url": "?" + _query(request, who=person.practitioner.slug, **since),
+        "all_text": _("All times of %(name)s") % {"name": person.practitioner},
     }
 
 
 def practitioners(request: HttpRequest) -> HttpResponse:
     """Everybody who can be booked, by name or specialty, with their first free time."""
     text = request.GET.get("q", "")[:100]
-    specialties = [row.specialty for row in search.specialties_online()]
+    known = _known(request)
+    specialties = known.specialties
     wanted = request.GET.get("specialty")
     specialty = next((s for s in specialties if s.slug == wanted), None)
-    people = Practitioner.objects.active().filter(pk__in=search.practitioners_online())
+    people = Practitioner.objects.active().filter(pk__in=search.practitioners_online(known))
     if text:
         people = people.search(text)
     if specialty:
@@ -301,19 +333,22 @@ def practitioners(request: HttpRequest) -> HttpResponse:
         "q": text,
         "specialties": specialties,
         "specialty": specialty,
-        "people": _with_first_time(list(page), account(request)),
+        "people": _with_first_time(list(page), request),
         "may_hold": may_hold(request),
     }
     return render(request, "appointments/practitioner_list.html", context)
 
 
-def _with_first_time(people: list[Practitioner], holder: User | None) -> list[dict[str, Any]]:
-    offerings = list(
-        ServiceOffering.objects.online().with_parts().filter(schedule__practitioner__in=people)
-    )
+def _with_first_time(people: list[Practitioner], request: HttpRequest) -> list[dict[str, Any]]:
+    wanted = {person.pk for person in people}
+    offerings = [o for o in _known(request).online if o.schedule.practitioner_id in wanted]
     now = timezone.now()
     firsts = timetable.first_slots(
-        offerings, start=now, now=now, organization=Organization.current(), holder=holder
+        offerings,
+        start=now,
+        now=now,
+        organization=current.organization(request),
+        holder=account(request),
     )
     places: dict[int, set[str]] = {}
     for offering in offerings:
@@ -330,11 +365,6 @@ def _with_first_time(people: list[Practitioner], holder: User | None) -> list[di
     ]
 
 
-def _first_slots(offerings: list[ServiceOffering]) -> dict[int, OfferedSlot]:
-    now, organization = timezone.now(), Organization.current()
-    return timetable.first_slots(offerings, start=now, now=now, organization=organization)
-
-
 def practitioner(request: HttpRequest, slug: str) -> HttpResponse:
     """One practitioner: who they are and what can be booked with them."""
     known = Prefetch("insurers", Insurer.objects.filter(is_active=True))
@@ -349,7 +379,11 @@ def practitioner(request: HttpRequest, slug: str) -> HttpResponse:
     )
     now = timezone.now()
     firsts = timetable.first_slots(
-        offerings, start=now, now=now, organization=Organization.current(), holder=account(request)
+        offerings,
+        start=now,
+        now=now,
+        organization=current.organization(request),
+        holder=account(request),
     )
     services: dict[int, dict[str, Any]] = {}
     for offering in offerings:

@@ -7,6 +7,7 @@ filter takes the zone: ``{{ appointment.start|local_time:location.zone }}``.
 from __future__ import annotations
 
 import datetime as dt
+import functools
 import zoneinfo
 from collections.abc import Callable
 
@@ -28,7 +29,12 @@ DATE_FORMATS = {
 
 
 def _written(value: dt.date, shape: str) -> str:
-    language = (get_language() or "es").split("-")[0]
+    return _written_in((get_language() or "es").split("-")[0], value, shape)
+
+
+@functools.lru_cache(maxsize=4096)
+def _written_in(language: str, value: dt.date, shape: str) -> str:
+    """The same few days are written on every page, many times. In the language that is active."""
     formats = DATE_FORMATS.get(language, DATE_FORMATS["en"])
     return dateformat.format(value, formats[shape])
 
@@ -50,7 +56,13 @@ def _day(value: dt.date, zone: Zone | None) -> dt.date:
 @register.filter
 def local_time(instant: dt.datetime | None, zone: Zone) -> str:
     """``9:30``"""
-    return dateformat.format(in_zone(instant, zone), "G:i") if instant else ""
+    return _clock(instant, zone) if instant else ""
+
+
+@functools.lru_cache(maxsize=4096)
+def _clock(instant: dt.datetime, zone: Zone) -> str:
+    clock = in_zone(instant, zone)
+    return f"{clock.hour}:{clock.minute:02}"
 
 
 @register.filter
@@ -106,6 +118,13 @@ def when(
     instant: dt.datetime, zone: Zone, show: str = "datetime", name_zone: bool = False
 ) -> SafeString:
     """``<time>`` of an instant. ``show`` is datetime, date, day or time."""
+    return _when(get_language(), instant, zone, show, name_zone)
+
+
+@functools.lru_cache(maxsize=4096)
+def _when(
+    _language: str | None, instant: dt.datetime, zone: Zone, show: str, name_zone: bool
+) -> SafeString:
     shapes: dict[str, Callable[[dt.datetime, Zone], str]] = {
         "datetime": local_datetime,
         "date": local_date,
@@ -125,6 +144,13 @@ def when(
 @register.simple_tag
 def time_range(start: dt.datetime, end: dt.datetime, zone: Zone) -> SafeString:
     """``13:00–14:00`` of ``[start, end)``, read aloud as “13:00 to 14:00”."""
+    return _time_range(get_language(), start, end, zone)
+
+
+@functools.lru_cache(maxsize=4096)
+def _time_range(
+    _language: str | None, start: dt.datetime, end: dt.datetime, zone: Zone
+) -> SafeString:
     return format_html(
         '{}<span aria-hidden="true">–</span><span class="visually-hidden"> {} </span>{}',
         when(start, zone, "time"),

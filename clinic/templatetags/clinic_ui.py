@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import functools
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from html import escape
 from typing import Any
 
 from django import template
 from django.forms import BaseForm, BoundField, CheckboxSelectMultiple, MultiWidget, RadioSelect
+from django.utils.html import format_html
 from django.utils.safestring import SafeString, mark_safe
+from django.utils.text import capfirst
 from django.utils.translation import gettext_lazy as _
 
 register = template.Library()
@@ -38,6 +42,19 @@ STATUSES = {
 @register.filter
 def status_look(status: str) -> StatusLook:
     return STATUSES[str(status)]
+
+
+@register.simple_tag
+def status_mark(status: str) -> SafeString:
+    """components/status.html; written here because an agenda has one in each row."""
+    look = STATUSES[str(status)]
+    return format_html(
+        '<span class="status status-{}"><span class="status-shape" aria-hidden="true">{}</span>'
+        " {}</span>",
+        status,
+        look.shape,
+        look.word,
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +107,44 @@ def initials(name: str) -> str:
     words = [word for word in str(name).split() if word[:1].isalpha() and not word.endswith(".")]
     picked = words[:1] + words[-1:] if len(words) > 1 else words
     return "".join(word[0] for word in picked).upper()
+
+
+@register.simple_tag
+def slot_days(days: Iterable[Any], level: int, hold: bool = False) -> SafeString:
+    """components/slot_times.html; written here because a page of times has hundreds of them."""
+    return mark_safe("".join(_slot_day(day, level, hold) for day in days))  # noqa: S308 (escaped below)
+
+
+def _slot_day(day: Any, level: int, hold: bool) -> str:
+    item = _slot_button if hold else _slot_link
+    note = f'\n<p class="note">{escape(day.note)}</p>' if day.note else ""
+    return (
+        f'<section class="slot-day">\n'
+        f'<h{level} class="slot-day-heading">{escape(capfirst(day.heading))}</h{level}>{note}\n'
+        f'<ul class="slots">{"".join(map(item, day.times))}\n</ul>\n</section>\n'
+    )
+
+
+def _slot_link(time: Any) -> str:
+    return f'\n<li><a class="slot" href="{escape(time.url)}">{_slot_text(time)}</a></li>'
+
+
+def _slot_button(time: Any) -> str:
+    return (
+        '\n<li><button class="slot" type="submit" form="hold" '
+        f'formaction="{escape(time.url)}" name="hold" value="1">{_slot_text(time)}</button></li>'
+    )
+
+
+def _slot_text(time: Any) -> str:
+    more = f'<span class="visually-hidden">{_escaped(time.more)}</span>' if time.more else ""
+    return _escaped(time.text) + more
+
+
+@functools.lru_cache(maxsize=4096)
+def _escaped(text: str) -> str:
+    """The same few clock times and names stand on a page again and again."""
+    return escape(text)
 
 
 @register.filter

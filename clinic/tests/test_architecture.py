@@ -17,7 +17,7 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 APPS = ["accounts", "scheduling", "appointments", "notifications"]
 #: Which modules of ``clinic`` are the catalogue; everything else there is wiring.
 CATALOGUE = {"admin", "apps", "audit", "checks", "fields", "migrations", "models", "templatetags"}
-CATALOGUE |= {"forms", "holiday_calendar", "text", "tests.factories"}
+CATALOGUE |= {"current", "editions", "forms", "holiday_calendar", "text", "tests.factories"}
 WIRING = {"", "admin_site", "asgi", "broker", "celery", "context_processors", "demo", "environment"}
 WIRING |= {"logs", "management", "middleware", "policy", "settings", "tests", "unsent", "urls"}
 WIRING |= {"views", "wsgi"}

@@ -1,0 +1,63 @@
+"""The edition: a mark that changes with everything that decides what can be booked and when.
+
+A process may keep what it read under one edition for as long as the edition stands. A change
+of one of these rows and its new mark are committed together, a mark never comes back, and
+whoever remembers reads the mark before the rows. See docs/decisions/0012-editions.md.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterable
+from typing import Any
+
+from django.apps import apps
+from django.db import models, transaction
+from django.db.models.signals import m2m_changed, post_delete, post_save
+
+
+def renew(**_signal: Any) -> None:
+    """Put a new mark into the clinic's row, in the transaction of the change."""
+    organization = apps.get_model("clinic", "Organization")
+    organization._base_manager.filter(pk=1).update(edition=uuid.uuid4())
+
+
+class EditedQuerySet(models.QuerySet[Any]):
+    """The ways of writing many rows that tell no signal. ``delete`` does."""
+
+    def update(self, **values: Any) -> int:
+        with transaction.atomic():
+            rows = super().update(**values)
+            renew()
+        return rows
+
+    def bulk_create(self, objs: Iterable[Any], *args: Any, **kwargs: Any) -> list[Any]:
+        with transaction.atomic():
+            rows = super().bulk_create(objs, *args, **kwargs)
+            renew()
+        return rows
+
+
+class EditedModel(models.Model):
+    """A row that searches remember: whatever changes it renews the edition.
+
+    Its managers are made of an ``EditedQuerySet``; a test looks.
+    """
+
+    class Meta:
+        abstract = True
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        post_save.connect(renew, sender=cls)
+        post_delete.connect(renew, sender=cls)
+
+    def save_base(self, *args: Any, **kwargs: Any) -> None:
+        # The signal comes inside, so that the row and the mark go together or not at all.
+        with transaction.atomic():
+            super().save_base(*args, **kwargs)
+
+
+def edited_links(through: type[models.Model]) -> None:
+    """The rows of a many-to-many field are remembered too."""
+    m2m_changed.connect(renew, sender=through)
