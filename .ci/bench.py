@@ -95,6 +95,7 @@ class Clinic:
 
     def __init__(self) -> None:
         self.random = random.Random(7)
+        self.number = itertools.count(1)
         self.now = timezone.now().replace(second=0, microsecond=0)
 
     def begin(self) -> None:
@@ -194,7 +195,9 @@ class Clinic:
     def _visit(
         self, person: Practitioner, service: Service, at: dt.datetime, status: str = "booked"
     ) -> Appointment:
+        # Half a million drawn by lot would meet.
         return Appointment(
+            reference=f"{next(self.number):08}",
             patient=self.random.choice(self.patients[1:]),
             practitioner=person,
             service=service,
