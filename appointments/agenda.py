@@ -230,17 +230,18 @@ def days(
     *,
     now: dt.datetime,
     organization: Organization | None = None,
-    firsts: bool = True,
+    details: bool = True,
 ) -> list[Day]:
     """Every day from first to last, both included, in a constant number of queries.
 
-    ``firsts``: whether to look who comes for the first time; else nobody does.
+    ``details``: whether to look who comes for the first time and what can be taken back;
+    a week shows neither.
     """
     edition = (organization or Organization.current()).edition
     known = catalogue(edition)
     schedules = known.schedules_of(practitioner.pk)
-    rows = list(_appointments(practitioner, first, last, known, firsts))
-    back = undoable(rows, Role.PRACTITIONER, now)
+    rows = list(_appointments(practitioner, first, last, known, details))
+    back = undoable(rows, Role.PRACTITIONER, now) if details else set()
     visits = [_visit(a, now, can_undo=a.pk in back) for a in rows]
     free = OpenDays(schedules, first, last, edition)
     zone = schedules[0].location.zone if schedules else _any_zone(visits)
@@ -265,11 +266,11 @@ def _any_zone(visits: Sequence[Visit]) -> zoneinfo.ZoneInfo:
 
 
 def _appointments(
-    practitioner: Practitioner, first: dt.date, last: dt.date, known: Catalogue, firsts: bool
+    practitioner: Practitioner, first: dt.date, last: dt.date, known: Catalogue, details: bool
 ) -> Iterable[Appointment]:
     rows = practitioner.appointments.filter(local_date__range=(first, last))
     rows = rows.select_related("patient")
-    if firsts:
+    if details:
         earlier = Appointment.objects.occupying().filter(
             patient=OuterRef("patient"),
             practitioner=OuterRef("practitioner"),

@@ -71,14 +71,16 @@ def test_a_search_right_after_a_change_asks_as_often_for_thirty(django_assert_nu
 
 
 @pytest.mark.parametrize("visits", [1, 16])
-@pytest.mark.parametrize("page", ["/agenda/2026-11-24/", "/agenda/semana/2026-W48/"])
-def test_the_agenda_asks_twice_for_any_number_of_visits(visits, page, django_assert_num_queries):
+@pytest.mark.parametrize(
+    ("page", "most"), [("/agenda/2026-11-24/", 3), ("/agenda/semana/2026-W48/", 2)]
+)
+def test_the_agenda_asks_as_often_for_any_visits(visits, page, most, django_assert_num_queries):
     offering = new_practice()
     for n in range(visits):
         book(offering=offering, start=NOW + dt.timedelta(days=1, hours=1, minutes=30 * n))
     client = browser(account_of(offering))
     client.get(page)
-    with django_assert_num_queries(EVERY_PAGE + 2):
+    with django_assert_num_queries(EVERY_PAGE + most):
         response = client.get(page)
     row = "#turno-" if "semana" in page else 'id="turno-'
     assert response.content.decode().count(row) == visits

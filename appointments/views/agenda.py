@@ -145,7 +145,7 @@ def week(request: HttpRequest, monday: dt.date) -> HttpResponse:
         monday + 6 * ONE_DAY,
         now=timezone.now(),
         organization=current.organization(request),
-        firsts=False,
+        details=False,
     )
     context = {
         "days": days,
