@@ -229,7 +229,11 @@ def test_after_two_weeks_it_is_over(offer, time_machine):
     assert new_visitor().get(link).status_code == 404
 
 
-@pytest.mark.parametrize("token", ["x", "1:x:y", signing.dumps(1), "%00", "9" * 5000])
+@pytest.mark.parametrize(
+    "token",
+    ["x", "1:x:y", signing.dumps(1), "%00", "9" * 5000],
+    ids=["a letter", "three parts", "signed for something else", "a zero byte", "too long"],
+)
 def test_an_invented_link_leads_nowhere(offer, token):
     answer = new_visitor().get(f"/cuenta/ficha/{token}/")
     assert answer.status_code == 404
