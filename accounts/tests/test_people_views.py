@@ -209,9 +209,9 @@ def test_the_list_asks_the_same_number_of_questions(ana, rows, django_assert_num
     PatientAccessFactory.create_batch(rows, user=ana, relation=Relation.OTHER)
     client = logged_in(ana)
     client.get(FAMILY)
-    # Session, account, the people, when they are of age; the organization and the three
-    # roles for the header.
-    with django_assert_num_queries(8):
+    # Session, account, the people, when they are of age; the organization and the roles
+    # for the header.
+    with django_assert_num_queries(6):
         client.get(FAMILY)
 
 
