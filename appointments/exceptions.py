@@ -135,6 +135,25 @@ class TooManyCancelled(LimitReached):
         super().__init__(sentence % {"times": times, "days": days, "name": practitioner})
 
 
+class TooManyWaiting(LimitReached):
+    code = "too_many_waiting"
+
+    def __init__(self, most: int) -> None:
+        sentence = ngettext_lazy(
+            "You already have %(most)d alert, as many as there can be. End one to add another.",
+            "You already have %(most)d alerts, as many as there can be. End one to add another.",
+            "most",
+        )
+        super().__init__(sentence % {"most": most})
+
+
+class OfferOver(Refusal):
+    """Answered before, let lapse, or its time was needed otherwise."""
+
+    code = "offer_over"
+    sentence = _("We no longer keep this time for you.")
+
+
 class MoveNotAllowed(Refusal):
     code = "not_allowed"
     sentence = _("The appointment has changed in the meantime; this is no longer possible.")

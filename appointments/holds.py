@@ -9,7 +9,7 @@ from django.utils import timezone
 
 from accounts.models import User
 from accounts.roles import Role
-from appointments import availability, locks, occupancy
+from appointments import availability, locks, occupancy, offers
 from appointments.exceptions import MoveNotAllowed, SlotTaken
 from appointments.models import Hold
 from clinic.models import Organization
@@ -38,7 +38,8 @@ def take(
             if held := held_by(user, offering, start, now):
                 return held
             slot = availability.check(offering, start=start, now=now, online=True, holder=user)
-            hold = _new(offering, slot, user, now)
+            length = dt.timedelta(minutes=Organization.current().hold_minutes)
+            hold = _new(offering, slot, user, now, until=min(now + length, slot.start))
             keys = occupancy.wanted_by_hold(hold)
             occupancy.push_aside(keys, now=now, taker=user)
             hold.place = _make_place(user, now)
@@ -56,8 +57,24 @@ def held_by(
     return Hold.objects.live(now).at(offering, start).filter(user=user).first()
 
 
-def _new(offering: ServiceOffering, slot: Slot, user: User, now: dt.datetime) -> Hold:
-    length = dt.timedelta(minutes=Organization.current().hold_minutes)
+def keep_for_offer(
+    *, offering: ServiceOffering, slot: Slot, user: User, until: dt.datetime, now: dt.datetime
+) -> Hold:
+    """Keep what is being offered: it takes none of the account's places.
+
+    Under the caller's lock of the practitioner; IntegrityError when the time is taken.
+    """
+    hold = _new(offering, slot, user, now, until=until)
+    keys = occupancy.wanted_by_hold(hold)
+    occupancy.push_aside(keys, now=now, taker=None)
+    hold.save(force_insert=True)
+    occupancy.claim(hold, keys)
+    return hold
+
+
+def _new(
+    offering: ServiceOffering, slot: Slot, user: User, now: dt.datetime, *, until: dt.datetime
+) -> Hold:
     return Hold(
         user=user,
         practitioner=offering.practitioner,
@@ -67,7 +84,7 @@ def _new(offering: ServiceOffering, slot: Slot, user: User, now: dt.datetime) ->
         end=slot.end,
         buffer_before=offering.buffer_before,
         buffer_after=offering.buffer_after,
-        expires_at=min(now + length, slot.start),
+        expires_at=until,
         created_at=now,
     )
 
@@ -91,14 +108,20 @@ def release(*, hold: Hold) -> bool:
     """Let it go before its time; whether it was still there."""
     with transaction.atomic():
         locks.hold(practitioners=[hold.practitioner_id])
-        _total, by_model = Hold.objects.filter(pk=hold.pk).delete()
-        return bool(by_model.get(Hold._meta.label))
+        there = Hold.objects.filter(pk=hold.pk)
+        was_there = there.exists()
+        offers.lose([hold.pk], now=timezone.now())
+        there.delete()
+        return was_there
 
 
 @locks.retrying
 def sweep(*, now: dt.datetime | None = None) -> int:
-    """Remove what is over; how many. Only housekeeping: nobody waits for it."""
-    over = Hold.objects.expired(now or timezone.now()).order_by("pk")
+    """Remove what is over; how many. Only housekeeping: nobody waits for it.
+
+    What is kept for an offer goes with the offer, under the lock (``freed.sweep``).
+    """
+    over = Hold.objects.expired(now or timezone.now()).filter(offer=None).order_by("pk")
     due = list(over.values_list("pk", flat=True)[:500])
     _total, by_model = Hold.objects.filter(pk__in=due).delete()
     return by_model.get(Hold._meta.label, 0)

@@ -405,6 +405,181 @@ class RuleChange(models.Model):
         return f"{self.about} @{self.at:%Y-%m-%d %H:%M}"
 
 
+class WaitingQuerySet(models.QuerySet["WaitingListEntry"]):
+    def live(self) -> Self:
+        return self.filter(status=WaitingListEntry.Status.WAITING)
+
+    def free_to_be_asked(self) -> Self:
+        """Waiting, and no offer of theirs waits for an answer."""
+        asked = WaitingOffer.objects.filter(entry=models.OuterRef("pk"), is_open=True)
+        return self.live().filter(~models.Exists(asked))
+
+    def with_parts(self) -> Self:
+        return self.select_related(
+            "patient", "service__specialty", "practitioner", "location", "instead_of__location"
+        )
+
+
+class WaitingListEntry(models.Model):
+    """An account that wants to be told when a time becomes free, and which times would do."""
+
+    class Status(models.TextChoices):
+        WAITING = "waiting", _("waiting")
+        ACCEPTED = "accepted", _("took an offer")
+        ENDED = "ended", _("ended")
+
+    public_id = models.UUIDField(default=make_public_id, unique=True, editable=False)
+    user = models.ForeignKey(
+        User, models.CASCADE, related_name="waiting", verbose_name=_("account")
+    )
+    patient = models.ForeignKey(
+        Patient, models.CASCADE, related_name="waiting", verbose_name=_("patient")
+    )
+    service = models.ForeignKey(
+        Service, models.CASCADE, related_name="+", verbose_name=_("service")
+    )
+    practitioner = models.ForeignKey(
+        Practitioner,
+        models.CASCADE,
+        null=True,
+        blank=True,
+        related_name="+",
+        verbose_name=_("practitioner"),
+    )
+    location = models.ForeignKey(
+        Location,
+        models.CASCADE,
+        null=True,
+        blank=True,
+        related_name="+",
+        verbose_name=_("location"),
+    )
+    #: One bit for each day of the week, Monday the lowest.
+    weekdays = models.PositiveSmallIntegerField(default=127)
+    #: One bit for each part of the day: morning, afternoon, evening.
+    parts = models.PositiveSmallIntegerField(default=7)
+    first_day = models.DateField(_("from"))
+    last_day = models.DateField(_("until"))
+    #: The later appointment that is given back when an offer is accepted.
+    instead_of = models.ForeignKey(
+        Appointment,
+        models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="+",
+        verbose_name=_("instead of"),
+    )
+    status = models.CharField(_("state"), max_length=10, choices=Status, default=Status.WAITING)
+    created_at = models.DateTimeField(_("waiting since"))
+
+    objects: ClassVar[WaitingQuerySet] = WaitingQuerySet.as_manager()  # type: ignore[assignment]
+
+    class Meta:
+        verbose_name = _("wish for a time that becomes free")
+        verbose_name_plural = _("waiting list")
+        ordering = ["created_at", "pk"]
+        indexes = [models.Index(fields=["status", "service", "created_at"])]
+
+    def __str__(self) -> str:
+        return f"{self.service_id} @{self.created_at:%Y-%m-%d %H:%M}"
+
+
+class FreedTime(models.Model):
+    """A practitioner's time that became free, until nobody is left who waits for it.
+
+    Written with the change that freed it, so that no worker and no broker can lose it.
+    """
+
+    practitioner = models.ForeignKey(
+        Practitioner, models.CASCADE, related_name="+", verbose_name=_("practitioner")
+    )
+    location = models.ForeignKey(
+        Location, models.CASCADE, related_name="+", verbose_name=_("location")
+    )
+    start = models.DateTimeField(_("start"))
+    end = models.DateTimeField(_("end"))
+    #: Not before then is anybody asked: the change can still be undone.
+    due_at = models.DateTimeField()
+    done_at = models.DateTimeField(null=True)
+
+    class Meta:
+        verbose_name = _("time that became free")
+        verbose_name_plural = _("times that became free")
+        ordering = ["start", "pk"]
+        indexes = [models.Index(fields=["done_at", "due_at"])]
+
+    def __str__(self) -> str:
+        return f"{self.practitioner_id} @{self.start:%Y-%m-%d %H:%M}"
+
+
+class WaitingOffer(models.Model):
+    """A freed time offered to one who waits, and what came of it.
+
+    While it is open a hold of theirs keeps the time. Changes only under the lock of the
+    practitioner; the keys let no time and no entry have two open ones.
+    """
+
+    class Answer(models.TextChoices):
+        NONE = "", _("open")
+        ACCEPTED = "accepted", _("accepted")
+        DECLINED = "declined", _("declined")
+        LAPSED = "lapsed", _("not answered in time")
+        WITHDRAWN = "withdrawn", _("withdrawn")
+
+    public_id = models.UUIDField(default=make_public_id, unique=True, editable=False)
+    entry = models.ForeignKey(
+        WaitingListEntry, models.CASCADE, related_name="offers", verbose_name=_("wish")
+    )
+    freed = models.ForeignKey(FreedTime, models.CASCADE, related_name="offers")
+    hold = models.OneToOneField(Hold, models.SET_NULL, null=True, related_name="offer")
+    practitioner = models.ForeignKey(
+        Practitioner, models.CASCADE, related_name="+", verbose_name=_("practitioner")
+    )
+    service = models.ForeignKey(
+        Service, models.CASCADE, related_name="+", verbose_name=_("service")
+    )
+    location = models.ForeignKey(
+        Location, models.CASCADE, related_name="+", verbose_name=_("location")
+    )
+    start = models.DateTimeField(_("start"))
+    end = models.DateTimeField(_("end"))
+    offered_at = models.DateTimeField(_("offered"))
+    expires_at = models.DateTimeField(_("kept until"))
+    #: True or nothing: a key over nothing lets any number of closed ones be.
+    is_open = models.BooleanField(null=True, default=True, editable=False)
+    answer = models.CharField(_("answer"), max_length=10, choices=Answer, blank=True)
+    answered_at = models.DateTimeField(_("answered"), null=True, blank=True)
+    #: What it became.
+    appointment = models.OneToOneField(
+        Appointment,
+        models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="+",
+        verbose_name=_("appointment"),
+    )
+
+    class Meta:
+        verbose_name = _("offer of a freed time")
+        verbose_name_plural = _("offers of freed times")
+        ordering = ["-offered_at", "-pk"]
+        indexes = [models.Index(fields=["is_open", "expires_at"])]
+        constraints = [
+            models.UniqueConstraint(fields=["freed", "is_open"], name="one_open_offer_per_time"),
+            models.UniqueConstraint(fields=["entry", "is_open"], name="one_open_offer_per_entry"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.practitioner_id} @{self.start:%Y-%m-%d %H:%M}"
+
+    @property
+    def zone(self) -> zoneinfo.ZoneInfo:
+        return self.location.zone
+
+    def is_live(self, now: dt.datetime) -> bool:
+        return bool(self.is_open) and self.expires_at > now
+
+
 def cells_of(interval: Interval) -> range:
     """The numbers of the five-minute cells that the interval touches."""
     return range(interval[0] // CELL_MINUTES, -(-interval[1] // CELL_MINUTES))

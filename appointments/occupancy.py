@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from django.db.models import Q
 
 from accounts.models import User
+from appointments import offers
 from appointments.models import Appointment, Hold, OccupancyCell, Resource, cells_of
 from scheduling.intervals import to_minute
 
@@ -75,7 +76,8 @@ def push_aside(
 ) -> None:
     """Remove the holds in these cells that are over, and those of the taker's own account.
 
-    ``before_any_hold``: all of them. Under the practitioner's lock.
+    What was offered with such a hold is over too. ``before_any_hold``: all of them. Under the
+    practitioner's lock.
     """
     theirs = {(pk, cell) for resource, pk, cell in keys if resource == Resource.PRACTITIONER}
     if not theirs:
@@ -89,7 +91,9 @@ def push_aside(
     ).values_list("resource_id", "cell", "hold_id")
     if in_the_way := sorted({hold for pk, cell, hold in rows if (pk, cell) in theirs}):
         weaker = Q() if before_any_hold else Q(expires_at__lte=now) | Q(user=taker)
-        Hold.objects.filter(weaker, pk__in=in_the_way).delete()
+        gone = list(Hold.objects.filter(weaker, pk__in=in_the_way).values_list("pk", flat=True))
+        offers.lose(gone, now=now)
+        Hold.objects.filter(pk__in=gone).delete()
 
 
 def claim(taker: Appointment | Hold, keys: Iterable[CellKey]) -> None:

@@ -1,9 +1,15 @@
-"""The one signal of the clinic."""
+"""The two signals of the clinic. Both are sent inside the transaction of the change.
+
+A receiver that fails undoes the change: write rows, send nothing.
+"""
 
 from django.dispatch import Signal
 
-#: Sent by ``appointments.store`` inside the transaction of every change.
+#: Sent by ``appointments.store`` with every change of an appointment.
 #: Arguments: ``appointment`` (as it is now), ``event`` (its AppointmentEvent) and
 #: ``tell_at`` (when people are to be told; missing or None: at once).
-#: A receiver that fails undoes the change: write rows, send nothing.
 appointment_changed = Signal()
+
+#: Sent by ``appointments.offers`` when a freed time is offered to somebody who waits, and
+#: when the offer is over. Argument: ``offer`` (as it is now).
+offer_changed = Signal()

@@ -1,6 +1,6 @@
 """The one door through which appointments are written.
 
-Row, cells, busy days, event and signal go together or not at all. Only
+Row, cells, busy days, event, freed time and signal go together or not at all. Only
 ``appointments.services`` and ``appointments.imports`` call this.
 """
 
@@ -13,7 +13,7 @@ from typing import Any
 from django.db import models, transaction
 
 from accounts.roles import Actor
-from appointments import busy_days, occupancy
+from appointments import busy_days, occupancy, waiting
 from appointments.models import Appointment, AppointmentEvent
 from appointments.signals import appointment_changed
 from appointments.transitions import RESTORING, Verb
@@ -118,6 +118,7 @@ def _tell(
         before=before,
         after=after,
     )
+    waiting.follow(appointment, event, was=before.get("status"), tell_at=tell_at)
     appointment_changed.send(
         sender=Appointment, appointment=appointment, event=event, tell_at=tell_at
     )

@@ -6,7 +6,7 @@ from celery import shared_task
 from django.utils import timezone
 
 from accounts.roles import Actor
-from appointments import holds, services
+from appointments import freed, holds, services
 from appointments.exceptions import Refusal
 from appointments.models import Appointment
 from appointments.transitions import Status
@@ -33,3 +33,9 @@ def expire_requests() -> int:
 def forget_ended_holds() -> int:
     """Remove the holds that are over; they stand in nobody's way before that either."""
     return holds.sweep()
+
+
+@shared_task
+def offer_freed_time() -> int:
+    """Offer freed time to those who wait for it; end the offers that nobody answered."""
+    return freed.sweep()

@@ -33,7 +33,11 @@ OURS = frozenset({"clinic", "accounts", "scheduling", "appointments", "notificat
 
 #: The start page and the sidebar, in the order of a manager's day.
 GROUPS: list[tuple[str, str | Promise, list[str]]] = [
-    ("appointments", _("Appointments"), ["Appointment", "Hold"]),
+    (
+        "appointments",
+        _("Appointments"),
+        ["Appointment", "Hold", "WaitingListEntry", "WaitingOffer"],
+    ),
     ("people", _("People"), ["Patient", "Practitioner", "Receptionist", "User"]),
     ("time", _("Times"), ["Schedule", "TimeOff", "Closure"]),
     ("offer", _("The clinic"), ["Organization", "Location", "Specialty", "Service", "Insurer"]),

@@ -170,6 +170,12 @@ class Organization(models.Model):
         validators=[MinValueValidator(1), MaxValueValidator(60)],
         help_text=_("While somebody fills in the form, nobody else can take it."),
     )
+    offer_minutes = models.PositiveSmallIntegerField(
+        _("a freed time is kept for whoever is offered it (minutes)"),
+        default=60,
+        validators=[MinValueValidator(10), MaxValueValidator(60 * 24)],
+        help_text=_("Then the next one on the waiting list is asked."),
+    )
     most_ahead = models.PositiveSmallIntegerField(
         _("appointments ahead for one patient"),
         default=10,

@@ -248,6 +248,11 @@ CELERY_BEAT_SCHEDULE = {
         "schedule": 300.0,
         "options": {"expires": 300},
     },
+    "offer-freed-time": {
+        "task": "appointments.tasks.offer_freed_time",
+        "schedule": 20.0,
+        "options": {"expires": 60},
+    },
     "forget-ended-holds": {
         "task": "appointments.tasks.forget_ended_holds",
         "schedule": 300.0,

@@ -13,6 +13,7 @@ from typing import Any
 
 from django.db import connection
 
+from appointments import integrity_offers
 from appointments.exceptions import Refusal
 from appointments.integrity import breaches, busy, held
 from appointments.models import Appointment
@@ -35,9 +36,10 @@ def hours() -> Iterator[dt.datetime]:
 
 
 def problems() -> list[str]:
-    """What ``check_integrity`` finds of the appointments and of the holds."""
+    """What ``check_integrity`` finds of the appointments, of the holds and of the offers."""
     counts: Counter[str] = Counter()
-    return [str(breach) for breach in (*breaches(counts), *busy(counts), *held(counts))]
+    found = (*breaches(counts), *busy(counts), *held(counts), *integrity_offers.breaches(counts))
+    return [str(breach) for breach in found]
 
 
 def together(deeds: Sequence[Deed], *, patience: float = 120) -> list[Any]:

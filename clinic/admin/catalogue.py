@@ -42,6 +42,7 @@ class OrganizationAdmin(ClinicAdmin):
             {
                 "fields": [
                     "hold_minutes",
+                    "offer_minutes",
                     "most_ahead",
                     "most_cancelled",
                     "most_cancelled_days",

@@ -18,6 +18,7 @@ from appointments.integrity import breaches, busy
 from appointments.models import Appointment, RuleChange
 from appointments.tests.factories import NOW, at, book, desk
 from appointments.tests.practice import doctor_of, new_practice, second_place
+from appointments.tests.waiting import waits
 from appointments.undo import RulesChangedSince, TooLateToUndo, undo
 from notifications import integrity as messages
 from notifications.models import Kind, Notification, State
@@ -282,6 +283,18 @@ def test_a_move_undone_and_moved_again():
     assert later.rescheduled_from == visit
     assert later.calendar_sequence > visit.calendar_sequence
     assert problems() == []
+
+
+def test_a_wish_to_come_earlier_goes_back_with_the_appointment():
+    offering = new_practice()
+    visit = visit_of(offering)
+    entry = waits(offering, visit.patient.accesses.get().user, instead_of=visit)
+    made = block(offering, answer(ask(offering), Hit.MOVE))
+    entry.refresh_from_db()
+    assert entry.instead_of == Appointment.objects.get(rescheduled_from=visit)
+    take_back(made, offering)
+    entry.refresh_from_db()
+    assert (entry.instead_of, entry.status) == (visit, "waiting")
 
 
 def test_a_request_undone_is_a_request_again():

@@ -8,6 +8,7 @@ from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
 
 from appointments import integrity as of_appointments
+from appointments import integrity_offers as of_offers
 from notifications import integrity as of_messages
 
 
@@ -22,6 +23,7 @@ class Command(BaseCommand):
             of_appointments.busy(counts),
             of_appointments.held(counts),
             of_appointments.own_records(counts),
+            of_offers.breaches(counts),
             of_messages.breaches(counts, now=timezone.now()),
         ):
             found += 1

@@ -1,0 +1,312 @@
+"""Freed time goes to those who wait for it: one offer at a time, the best match first.
+
+The rows of ``FreedTime`` say what is left to do, so a worker that dies and a broker that is
+away delay and lose nothing. All steps lock the practitioner, look and write.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import logging
+from collections.abc import Iterator, Sequence
+
+from django.db import IntegrityError, transaction
+from django.db.models import Exists, OuterRef, Q
+from django.utils import timezone
+
+from accounts.models import Patient
+from accounts.roles import Actor
+from appointments import holds, limits, locks, offers, services, waiting
+from appointments.availability import free_slots
+from appointments.exceptions import LimitReached, MoveNotAllowed, OfferingWithdrawn, OfferOver
+from appointments.models import Appointment, FreedTime, Hold, WaitingListEntry, WaitingOffer
+from appointments.transitions import UPCOMING
+from clinic.models import Organization
+from scheduling.models import ServiceOffering
+from scheduling.selectors import booking_rules
+from scheduling.slots import Slot
+
+log = logging.getLogger(__name__)
+
+#: On the clock of the location: nobody is written to at night.
+DAYTIME = (dt.time(8), dt.time(21))
+#: A shorter time to answer is not worth a mail.
+LEAST = dt.timedelta(minutes=10)
+
+Answer = WaitingOffer.Answer
+
+
+def sweep(*, now: dt.datetime | None = None) -> int:
+    """Offer what waits to be offered, end what nobody answered; how many offers were made."""
+    now = now or timezone.now()
+    over = WaitingListEntry.objects.live().filter(last_day__lt=now.date() - dt.timedelta(days=1))
+    over.update(status=WaitingListEntry.Status.ENDED)
+    asked = WaitingOffer.objects.filter(freed=OuterRef("pk"), is_open=True, expires_at__gt=now)
+    due = FreedTime.objects.filter(~Exists(asked), done_at=None, due_at__lte=now)
+    found = list(due.order_by("start", "pk").values_list("pk", flat=True)[:500])
+    return sum(_offer_quietly(pk, now) for pk in found)
+
+
+def _offer_quietly(freed: int, now: dt.datetime) -> bool:
+    """One that goes wrong is left for the next sweep, and delays no other."""
+    try:
+        return offer_next(freed, now=now) is not None
+    except Exception:
+        log.exception("Freed time %s could not be offered", freed)
+        return False
+
+
+@locks.retrying
+def offer_next(freed: int, *, now: dt.datetime | None = None) -> WaitingOffer | None:
+    """Offer this time to the next who waits for it, or None: asked already, or nobody left."""
+    now = now or timezone.now()
+    try:
+        with transaction.atomic():
+            time = FreedTime.objects.select_related("location").filter(pk=freed).first()
+            if time is None:
+                return None
+            locks.hold(practitioners=[time.practitioner_id])
+            if not FreedTime.objects.filter(pk=freed, done_at=None, due_at__lte=now).exists():
+                return None
+            for open_ in time.offers.filter(is_open=True).select_related("location"):
+                if open_.is_live(now):
+                    return None
+                offers.close(open_, Answer.LAPSED, now=now)
+            return _offer(time, now)
+    except IntegrityError:
+        # The key has spoken: somebody wrote past the lock. The next sweep looks again.
+        return None
+
+
+def _offer(time: FreedTime, now: dt.datetime) -> WaitingOffer | None:
+    clock = now.astimezone(time.location.zone).time()
+    if not DAYTIME[0] <= clock < DAYTIME[1] and time.end > now:
+        return None
+    for entry, offering, slot in _matches(time, now):
+        until = _until(offering, slot, now)
+        if until < now + LEAST or not _is_still_wanted(entry, offering, slot, now):
+            continue
+        hold = holds.keep_for_offer(
+            offering=offering, slot=slot, user=entry.user, until=until, now=now
+        )
+        return offers.open_(
+            WaitingOffer(
+                entry=entry,
+                freed=time,
+                hold=hold,
+                practitioner=offering.practitioner,
+                service=offering.service,
+                location=offering.location,
+                start=slot.start,
+                end=slot.end,
+                offered_at=now,
+                expires_at=until,
+            )
+        )
+    if not _is_being_booked(time, now):
+        _leave(time, now)
+    return None
+
+
+def _until(offering: ServiceOffering, slot: Slot, now: dt.datetime) -> dt.datetime:
+    """Not so long that it could no longer be booked online."""
+    organization = Organization.current()
+    length = dt.timedelta(minutes=organization.offer_minutes)
+    return min(now + length, slot.start - booking_rules(offering, organization).min_notice)
+
+
+def _matches(
+    time: FreedTime, now: dt.datetime
+) -> Iterator[tuple[WaitingListEntry, ServiceOffering, Slot]]:
+    """Who could have it, first come first; each with the first time that would do.
+
+    Nobody is asked twice for the same time, whatever they answered.
+    """
+    offerings = list(
+        ServiceOffering.objects.online()
+        .with_parts()
+        .filter(schedule__practitioner=time.practitioner_id, schedule__location=time.location_id)
+    )
+    if not offerings or time.end <= now:
+        return
+    entries = _asking_for(time, offerings)
+    if not entries:
+        return
+    slots = _slots(time, offerings, now)
+    by_service = {offering.service_id: offering for offering in offerings}
+    for entry in entries:
+        offering = by_service[entry.service_id]
+        asked = set(
+            WaitingOffer.objects.filter(
+                entry=entry, practitioner=time.practitioner_id, location=time.location_id
+            ).values_list("start", flat=True)
+        )
+        for slot in slots:
+            wanted = slot.offering_id == offering.pk and slot.start not in asked
+            if wanted and waiting.would_do(entry, slot.start.astimezone(time.location.zone)):
+                yield entry, offering, slot
+                break
+
+
+def _asking_for(time: FreedTime, offerings: Sequence[ServiceOffering]) -> list[WaitingListEntry]:
+    day = time.start.astimezone(time.location.zone).date()
+    near = dt.timedelta(days=1)
+    asked = WaitingOffer.objects.filter(entry=OuterRef("pk"), freed=time)
+    return list(
+        WaitingListEntry.objects.free_to_be_asked()
+        .filter(
+            ~Exists(asked),
+            Q(practitioner=None) | Q(practitioner=time.practitioner_id),
+            Q(location=None) | Q(location=time.location_id),
+            service__in=[offering.service_id for offering in offerings],
+            first_day__lte=day + near,
+            last_day__gte=day - near,
+        )
+        .select_related("user", "patient", "instead_of")
+        .order_by("created_at", "pk")
+    )
+
+
+def _slots(time: FreedTime, offerings: Sequence[ServiceOffering], now: dt.datetime) -> list[Slot]:
+    """What the search shows to everybody and could not show before this time was free.
+
+    What begins where the freed time does comes first.
+    """
+    longest = dt.timedelta(minutes=max(offering.minutes for offering in offerings))
+    found = free_slots(offerings, start=time.start - longest, end=time.end, now=now)
+    touching = [slot for slot in found if slot.end > time.start]
+    return sorted(touching, key=lambda slot: (abs(slot.start - time.start), slot.start))
+
+
+def _is_still_wanted(
+    entry: WaitingListEntry, offering: ServiceOffering, slot: Slot, now: dt.datetime
+) -> bool:
+    """Under the account's lock: still waiting, and nothing that accepting would stumble over."""
+    locks.hold(accounts=[entry.user_id])
+    if not WaitingListEntry.objects.free_to_be_asked().filter(pk=entry.pk).exists():
+        return False
+    patient = Patient.objects.of(entry.user).filter(pk=entry.patient_id, is_active=True).first()
+    if patient is None or not entry.user.is_active:
+        return False
+    theirs = Appointment.objects.occupying().filter(patient=patient)
+    theirs = theirs.overlapping(slot.start, slot.end)
+    old = entry.instead_of
+    stays = old is not None and old.practitioner_id == offering.schedule.practitioner_id
+    if not stays and not services.may_book_online(offering, patient):
+        return False
+    if old:
+        if old.state not in UPCOMING or not services.can_move(old, now):
+            return False
+        return not theirs.exclude(pk=old.pk).exists()
+    try:
+        organization = Organization.current()
+        limits.check(patient, offering.practitioner, now=now, organization=organization)
+    except LimitReached:
+        return False
+    return not theirs.exists()
+
+
+def _is_being_booked(time: FreedTime, now: dt.datetime) -> bool:
+    """Somebody fills in the form for it; if they let it go, it is still to be offered."""
+    around = Hold.objects.live(now).filter(practitioner=time.practitioner_id)
+    return around.filter(start__lt=time.end, end__gt=time.start).exists()
+
+
+def _leave(time: FreedTime, now: dt.datetime) -> None:
+    """Nobody is left who waits for it: it is free for everybody."""
+    if time.offers.exists():
+        FreedTime.objects.filter(pk=time.pk).update(done_at=now)
+    else:
+        time.delete()
+
+
+# --- the answer -----------------------------------------------------------------------
+
+
+@locks.retrying
+def accept(*, offer: WaitingOffer, by: Actor, now: dt.datetime | None = None) -> Appointment:
+    """Take what is offered, and give the later appointment back; both or neither.
+
+    Again returns what it made the first time. Refuses OfferOver, and as ``services.book``
+    and ``services.reschedule`` do; MoveNotAllowed also to any other account.
+    """
+    now = now or timezone.now()
+    with transaction.atomic():
+        current = _locked(offer)
+        if current.appointment:
+            return current.appointment
+        if not current.is_live(now):
+            raise OfferOver
+        entry = WaitingListEntry.objects.select_for_update().get(pk=current.entry_id)
+        theirs = Patient.objects.of(entry.user).filter(pk=entry.patient_id)
+        if by.user != entry.user or not theirs.exists():
+            raise MoveNotAllowed
+        offers.close(current, Answer.ACCEPTED, now=now)
+        made = _take(current, entry, by, now)
+        WaitingOffer.objects.filter(pk=current.pk).update(appointment=made)
+        WaitingListEntry.objects.filter(pk=entry.pk).update(status=WaitingListEntry.Status.ACCEPTED)
+        return made
+
+
+def _locked(offer: WaitingOffer) -> WaitingOffer:
+    """As it is now, with everything held that answering it may touch, in the order of locks."""
+    entry = WaitingListEntry.objects.select_related("instead_of").get(pk=offer.entry_id)
+    old = entry.instead_of
+    locks.hold(
+        practitioners=[offer.practitioner_id, *([old.practitioner_id] if old else [])],
+        rooms=[old.room_id] if old and old.room_id else [],
+        patients=[entry.patient_id],
+        accounts=[entry.user_id],
+    )
+    found: WaitingOffer = WaitingOffer.objects.select_related("location", "appointment").get(
+        pk=offer.pk
+    )
+    return found
+
+
+def offering_of(offer: WaitingOffer) -> ServiceOffering | None:
+    """What is offered as it can be booked now."""
+    online = ServiceOffering.objects.online().with_parts()
+    return online.filter(
+        service=offer.service_id,
+        schedule__practitioner=offer.practitioner_id,
+        schedule__location=offer.location_id,
+    ).first()
+
+
+def _take(offer: WaitingOffer, entry: WaitingListEntry, by: Actor, now: dt.datetime) -> Appointment:
+    offering = offering_of(offer)
+    if offering is None:
+        raise OfferingWithdrawn
+    old = entry.instead_of
+    if old and old.state in UPCOMING:
+        return services.reschedule(
+            appointment=old,
+            offering=offering,
+            start=offer.start,
+            by=by,
+            same_day_ok=True,
+            now=now,
+        )
+    return services.book(
+        offering=offering,
+        patient=entry.patient,
+        start=offer.start,
+        by=by,
+        same_day_ok=True,
+        now=now,
+    )
+
+
+@locks.retrying
+def decline(*, offer: WaitingOffer, now: dt.datetime | None = None) -> None:
+    """No, thank you: the next one is asked. Refuses OfferOver; twice is once."""
+    now = now or timezone.now()
+    with transaction.atomic():
+        locks.hold(practitioners=[offer.practitioner_id])
+        current = WaitingOffer.objects.select_related("location").get(pk=offer.pk)
+        if current.answer == Answer.DECLINED:
+            return
+        if not current.is_live(now):
+            raise OfferOver
+        offers.close(current, Answer.DECLINED, now=now)

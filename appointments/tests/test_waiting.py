@@ -1,0 +1,536 @@
+"""Who waits, what becomes free, and who is offered it: one at a time, in order."""
+
+import datetime as dt
+
+import pytest
+from django.utils import translation
+
+from accounts.models import PatientAccess
+from accounts.roles import Actor
+from accounts.tests.factories import PatientFactory, patient_user
+from appointments import availability, freed, holds, offers, services, tasks, waiting
+from appointments.exceptions import (
+    MoveNotAllowed,
+    OfferOver,
+    SlotHeld,
+    TooLateToMove,
+    TooManyWaiting,
+)
+from appointments.models import FreedTime, Hold, WaitingListEntry, WaitingOffer
+from appointments.tests.factories import NOW, at, book, desk
+from appointments.tests.practice import doctor_of
+from appointments.tests.race import problems
+from appointments.tests.waiting import actor, frees, left, offered, waits
+from clinic.models import Organization
+from scheduling.models import ServiceOffering
+from scheduling.tests.factories import ServiceOfferingFactory, open_offering
+
+pytestmark = pytest.mark.django_db
+
+HOUR = dt.timedelta(hours=1)
+OVER = NOW + HOUR
+Answer = WaitingOffer.Answer
+
+
+@pytest.fixture
+def offering() -> ServiceOffering:
+    Organization.current()
+    return open_offering()
+
+
+def starts(offering, user=None, *, now=NOW):
+    """What the search shows of tomorrow from ten to eleven."""
+    parts = ServiceOffering.objects.with_parts().filter(pk=offering.pk)
+    found = availability.free_slots(list(parts), start=at(10), end=at(11), now=now, holder=user)
+    return [slot.start for slot in found]
+
+
+def asked(*, now=NOW):
+    """Whose turn it is after one sweep."""
+    freed.sweep(now=now)
+    live = WaitingOffer.objects.filter(is_open=True, expires_at__gt=now)
+    return [offer.entry for offer in live.select_related("entry")]
+
+
+# --- waiting ---------------------------------------------------------------------------
+
+
+def test_the_same_wish_again_is_the_same_entry(offering):
+    user = patient_user()
+    first = waits(offering, user)
+    assert waits(offering, user, now=NOW + HOUR) == first
+    assert waits(offering, user, parts=[0]) != first
+    assert first.last_day == NOW.date() + dt.timedelta(days=90)
+
+
+def test_an_account_waits_for_five_times_at_most(offering):
+    user = patient_user()
+    wishes = [waits(offering, user, weekdays=[day]) for day in range(waiting.MOST)]
+    with translation.override("en"), pytest.raises(TooManyWaiting, match="already have 5 alerts"):
+        waits(offering, user, weekdays=[6])
+    waiting.end(entry=wishes[0], now=NOW)
+    assert waits(offering, user, weekdays=[6]).status == "waiting"
+
+
+def test_nobody_waits_for_somebody_elses_patient(offering):
+    with pytest.raises(MoveNotAllowed):
+        waits(offering, patient=PatientFactory.create())
+
+
+def test_only_an_appointment_that_can_be_moved_can_be_replaced(offering):
+    user = patient_user()
+    patient = user.patient_accesses.get().patient
+    visit = book(offering=offering, patient=patient, start=at(10, days=3))
+    entry = waits(offering, user, instead_of=visit)
+    assert entry.last_day == at(10, days=3).date()
+    with pytest.raises(TooLateToMove):
+        waits(offering, user, instead_of=visit, now=at(9, days=3))
+    services.cancel(appointment=visit, by=desk(), reason="x", now=NOW)
+    with pytest.raises(MoveNotAllowed):
+        waits(offering, user, instead_of=visit)
+
+
+@pytest.mark.parametrize(
+    ("wish", "start", "fits"),
+    [
+        ({}, at(10), True),
+        ({"weekdays": [1]}, at(10), True),
+        ({"weekdays": [0, 2]}, at(10), False),
+        ({"parts": [0]}, at(11, 30), True),
+        ({"parts": [0]}, at(12), False),
+        ({"parts": [1]}, at(12), True),
+        ({"parts": [1]}, at(18), False),
+        ({"parts": [2]}, at(18), True),
+        ({"first_day": at(0, days=2).date()}, at(10), False),
+        ({"first_day": at(0, days=1).date()}, at(10), True),
+        ({"last_day": at(0, days=1).date()}, at(10), True),
+        ({"last_day": at(0, days=0).date()}, at(10), False),
+    ],
+)
+def test_which_times_would_do(offering, wish, start, fits):
+    assert waiting.would_do(waits(offering, **wish), start) is fits
+
+
+# --- what becomes free -----------------------------------------------------------------
+
+
+def test_whatever_gives_time_up_notes_it(offering):
+    frees(offering)
+    moved = book(offering=offering, start=at(12))
+    services.reschedule(
+        appointment=moved, offering=offering, start=at(14), by=desk(), same_day_ok=True, now=NOW
+    )
+    assert list(FreedTime.objects.values_list("start", "end", "due_at")) == [
+        (at(10), at(10, 30), NOW),
+        (at(12), at(12, 30), NOW),
+    ]
+
+
+def test_what_is_over_frees_nothing(offering):
+    visit = book(offering=offering)
+    services.mark_no_show(appointment=visit, by=desk(), now=at(11))
+    assert FreedTime.objects.count() == 0
+
+
+def test_while_it_can_be_undone_nobody_is_asked(offering):
+    waits(offering)
+    frees(offering, tell_at=NOW + dt.timedelta(minutes=10))
+    assert asked() == []
+    assert len(asked(now=NOW + dt.timedelta(minutes=10))) == 1
+
+
+def test_with_nobody_waiting_nothing_is_left_to_do(offering):
+    frees(offering)
+    assert freed.sweep(now=NOW) == 0
+    assert FreedTime.objects.count() == 0
+
+
+# --- the offer -------------------------------------------------------------------------
+
+
+def test_the_time_is_kept_and_shown_to_nobody_else(offering):
+    user = patient_user()
+    offer = offered(offering, user)
+    assert (offer.start, offer.end, offer.expires_at) == (at(10), at(10, 30), OVER)
+    hold = Hold.objects.get()
+    assert (hold.user, hold.place, hold.expires_at) == (user, None, OVER)
+    assert at(10) not in starts(offering)
+    assert at(10) in starts(offering, user)
+    with pytest.raises(SlotHeld):
+        book(offering=offering)
+    assert problems() == []
+
+
+def test_whoever_waits_longest_is_asked_first_and_alone(offering):
+    later = waits(offering, now=NOW + dt.timedelta(minutes=1))
+    first = waits(offering)
+    frees(offering)
+    now = NOW + dt.timedelta(minutes=2)
+    assert asked(now=now) == [first]
+    assert asked(now=now) == [first]
+    assert asked(now=now + HOUR) == [later]
+    assert asked(now=now + 2 * HOUR) == []
+    assert list(WaitingOffer.objects.order_by("pk").values_list("answer", flat=True)) == [
+        Answer.LAPSED,
+        Answer.LAPSED,
+    ]
+    assert left() == 0
+    assert at(10) in starts(offering, now=now + 2 * HOUR)
+    assert problems() == []
+
+
+def test_the_best_match_is_who_wants_that_time(offering):
+    other = open_offering()
+    waits(offering, parts=[1])
+    waits(other)
+    waits(offering, practitioner=other.practitioner)
+    waits(offering, location=other.location)
+    waits(offering, first_day=at(0, days=2).date())
+    fits = waits(
+        offering, practitioner=offering.practitioner, location=offering.location, parts=[0]
+    )
+    frees(offering)
+    assert asked() == [fits]
+
+
+def test_a_longer_service_is_offered_where_it_fits(offering):
+    long = ServiceOfferingFactory.create(schedule=offering.schedule, duration=60)
+    book(offering=offering, start=at(10, 30))
+    book(offering=offering, start=at(9, 30))
+    entry = waits(long)
+    frees(offering)
+    assert asked() == []
+    frees(offering, start=at(11))
+    assert left() == 1
+    assert asked() == [entry]
+    assert entry.offers.get().start == at(11)
+
+
+def test_after_an_answer_the_next_is_asked(offering):
+    offer = offered(offering)
+    after = waits(offering)
+    freed.decline(offer=offer, now=NOW)
+    freed.decline(offer=offer, now=NOW)
+    assert Hold.objects.count() == 0
+    assert asked() == [after]
+    assert problems() == []
+
+
+def test_nobody_is_asked_twice_for_one_time(offering):
+    offer = offered(offering)
+    freed.decline(offer=offer, now=NOW)
+    frees(offering)
+    assert asked() == []
+    frees(offering, start=at(11))
+    assert asked() == [offer.entry]
+
+
+def test_who_could_not_take_it_is_not_asked(offering):
+    Organization.objects.update(most_ahead=1)
+    busy, gone, full = patient_user(), patient_user(), patient_user()
+    for user in (busy, gone, full):
+        waits(offering, user)
+    elsewhere = open_offering()
+    book(offering=elsewhere, patient=busy.patient_accesses.get().patient, start=at(10))
+    book(offering=elsewhere, patient=full.patient_accesses.get().patient, start=at(10, days=9))
+    PatientAccess.objects.filter(user=gone).update(ended_at=NOW)
+    frees(offering)
+    assert asked() == []
+
+
+def test_what_is_for_known_patients_is_offered_to_them_alone():
+    offering = open_offering(known_only=True)
+    known, user = patient_user(), patient_user()
+    waits(offering, user)
+    entry = waits(offering, known)
+    seen = book(offering=offering, patient=known.patient_accesses.get().patient, start=at(9))
+    services.mark_arrived(appointment=seen, by=desk(), now=at(9))
+    services.mark_fulfilled(appointment=seen, by=doctor_of(offering), now=at(9))
+    frees(offering, start=at(10, days=3))
+    assert asked(now=at(9)) == [entry]
+
+
+@pytest.mark.parametrize("change", ["closed", "offline"])
+def test_what_cannot_be_booked_is_not_offered(offering, change):
+    waits(offering)
+    frees(offering)
+    if change == "closed":
+        offering.schedule.hours.all().delete()
+    else:
+        ServiceOffering.objects.update(is_online=False)
+    assert asked() == []
+    assert left() == 0
+
+
+def test_too_late_to_be_booked_is_too_late_to_be_offered(offering):
+    """An hour's notice, and ten minutes to answer."""
+    waits(offering)
+    frees(offering)
+    assert asked(now=at(8, 51)) == []
+    assert left() == 0
+
+
+def test_an_offer_ends_with_the_last_moment_to_book(offering):
+    waits(offering)
+    frees(offering)
+    (entry,) = asked(now=at(8, 30))
+    assert entry.offers.get().expires_at == at(9)
+
+
+def test_nobody_is_written_to_at_night(offering):
+    waits(offering)
+    frees(offering, start=at(16, days=2))
+    for now in (at(21, days=0), at(3), at(7, 59)):
+        assert asked(now=now) == []
+    assert len(asked(now=at(8))) == 1
+
+
+def test_what_somebody_is_booking_is_offered_if_they_let_it_go(offering):
+    entry = waits(offering)
+    frees(offering)
+    hold = holds.take(offering=offering, start=at(10), user=patient_user(), now=NOW)
+    assert asked() == []
+    assert left() == 1
+    holds.release(hold=hold)
+    assert asked() == [entry]
+
+
+def test_what_was_booked_meanwhile_is_not_offered(offering):
+    waits(offering)
+    frees(offering)
+    book(offering=offering)
+    assert asked() == []
+    assert left() == 0
+
+
+def test_a_worker_that_dies_loses_nothing_and_delays_no_other(offering, monkeypatch, caplog):
+    first, other = waits(offering), waits(open_offering())
+    frees(offering)
+    open_ = offers.open_
+
+    def dies(offer):
+        if offer.entry == first:
+            raise RuntimeError
+        return open_(offer)
+
+    monkeypatch.setattr(offers, "open_", dies)
+    frees(other.service.offerings.get())
+    assert asked() == [other]
+    assert "could not be offered" in caplog.text
+    assert (Hold.objects.count(), left()) == (1, 2)
+    monkeypatch.undo()
+    assert set(asked()) == {first, other}
+    assert problems() == []
+
+
+def test_the_clock_calls_the_sweep_by_its_name(offering, time_machine, settings):
+    time_machine.move_to(NOW, tick=False)
+    waits(offering)
+    frees(offering)
+    assert tasks.offer_freed_time() == 1
+    assert tasks.offer_freed_time() == 0
+    scheduled = {entry["task"] for entry in settings.CELERY_BEAT_SCHEDULE.values()}
+    assert tasks.offer_freed_time.name in scheduled
+
+
+# --- the answer ------------------------------------------------------------------------
+
+
+def test_accepting_books_and_ends_the_wish(offering):
+    offer = offered(offering)
+    made = freed.accept(offer=offer, by=actor(offer), now=NOW)
+    assert (made.start, made.patient, made.status) == (at(10), offer.entry.patient, "booked")
+    offer.refresh_from_db()
+    assert (offer.answer, offer.appointment, offer.is_open) == (Answer.ACCEPTED, made, None)
+    assert offer.entry.status == "accepted"
+    assert Hold.objects.count() == 0
+    assert freed.accept(offer=offer, by=actor(offer), now=NOW) == made
+    assert asked() == []
+    assert problems() == []
+
+
+def test_accepting_gives_the_later_appointment_back_to_the_next(offering):
+    user = patient_user()
+    patient = user.patient_accesses.get().patient
+    old = book(offering=offering, patient=patient, start=at(15, days=9))
+    offer = offered(offering, user, instead_of=old)
+    next_one = waits(offering)
+    made = freed.accept(offer=offer, by=actor(offer), now=NOW)
+    old.refresh_from_db()
+    assert (old.status, made.rescheduled_from) == ("cancelled", old)
+    assert made.calendar_name == old.calendar_name
+    assert asked() == [next_one]
+    assert next_one.offers.get().start == at(15, days=9)
+    assert problems() == []
+
+
+def test_only_an_earlier_time_replaces_an_appointment(offering):
+    user = patient_user()
+    patient = user.patient_accesses.get().patient
+    old = book(offering=offering, patient=patient, start=at(10, days=1))
+    waits(offering, user, instead_of=old)
+    frees(offering, start=at(11, days=1))
+    assert asked() == []
+    frees(offering, start=at(9, 30, days=1))
+    assert len(asked()) == 1
+
+
+def test_what_begins_where_the_freed_time_does_comes_first():
+    offering = open_offering(schedule__slot_step=15)
+    long = ServiceOfferingFactory.create(schedule=offering.schedule, duration=60)
+    entry = waits(long)
+    frees(offering, start=at(10))
+    assert asked() == [entry]
+    assert entry.offers.get().start == at(10)
+
+
+def test_a_wish_follows_the_appointment(offering):
+    user = patient_user()
+    patient = user.patient_accesses.get().patient
+    old = book(offering=offering, patient=patient, start=at(10, days=9))
+    entry = waits(offering, user, instead_of=old)
+    moved = services.reschedule(
+        appointment=old, offering=offering, start=at(10, days=8), by=desk(), now=NOW
+    )
+    entry.refresh_from_db()
+    assert entry.instead_of == moved
+    services.cancel(appointment=moved, by=desk(), reason="x", now=NOW)
+    entry.refresh_from_db()
+    assert (entry.instead_of_id, entry.status) == (None, "waiting")
+
+
+def test_a_patients_own_cancelling_ends_the_wish(offering):
+    user = patient_user()
+    patient = user.patient_accesses.get().patient
+    old = book(offering=offering, patient=patient, start=at(10, days=9))
+    entry = waits(offering, user, instead_of=old)
+    services.cancel(appointment=old, by=Actor.patient(user), now=NOW)
+    entry.refresh_from_db()
+    assert entry.status == "ended"
+
+
+def test_nobody_else_accepts(offering):
+    offer = offered(offering)
+    with pytest.raises(MoveNotAllowed):
+        freed.accept(offer=offer, by=Actor.patient(patient_user()), now=NOW)
+    assert problems() == []
+
+
+def test_a_lapsed_offer_cannot_be_accepted_nor_declined(offering):
+    offer = offered(offering)
+    with pytest.raises(OfferOver):
+        freed.accept(offer=offer, by=actor(offer), now=OVER)
+    with pytest.raises(OfferOver):
+        freed.decline(offer=offer, now=OVER)
+    freed.sweep(now=OVER)
+    offer.refresh_from_db()
+    assert offer.answer == Answer.LAPSED
+
+
+def test_what_cannot_be_booked_any_more_leaves_all_as_it_was(offering):
+    user = patient_user()
+    old = book(offering=offering, patient=user.patient_accesses.get().patient, start=at(10, days=9))
+    offer = offered(offering, user, instead_of=old)
+    WaitingOffer.objects.update(expires_at=at(12, days=9))
+    with pytest.raises(TooLateToMove):
+        freed.accept(offer=offer, by=actor(offer), now=at(9, days=9))
+    offer.refresh_from_db()
+    old.refresh_from_db()
+    assert (offer.is_open, offer.answer, old.status) == (True, "", "booked")
+    assert Hold.objects.filter(offer=offer).exists()
+
+
+def test_ending_a_wish_declines_what_is_offered(offering):
+    offer = offered(offering)
+    waiting.end(entry=offer.entry, now=NOW)
+    offer.refresh_from_db()
+    assert (offer.answer, offer.entry.status) == (Answer.DECLINED, "ended")
+    assert asked() == []
+    assert problems() == []
+
+
+# --- holds of offers -------------------------------------------------------------------
+
+
+def test_an_offer_takes_none_of_the_two_places(offering):
+    user = patient_user()
+    offered(offering, user)
+    for hour in (12, 14):
+        holds.take(offering=offering, start=at(hour), user=user, now=NOW)
+    assert Hold.objects.count() == 3
+
+
+def test_booking_it_another_way_withdraws_the_offer(offering):
+    user = patient_user()
+    offer = offered(offering, user)
+    by = Actor.patient(user)
+    book(offering=offering, patient=user.patient_accesses.get().patient, by=by)
+    offer.refresh_from_db()
+    assert (offer.is_open, offer.answer) == (None, Answer.WITHDRAWN)
+    assert problems() == []
+
+
+def test_whoever_takes_the_time_of_an_offer_that_is_over_ends_it(offering):
+    offer = offered(offering)
+    book(offering=offering, now=OVER)
+    offer.refresh_from_db()
+    assert (offer.is_open, offer.answer) == (None, Answer.LAPSED)
+    assert problems() == []
+
+
+def test_housekeeping_leaves_the_holds_of_offers_to_the_offers(offering):
+    offered(offering)
+    assert holds.sweep(now=OVER) == 0
+    freed.sweep(now=OVER)
+    assert Hold.objects.count() == 0
+    assert problems() == []
+
+
+def test_letting_go_of_the_hold_ends_the_offer(offering):
+    offer = offered(offering)
+    assert holds.release(hold=Hold.objects.get()) is True
+    offer.refresh_from_db()
+    assert offer.is_open is None
+    assert problems() == []
+
+
+def test_wishes_whose_days_are_over_end(offering):
+    entry = waits(offering, last_day=at(0, days=2).date())
+    freed.sweep(now=at(12, days=3))
+    assert WaitingListEntry.objects.get().status == "waiting"
+    freed.sweep(now=at(12, days=4))
+    entry.refresh_from_db()
+    assert entry.status == "ended"
+
+
+# --- check_integrity -------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("broken", "what"),
+    [
+        (lambda offer: Hold.objects.all().delete(), "is open, and nothing keeps its time"),
+        (lambda offer: Hold.objects.update(user=patient_user()), "is kept for another account"),
+        (lambda offer: Hold.objects.update(expires_at=OVER + HOUR), "its hold keeps another time"),
+        (
+            lambda offer: WaitingOffer.objects.update(is_open=None, answer="declined"),
+            "is over, and its time is still kept",
+        ),
+        (
+            lambda offer: WaitingOffer.objects.update(answer="declined"),
+            "open is True, answer declined",
+        ),
+    ],
+)
+def test_a_broken_promise_is_found(offering, broken, what):
+    offer = offered(offering)
+    assert problems() == []
+    broken(offer)
+    assert problems() == [f"offers are kept: offer {offer.pk}: {what}"]
+
+
+def test_a_hold_for_no_offer_is_found(offering):
+    offered(offering)
+    hold = Hold.objects.get()
+    WaitingOffer.objects.update(hold=None, is_open=None, answer="declined")
+    assert problems() == [f"offers are kept: hold {hold.pk}: keeps time for no offer"]

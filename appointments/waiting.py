@@ -1,0 +1,166 @@
+"""The waiting list: who wants to be told when a time becomes free, and what becomes free.
+
+Offering it is the work of ``appointments.freed``.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterable
+
+from django.db import transaction
+from django.utils import timezone
+
+from accounts.models import Patient, Practitioner, User
+from accounts.roles import Role
+from appointments import locks, offers
+from appointments.exceptions import MoveNotAllowed, TooLateToMove, TooManyWaiting
+from appointments.models import (
+    Appointment,
+    AppointmentEvent,
+    FreedTime,
+    WaitingListEntry,
+    WaitingOffer,
+    WaitingQuerySet,
+)
+from appointments.timetable import PartOfDay
+from appointments.transitions import OCCUPYING, UPCOMING, Status, Verb
+from clinic.models import Location, Service
+from scheduling.intervals import to_instant
+
+#: So many wishes an account has at once.
+MOST = 5
+#: So long a wish without a last day lives.
+LIVES = dt.timedelta(days=90)
+
+
+def bits(numbers: Iterable[int]) -> int:
+    return sum(1 << number for number in set(numbers))
+
+
+def would_do(entry: WaitingListEntry, start: dt.datetime) -> bool:
+    """Whether they want to come then. ``start`` is on the clock of the location."""
+    if not entry.first_day <= start.date() <= entry.last_day:
+        return False
+    if not entry.weekdays >> start.weekday() & 1:
+        return False
+    old = entry.instead_of
+    return bool(entry.parts >> _part(start) & 1) and (old is None or start < old.start)
+
+
+def _part(start: dt.datetime) -> int:
+    """0 morning, 1 afternoon, 2 evening, as the search names them."""
+    return sum(start.time() >= part.value[0] for part in PartOfDay) - 1
+
+
+@locks.retrying
+def join(
+    *,
+    user: User,
+    patient: Patient,
+    service: Service,
+    practitioner: Practitioner | None = None,
+    location: Location | None = None,
+    weekdays: Iterable[int] = (),
+    parts: Iterable[int] = (),
+    first_day: dt.date | None = None,
+    last_day: dt.date | None = None,
+    instead_of: Appointment | None = None,
+    now: dt.datetime | None = None,
+) -> WaitingListEntry:
+    """Wait for a time that becomes free; the same wish again is the same entry.
+
+    Weekdays are numbered from Monday, parts from the morning; none are all. Without days,
+    from now on for ninety days; never later than the appointment that it replaces.
+    Refuses: TooManyWaiting, MoveNotAllowed, TooLateToMove.
+    """
+    now = now or timezone.now()
+    today = timezone.localdate(now)
+    last_day = last_day or today + LIVES
+    with transaction.atomic():
+        locks.hold(accounts=[user.pk])
+        if not Patient.objects.of(user).filter(pk=patient.pk).exists():
+            raise MoveNotAllowed
+        if instead_of:
+            _check_old(instead_of, patient, service, now)
+            last_day = min(last_day, instead_of.start.astimezone(instead_of.zone).date())
+        wish = {
+            "patient": patient,
+            "service": service,
+            "practitioner": practitioner,
+            "location": location,
+            "weekdays": bits(weekdays) or 127,
+            "parts": bits(parts) or 7,
+            "first_day": max(first_day or today, today),
+            "last_day": last_day,
+            "instead_of": instead_of,
+        }
+        mine = WaitingListEntry.objects.live().filter(user=user)
+        if same := mine.filter(**wish).first():
+            return same
+        if mine.count() >= MOST:
+            raise TooManyWaiting(MOST)
+        return WaitingListEntry.objects.create(user=user, created_at=now, **wish)
+
+
+def _check_old(old: Appointment, patient: Patient, service: Service, now: dt.datetime) -> None:
+    fresh = Appointment.objects.get(pk=old.pk)
+    mine = (fresh.patient_id, fresh.service_id) == (patient.pk, service.pk)
+    if fresh.state not in UPCOMING or not mine:
+        raise MoveNotAllowed
+    if now > fresh.cancellable_until and fresh.state == Status.BOOKED:
+        raise TooLateToMove
+
+
+@locks.retrying
+def end(*, entry: WaitingListEntry, now: dt.datetime | None = None) -> None:
+    """Wait no longer; what is offered at this moment is declined. Twice is once."""
+    now = now or timezone.now()
+    with transaction.atomic():
+        open_ = WaitingOffer.objects.filter(entry=entry, is_open=True)
+        asked = list(open_.values_list("practitioner_id", flat=True))
+        locks.hold(practitioners=asked, accounts=[entry.user_id])
+        WaitingListEntry.objects.live().filter(pk=entry.pk).update(
+            status=WaitingListEntry.Status.ENDED
+        )
+        for offer in open_.filter(practitioner__in=asked):
+            offers.close(offer, WaitingOffer.Answer.DECLINED, now=now)
+
+
+def follow(
+    appointment: Appointment,
+    event: AppointmentEvent,
+    *,
+    was: str | None,
+    tell_at: dt.datetime | None,
+) -> None:
+    """What a change of an appointment means here. In its transaction; ``was``: the state before.
+
+    The time that it gives up is noted. A wish to come earlier goes along with a move; after
+    a patient's own cancelling there is nothing to replace, after the clinic's there is no
+    old time to give back.
+    """
+    if was in OCCUPYING and not appointment.is_occupying and appointment.end > event.at:
+        begins, ends = appointment.occupied
+        FreedTime.objects.create(
+            practitioner_id=appointment.practitioner_id,
+            location_id=appointment.location_id,
+            start=to_instant(begins),
+            end=to_instant(ends),
+            due_at=tell_at or event.at,
+        )
+    verb = Verb(event.verb)
+    if verb == Verb.BOOK and appointment.rescheduled_from_id:
+        _replaced(appointment.rescheduled_from_id).update(instead_of=appointment)
+    elif verb == Verb.WITHDRAW:
+        _replaced(appointment.pk).update(instead_of=event.before.get("rescheduled_from_id"))
+    elif verb in {Verb.CANCEL, Verb.EXPIRE}:
+        ended = WaitingListEntry.Status.ENDED
+        by_patient = event.role == Role.PATIENT
+        _replaced(appointment.pk).update(
+            **{"status": ended} if by_patient else {"instead_of": None}
+        )
+
+
+def _replaced(appointment: int) -> WaitingQuerySet:
+    return WaitingListEntry.objects.live().filter(instead_of=appointment)
