@@ -100,6 +100,8 @@ def verdict(row: Notification, now: dt.datetime) -> State | None:
         return State.LATE
     if row.kind == Kind.ACCOUNT:
         return None
+    if row.kind == Kind.OFFER:
+        return None if _still_offered(row, now) else State.VOID
     appointment = row.appointment
     if appointment is None or appointment.sequence != row.sequence:
         return State.VOID
@@ -108,6 +110,13 @@ def verdict(row: Notification, now: dt.datetime) -> State | None:
     if row.user and row.kind not in TO_PRACTITIONER:
         return None if may_still_read(row.user, appointment.patient) else State.VOID
     return None
+
+
+def _still_offered(row: Notification, now: dt.datetime) -> bool:
+    offer, user = row.offer, row.user
+    if offer is None or user is None or not offer.is_live(now):
+        return False
+    return may_still_read(user, offer.entry.patient)
 
 
 def _send(row: Notification, connection: BaseEmailBackend, now: dt.datetime) -> bool:

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from django.db.models import Count, Exists, OuterRef
 
 from appointments.integrity import Breach, chunks
-from appointments.models import Appointment
+from appointments.models import Appointment, WaitingOffer
 from appointments.transitions import Status
 from clinic.models import Organization
 from notifications.models import AGAIN, TRUE_WHILE, Kind, Notification, State
@@ -22,6 +22,7 @@ SWEEP_SLACK = dt.timedelta(hours=1)
 def breaches(counts: Counter[str], *, now: dt.datetime) -> Iterator[Breach]:
     yield from _not_reminded(counts, now)
     yield from _untrue(counts)
+    yield from _offered(counts)
     yield from _useless(now)
     yield from _told_twice()
 
@@ -53,6 +54,21 @@ def _untrue(counts: Counter[str]) -> Iterator[Breach]:
                 yield _breach(
                     "messages are true", appointment.reference, f"{row.kind} {row.pk} is untrue"
                 )
+
+
+def _offered(counts: Counter[str]) -> Iterator[Breach]:
+    """Of an open offer its account is told, of one that is over nobody any more."""
+    told = Notification.objects.filter(offer=OuterRef("pk"), kind=Kind.OFFER)
+    waiting = told.filter(state=State.PENDING)
+    offers = WaitingOffer.objects.annotate(told=Exists(told), waiting=Exists(waiting))
+    for chunk in chunks(offers):
+        counts["offers told"] += len(chunk)
+        for offer in chunk:
+            of = f"offer {offer.pk}"
+            if offer.is_open and not offer.told:
+                yield Breach("everybody who waits is told", of, "has no message")
+            if offer.waiting and not offer.is_open:
+                yield Breach("messages are true", of, "is over, and its message waits")
 
 
 def _useless(now: dt.datetime) -> Iterator[Breach]:

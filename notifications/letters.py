@@ -22,7 +22,7 @@ from django.utils.translation import gettext
 
 from accounts.roles import Role
 from appointments.ical import calendar_file
-from appointments.models import Appointment
+from appointments.models import Appointment, WaitingOffer
 from appointments.services import can_cancel
 from appointments.transitions import Verb
 from clinic.models import Organization
@@ -70,7 +70,8 @@ def letter_for(row: Notification, now: dt.datetime) -> Letter:
         subject, text, html = row.subject, row.text, row.html
     else:
         with translation.override(row.language):
-            subject, text, html = _write(row, organization, now)
+            context = (_offer if row.offer else _about)(row, organization, now)
+            subject, text, html = _write(row, context)
     message = EmailMultiAlternatives(
         subject,
         text,
@@ -100,7 +101,7 @@ def page_of(row: Notification) -> str:
     return settings.BASE_URL + reverse(name, args=[row.appointment.public_id])
 
 
-def subject_when(appointment: Appointment, *, weekday: bool) -> str:
+def subject_when(appointment: Appointment | WaitingOffer, *, weekday: bool) -> str:
     """``martes 8 de diciembre, 10:30``, or without the weekday where room is short."""
     day = local_day(appointment.start, appointment.zone)
     if not weekday:
@@ -115,9 +116,18 @@ def _address(row: Notification) -> str:
     return row.user.email
 
 
-def _write(row: Notification, organization: Organization, now: dt.datetime) -> tuple[str, str, str]:
+def _write(row: Notification, context: dict[str, Any]) -> tuple[str, str, str]:
+    context["opening"] = _plain(f"notifications/{row.kind}/text.txt", context)
+    subject = _subject(row, context)
+    text = _plain("notifications/body.txt", context)
+    html = render_to_string("notifications/body.html", {**context, "subject": subject})
+    return subject, f"{text}\n", html
+
+
+def _about(row: Notification, organization: Organization, now: dt.datetime) -> dict[str, Any]:
+    """What the mail about an appointment says."""
     appointment = _appointment(row)
-    context = {
+    return {
         "appointment": appointment,
         "organization": organization,
         "phone": _phone(row, organization),
@@ -131,11 +141,29 @@ def _write(row: Notification, organization: Organization, now: dt.datetime) -> t
         "language": row.language,
         **_cancellation(row),
     }
-    context["opening"] = _plain(f"notifications/{row.kind}/text.txt", context)
-    subject = _subject(row, context)
-    text = _plain("notifications/body.txt", context)
-    html = render_to_string("notifications/body.html", {**context, "subject": subject})
-    return subject, f"{text}\n", html
+
+
+def _offer(row: Notification, organization: Organization, now: dt.datetime) -> dict[str, Any]:
+    """What the mail about a freed time says: when, until when it is kept, and for whom."""
+    offer = row.offer
+    assert offer is not None  # noqa: S101 (for mypy)
+    location, old = offer.location, offer.entry.instead_of
+    facts = [
+        Fact(gettext("Patient"), offer.entry.patient.full_name),
+        Fact(gettext("With"), str(offer.practitioner)),
+        Fact(gettext("Where"), f"{location.name}, {location.address}"),
+    ]
+    if old:
+        facts.append(Fact(gettext("Instead of"), local_datetime(old.start, old.zone)))
+    return {
+        "organization": organization,
+        "headline": _headline(offer),
+        "facts": facts,
+        "until": local_time(offer.expires_at, offer.zone),
+        "url": settings.BASE_URL + reverse("appointments:offer", args=[offer.public_id]),
+        "link_text": gettext("See the time and answer"),
+        "language": row.language,
+    }
 
 
 def _plain(template: str, context: dict[str, Any]) -> str:
@@ -148,7 +176,7 @@ def _subject(row: Notification, context: dict[str, Any]) -> str:
     """One line of at most 50 characters; the weekday gives way first."""
     subject = ""
     for weekday in (True, False):
-        when = subject_when(_appointment(row), weekday=weekday)
+        when = subject_when(row.offer or _appointment(row), weekday=weekday)
         subject = _plain(f"notifications/{row.kind}/subject.txt", {**context, "when": when})
         if len(subject) <= MAX_SUBJECT:
             break
@@ -167,7 +195,7 @@ def _days_ahead(appointment: Appointment, now: dt.datetime) -> int:
     return (day - in_zone(now, appointment.zone).date()).days
 
 
-def _headline(appointment: Appointment) -> str:
+def _headline(appointment: Appointment | WaitingOffer) -> str:
     """Day, time and whose clock: what the preview of the mail shows."""
     when = capfirst(local_datetime(appointment.start, appointment.zone))
     clock = gettext("%(city)s time") % {"city": zone_name(appointment.zone)}

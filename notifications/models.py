@@ -10,7 +10,7 @@ from django.utils.translation import gettext_lazy as _
 from django.utils.translation import pgettext_lazy
 
 from accounts.models import User
-from appointments.models import Appointment
+from appointments.models import Appointment, WaitingOffer
 from appointments.transitions import Status
 
 
@@ -22,6 +22,8 @@ class Kind(models.TextChoices):
     CANCELLED = "cancelled", _("appointment cancelled")
     EXPIRED = "expired", _("request expired")
     REMINDER = "reminder", _("reminder")
+    #: A time that became free, to whoever waits for one.
+    OFFER = "offer", _("freed time offered")
     PRACTITIONER_REQUEST = "practitioner_request", _("to the practitioner: request")
     PRACTITIONER_NEW = "practitioner_new", _("to the practitioner: new appointment")
     PRACTITIONER_MOVED = "practitioner_moved", _("to the practitioner: moved")
@@ -30,7 +32,7 @@ class Kind(models.TextChoices):
     ACCOUNT = "account", _("account")
 
 
-#: The status in which what the message says is true.
+#: The status of the appointment in which what the message says is true.
 TRUE_WHILE: dict[Kind, Status] = {
     Kind.REQUESTED: Status.PENDING,
     Kind.BOOKED: Status.BOOKED,
@@ -87,6 +89,11 @@ class NotificationQuerySet(models.QuerySet["Notification"]):
             "appointment__location",
             "appointment__rescheduled_from__practitioner",
             "appointment__rescheduled_from__location",
+            "offer__practitioner",
+            "offer__service",
+            "offer__location",
+            "offer__entry__patient",
+            "offer__entry__instead_of__location",
         )
 
 
@@ -104,6 +111,14 @@ class Notification(models.Model):
         blank=True,
         related_name="notifications",
         verbose_name=_("appointment"),
+    )
+    offer = models.ForeignKey(
+        WaitingOffer,
+        models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="notifications",
+        verbose_name=_("offer"),
     )
     #: The version of the appointment it tells of.
     sequence = models.PositiveIntegerField(default=0, editable=False)

@@ -13,7 +13,7 @@ from django.utils import timezone
 
 from accounts.models import User
 from accounts.roles import Role
-from appointments.models import Appointment, AppointmentEvent
+from appointments.models import Appointment, AppointmentEvent, WaitingOffer
 from appointments.transitions import BACK_TO, Status, Verb
 from clinic.models import Organization
 from notifications.models import TO_PRACTITIONER, TRUE_WHILE, Kind, Notification, State
@@ -126,6 +126,26 @@ def owe_account_mail(
     )
     wake_after_commit([row.pk])
     return row
+
+
+def owe_offer(offer: WaitingOffer) -> None:
+    """The one message of an open offer, to whoever waits; void once it is over."""
+    if not offer.is_open:
+        offer.notifications.waiting().update(state=State.VOID)
+        return
+    recipient = Recipient.account(offer.entry.user)
+    row = Notification.objects.create(
+        key=f"o{offer.pk}:{Kind.OFFER}:{recipient.token}",
+        kind=Kind.OFFER,
+        offer=offer,
+        user=recipient.user,
+        to=recipient.to,
+        language=recipient.language,
+        due_at=offer.offered_at,
+        try_at=offer.offered_at,
+        useful_until=offer.expires_at,
+    )
+    wake_after_commit([row.pk])
 
 
 def _void_older(appointment: Appointment) -> None:

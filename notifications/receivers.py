@@ -7,8 +7,8 @@ from typing import Any
 
 from accounts.models import User
 from accounts.signals import account_mail
-from appointments.models import Appointment, AppointmentEvent
-from appointments.signals import appointment_changed
+from appointments.models import Appointment, AppointmentEvent, WaitingOffer
+from appointments.signals import appointment_changed, offer_changed
 from notifications import outbox
 
 
@@ -20,6 +20,10 @@ def on_appointment_changed(
     **kwargs: Any,
 ) -> None:
     outbox.owe_for(appointment, event, tell_at=tell_at)
+
+
+def on_offer_changed(sender: Any, offer: WaitingOffer, **kwargs: Any) -> None:
+    outbox.owe_offer(offer)
 
 
 def on_account_mail(
@@ -46,4 +50,5 @@ def on_account_mail(
 
 def listen() -> None:
     appointment_changed.connect(on_appointment_changed, dispatch_uid="notifications.outbox")
+    offer_changed.connect(on_offer_changed, dispatch_uid="notifications.outbox")
     account_mail.connect(on_account_mail, dispatch_uid="notifications.outbox")
