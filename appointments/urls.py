@@ -2,7 +2,7 @@
 
 from django.urls import include, path
 
-from appointments.views import booking, feed, moving, patient, public
+from appointments.views import booking, feed, moving, patient, public, waiting
 
 app_name = "appointments"
 urlpatterns = [
@@ -17,5 +17,9 @@ urlpatterns = [
     path("turnos/<uuid:public_id>/turno.ics", patient.calendar, name="calendar"),
     path("mis-datos/calendario/", feed.feed_settings, name="feed_settings"),
     path("calendario/<str:token>.ics", feed.feed, name="feed"),
+    path("avisos/", waiting.waiting_list, name="waiting"),
+    path("avisos/nuevo/", waiting.waiting_new, name="waiting_new"),
+    path("avisos/<uuid:public_id>/terminar/", waiting.waiting_end, name="waiting_end"),
+    path("avisos/oferta/<uuid:public_id>/", waiting.offer, name="offer"),
     path("", include("appointments.urls_agenda")),
 ]

@@ -102,6 +102,10 @@ POLICY: dict[str, Row] = {
     "appointments:feed_settings": only(PATIENT, PRACTITIONER, methods=BOTH),
     # The address is the key: calendar programs cannot log in. Unknown ones answer 404.
     "appointments:feed": public(),
+    "appointments:waiting": only(PATIENT),
+    "appointments:waiting_new": only(PATIENT, methods=BOTH),
+    "appointments:waiting_end": only(PATIENT, methods=POST),
+    "appointments:offer": only(PATIENT, methods=BOTH),
     # --- appointments: the agenda of a practitioner
     "appointments:agenda": only(PRACTITIONER),
     "appointments:agenda_day": only(PRACTITIONER),

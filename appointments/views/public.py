@@ -203,7 +203,18 @@ def _results(request: HttpRequest, wish: Wish, known: Catalogue) -> dict[str, An
         "alone": alone and _alone(request, alone, offerings, first, today, last),
         "cards": None if alone else _cards(request, found, last),
         "since": first,
+        "waiting_url": _waiting_url(wish, service),
     }
+
+
+def _waiting_url(wish: Wish, service: Service) -> str:
+    """Where to wait for what there is not: the same service, practitioner and location."""
+    query = {"what": f"{service.specialty.slug}/{service.slug}"}
+    if wish.practitioner:
+        query["who"] = wish.practitioner.slug
+    if wish.location:
+        query["where"] = wish.location.slug
+    return f"{reverse('appointments:waiting_new')}?{urlencode(query)}"
 
 
 def _tabs(request: HttpRequest, services: list[Service], current: Service) -> list[dict[str, Any]]:

@@ -23,8 +23,9 @@ from accounts.tests.factories import (
     administrator,
     patient_user,
 )
-from appointments.models import Appointment, RuleChange
+from appointments.models import Appointment, RuleChange, WaitingOffer
 from appointments.tests.factories import NOW, at, book
+from appointments.tests.waiting import offered
 from clinic.policy import PRACTICE_PAGES
 from scheduling.models import DateOverride, TimeOff
 from scheduling.tests.factories import open_offering
@@ -90,6 +91,7 @@ class World:
         #: A second one: what the practitioner has removed the desk cannot remove again.
         self.removed_at_the_desk = self._vacation(self.appointment)
         self.changes = [self._change(self.users[r]) for r in (Role.PRACTITIONER, Role.RECEPTION)]
+        self.offers = [self._offer(self.users[Role.PATIENT]), self._offer(patient_user())]
         self.closed = [self._closed(self.appointment, days) for days in (50, 51)]
 
     @staticmethod
@@ -100,6 +102,11 @@ class World:
             patient=user.patient_accesses.get().patient,
             start=at(10, days=3),
         )
+
+    @staticmethod
+    def _offer(user: User | None) -> WaitingOffer:
+        """A time that became free, offered to this person."""
+        return offered(open_offering(), user)
 
     @staticmethod
     def _patient_of(appointment: Appointment) -> User:
@@ -170,6 +177,14 @@ class World:
             {"public_id": self.foreign.public_id},
             {"public_id": uuid.UUID(int=1)},
         )
+        mine, theirs = self.offers
+        offer, entry = (
+            ({"public_id": one}, {"public_id": other}, {"public_id": uuid.UUID(int=1)})
+            for one, other in (
+                (mine.public_id, theirs.public_id),
+                (mine.entry.public_id, theirs.entry.public_id),
+            )
+        )
         confirm = tuple({**one, "verb": "confirmar"} for one in visit)
         patient = (
             {"public_id": self.appointment.patient.public_id},
@@ -201,6 +216,8 @@ class World:
             "appointments:detail": visit,
             "appointments:cancel": visit,
             "appointments:move": visit,
+            "appointments:waiting_end": entry,
+            "appointments:offer": offer,
             "appointments:change": self.changes[0],
             "appointments:desk_change": self.changes[1],
             "appointments:calendar": visit,

@@ -7,7 +7,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('appointments', '0011_waiting_offer'),
+        ('appointments', '0014_waiting_offer'),
         ('notifications', '0002_moved'),
     ]
 

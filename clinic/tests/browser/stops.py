@@ -26,8 +26,15 @@ from accounts.models import (
     User,
 )
 from accounts.roles import Role
+from appointments import freed
 from appointments.availability import free_slots
-from appointments.models import Appointment, RuleChange
+from appointments.models import (
+    Appointment,
+    FreedTime,
+    RuleChange,
+    WaitingListEntry,
+    WaitingOffer,
+)
 from appointments.tests.factories import NOW, at
 from appointments.timetable import OfferedSlot
 from appointments.transitions import Status
@@ -191,6 +198,7 @@ def patients() -> Iterator[Stop]:
     yield to("appointments:move", tomorrow.public_id)
     yield to("appointments:detail", MISSING, status=404)
     yield from _book(booked)
+    yield from _waiting(user, booked)
     yield to("accounts:profile")
     yield to("accounts:profile", act=send_empty, status=422)
     yield to("appointments:feed_settings")
@@ -254,6 +262,42 @@ def _book(booked: Appointment) -> Iterator[Stop]:
     if other.start.date() == booked.start.date():
         again = send(patient=str(booked.patient.public_id))
         yield Stop(book_url(other), act=again, status=409)
+
+
+def _waiting(user: User, booked: Appointment) -> Iterator[Stop]:
+    """Alerts: none, the form asked, corrected and for an earlier time; offers open and over."""
+    yield to("appointments:waiting_new", query="what=clinica-medica/consulta-clinica")
+    yield to("appointments:waiting_new", query=f"instead_of={booked.public_id}")
+    yield to("appointments:waiting_new", act=send(until="1/1/2020"), status=422)
+    declined, open_ = (_offer(user, booked) for _n in range(2))
+    freed.decline(offer=declined, now=OPENED)
+    yield to("appointments:waiting")
+    yield to("appointments:offer", open_.public_id)
+    yield to("appointments:offer", declined.public_id)
+
+
+def _offer(user: User, booked: Appointment) -> WaitingOffer:
+    """A time that became free, offered to this account in place of its later appointment."""
+    offered = free_slot(DOCTOR)
+    time = FreedTime.objects.create(
+        practitioner=offered.offering.practitioner,
+        location=offered.offering.location,
+        start=offered.slot.start,
+        end=offered.slot.end,
+        due_at=OPENED,
+    )
+    old = None if booked.service != offered.offering.service else booked
+    entry = WaitingListEntry.objects.create(
+        user=user,
+        patient=booked.patient,
+        service=offered.offering.service,
+        first_day=offered.day,
+        last_day=offered.day,
+        instead_of=old,
+        created_at=OPENED,
+    )
+    freed.offer_next(time.pk, now=OPENED)
+    return entry.offers.get()
 
 
 def practitioners() -> Iterator[Stop]:
