@@ -24,7 +24,7 @@ from accounts.roles import Actor, Role, Source
 from appointments.imports import import_appointments
 from appointments.models import Appointment
 from appointments.transitions import Status
-from clinic.demo import staff
+from clinic.demo import alerts, staff
 from clinic.demo.book import Book, Desk, Treated
 from clinic.demo.days import closures
 from clinic.demo.people import Person, everybody
@@ -78,6 +78,7 @@ def load(now: dt.datetime | None = None) -> list[Appointment]:
     book.overbook(next(desk for desk in clinic.desks if desk.doctor.slug == staff.DOCTOR))
     by = Actor(clinic.users[ADMINISTRATOR], Role.ADMINISTRATOR, Source.COMMAND)
     made = import_appointments(book.rows, by, tell=False, now=now)
+    alerts.build(now=now)
     owe_reminders((a for a in made if a.status == Status.BOOKED and a.start > now), now=now)
     return made
 

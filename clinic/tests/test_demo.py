@@ -19,8 +19,14 @@ from django.test import TestCase
 from accounts.models import Patient, PatientAccess, Practitioner, Relation, User
 from accounts.roles import Role
 from appointments import integrity as of_appointments
+from appointments import integrity_offers as of_offers
 from appointments.availability import free_slots
-from appointments.models import Appointment, AppointmentEvent, AppointmentQuerySet
+from appointments.models import (
+    Appointment,
+    AppointmentEvent,
+    AppointmentQuerySet,
+    WaitingListEntry,
+)
 from appointments.transitions import Status
 from clinic.demo import staff
 from clinic.demo.load import load
@@ -53,6 +59,7 @@ class AtAnyHour:
     def test_every_promise_holds(self) -> None:
         counts: Counter[str] = Counter()
         assert list(of_appointments.breaches(counts)) == []
+        assert list(of_offers.breaches(counts)) == []
         assert list(of_messages.breaches(counts, now=self.now)) == []
         assert counts["appointments"] > 1200
         assert counts["patients"] == 150
@@ -93,6 +100,11 @@ class AtAnyHour:
 
     def test_the_one_everybody_wants_is_full_for_days(self) -> None:
         assert self.free(Practitioner.objects.get(slug=staff.FULL), days=10) == []
+
+    def test_somebody_waits_for_a_time_that_becomes_free(self) -> None:
+        theirs = WaitingListEntry.objects.live().filter(user__email="paciente@demo.test")
+        assert theirs.count() == 2
+        assert theirs.exclude(instead_of=None).get().instead_of.start > self.now
 
     def free(self, practitioner: Practitioner, *, days: int) -> list[object]:
         offerings = ServiceOffering.objects.online().with_parts()
