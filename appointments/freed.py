@@ -190,12 +190,12 @@ def _is_still_wanted(
         return False
     theirs = Appointment.objects.occupying().filter(patient=patient)
     theirs = theirs.overlapping(slot.start, slot.end)
-    old = entry.instead_of
+    old = _to_give_back(entry)
     stays = old is not None and old.practitioner_id == offering.schedule.practitioner_id
     if not stays and not services.may_book_online(offering, patient):
         return False
     if old:
-        if old.state not in UPCOMING or not services.can_move(old, now):
+        if not services.can_move(old, now):
             return False
         return not theirs.exclude(pk=old.pk).exists()
     try:
@@ -204,6 +204,12 @@ def _is_still_wanted(
     except LimitReached:
         return False
     return not theirs.exists()
+
+
+def _to_give_back(entry: WaitingListEntry) -> Appointment | None:
+    """Nothing, if the clinic has cancelled it meanwhile."""
+    old = entry.instead_of
+    return old if old and old.state in UPCOMING else None
 
 
 def _is_being_booked(time: FreedTime, now: dt.datetime) -> bool:
@@ -278,8 +284,7 @@ def _take(offer: WaitingOffer, entry: WaitingListEntry, by: Actor, now: dt.datet
     offering = offering_of(offer)
     if offering is None:
         raise OfferingWithdrawn
-    old = entry.instead_of
-    if old and old.state in UPCOMING:
+    if old := _to_give_back(entry):
         return services.reschedule(
             appointment=old,
             offering=offering,

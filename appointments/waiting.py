@@ -136,9 +136,8 @@ def follow(
 ) -> None:
     """What a change of an appointment means here. In its transaction; ``was``: the state before.
 
-    The time that it gives up is noted. A wish to come earlier goes along with a move; after
-    a patient's own cancelling there is nothing to replace, after the clinic's there is no
-    old time to give back.
+    The time that it gives up is noted. A wish to come earlier goes along with a move, and
+    ends with a patient's own cancelling. After the clinic's, which may be undone, it goes on.
     """
     if was in OCCUPYING and not appointment.is_occupying and appointment.end > event.at:
         begins, ends = appointment.occupied
@@ -154,12 +153,8 @@ def follow(
         _replaced(appointment.rescheduled_from_id).update(instead_of=appointment)
     elif verb == Verb.WITHDRAW:
         _replaced(appointment.pk).update(instead_of=event.before.get("rescheduled_from_id"))
-    elif verb in {Verb.CANCEL, Verb.EXPIRE}:
-        ended = WaitingListEntry.Status.ENDED
-        by_patient = event.role == Role.PATIENT
-        _replaced(appointment.pk).update(
-            **{"status": ended} if by_patient else {"instead_of": None}
-        )
+    elif verb == Verb.CANCEL and event.role == Role.PATIENT:
+        _replaced(appointment.pk).update(status=WaitingListEntry.Status.ENDED)
 
 
 def _replaced(appointment: int) -> WaitingQuerySet:

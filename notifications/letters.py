@@ -24,7 +24,7 @@ from accounts.roles import Role
 from appointments.ical import calendar_file
 from appointments.models import Appointment, WaitingOffer
 from appointments.services import can_cancel
-from appointments.transitions import Verb
+from appointments.transitions import UPCOMING, Verb
 from clinic.models import Organization
 from clinic.templatetags.clinic_times import (
     in_zone,
@@ -148,6 +148,8 @@ def _offer(row: Notification, organization: Organization, now: dt.datetime) -> d
     offer = row.offer
     assert offer is not None  # noqa: S101 (for mypy)
     location, old = offer.location, offer.entry.instead_of
+    if old and old.state not in UPCOMING:
+        old = None
     facts = [
         Fact(gettext("Patient"), offer.entry.patient.full_name),
         Fact(gettext("With"), str(offer.practitioner)),

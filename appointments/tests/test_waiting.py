@@ -8,7 +8,7 @@ from django.utils import translation
 from accounts.models import PatientAccess
 from accounts.roles import Actor
 from accounts.tests.factories import PatientFactory, patient_user
-from appointments import availability, freed, holds, offers, services, tasks, waiting
+from appointments import availability, freed, holds, offers, services, steps, tasks, waiting
 from appointments.exceptions import (
     MoveNotAllowed,
     OfferOver,
@@ -394,9 +394,32 @@ def test_a_wish_follows_the_appointment(offering):
     )
     entry.refresh_from_db()
     assert entry.instead_of == moved
-    services.cancel(appointment=moved, by=desk(), reason="x", now=NOW)
-    entry.refresh_from_db()
-    assert (entry.instead_of_id, entry.status) == (None, "waiting")
+
+
+def test_after_the_clinic_has_cancelled_the_wish_goes_on(offering):
+    user = patient_user()
+    patient = user.patient_accesses.get().patient
+    old = book(offering=offering, patient=patient, start=at(10, days=9))
+    entry = waits(offering, user, instead_of=old)
+    services.cancel(appointment=old, by=desk(), reason="x", now=NOW)
+    frees(offering)
+    assert asked() == [entry]
+    offer = entry.offers.get()
+    made = freed.accept(offer=offer, by=actor(offer), now=NOW)
+    assert (made.rescheduled_from, made.start) == (None, at(10))
+    assert problems() == []
+
+
+def test_undoing_a_cancellation_goes_before_the_offer(offering):
+    waits(offering)
+    visit = frees(offering)
+    (entry,) = asked()
+    steps.undo_step(appointment=visit, by=desk(), now=NOW)
+    offer = entry.offers.get()
+    assert (offer.is_open, offer.answer) == (None, Answer.WITHDRAWN)
+    assert asked() == []
+    assert left() == 0
+    assert problems() == []
 
 
 def test_a_patients_own_cancelling_ends_the_wish(offering):
