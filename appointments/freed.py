@@ -16,9 +16,14 @@ from django.utils import timezone
 
 from accounts.models import Patient
 from accounts.roles import Actor
-from appointments import holds, limits, locks, offers, services, waiting
-from appointments.availability import free_slots
-from appointments.exceptions import LimitReached, MoveNotAllowed, OfferingWithdrawn, OfferOver
+from appointments import availability, holds, limits, locks, offers, services, waiting
+from appointments.exceptions import (
+    LimitReached,
+    MoveNotAllowed,
+    OfferingWithdrawn,
+    OfferOver,
+    Refusal,
+)
 from appointments.models import Appointment, FreedTime, Hold, WaitingListEntry, WaitingOffer
 from appointments.transitions import UPCOMING
 from clinic.models import Organization
@@ -173,7 +178,7 @@ def _slots(time: FreedTime, offerings: Sequence[ServiceOffering], now: dt.dateti
     What begins where the freed time does comes first.
     """
     longest = dt.timedelta(minutes=max(offering.minutes for offering in offerings))
-    found = free_slots(offerings, start=time.start - longest, end=time.end, now=now)
+    found = availability.free_slots(offerings, start=time.start - longest, end=time.end, now=now)
     touching = [slot for slot in found if slot.end > time.start]
     return sorted(touching, key=lambda slot: (abs(slot.start - time.start), slot.start))
 
@@ -181,8 +186,15 @@ def _slots(time: FreedTime, offerings: Sequence[ServiceOffering], now: dt.dateti
 def _is_still_wanted(
     entry: WaitingListEntry, offering: ServiceOffering, slot: Slot, now: dt.datetime
 ) -> bool:
-    """Under the account's lock: still waiting, and nothing that accepting would stumble over."""
+    """Under the account's lock: still waiting, and nothing that accepting would stumble over.
+
+    The search has found the time; that it is free the guard decides.
+    """
     locks.hold(accounts=[entry.user_id])
+    try:
+        availability.check(offering, start=slot.start, now=now, online=True)
+    except Refusal:
+        return False
     if not WaitingListEntry.objects.free_to_be_asked().filter(pk=entry.pk).exists():
         return False
     patient = Patient.objects.of(entry.user).filter(pk=entry.patient_id, is_active=True).first()

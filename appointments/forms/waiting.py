@@ -17,7 +17,8 @@ from accounts.models import Patient, Practitioner
 from appointments import search
 from appointments.models import Appointment
 from clinic.forms import LooseDateField
-from clinic.models import Service
+from clinic.models import Organization, Service
+from scheduling.catalogue import Catalogue, catalogue
 from scheduling.models import ServiceOffering
 
 PARTS = [
@@ -76,9 +77,10 @@ class WaitingForm(forms.Form):
         super().__init__(*args, **kwargs)
         self.patients = {str(patient.public_id): patient for patient in patients}
         self.instead_of = instead_of
-        self.services = _services()
+        known = catalogue(Organization.current().edition)
+        self.services = _services(known)
         self.people = _people(instead_of)
-        self.places = {place.slug: place for place in search.locations_online()}
+        self.places = {place.slug: place for place in known.locations}
         self._choose("patient", [(key, p.full_name) for key, p in self.patients.items()])
         self._choose("what", _by_specialty(self.services))
         anybody = ("", _("Any practitioner"))
@@ -140,10 +142,10 @@ class WaitingForm(forms.Form):
         return self.patients[chosen or next(iter(self.patients))]
 
 
-def _services() -> dict[str, Service]:
+def _services(known: Catalogue) -> dict[str, Service]:
     return {
         f"{row.specialty.slug}/{service.slug}": service
-        for row in search.specialties_online()
+        for row in search.specialties_online(known)
         for service in row.services
     }
 

@@ -216,7 +216,7 @@ def test_ending_one(offering, user):
 def test_the_list_asks_as_often_for_one_as_for_many(offering, user, django_assert_num_queries):
     client = browser(user)
     waits(offering, user)
-    with django_assert_num_queries(9):
+    with django_assert_num_queries(7):
         client.get(LIST)
     waiting_list = [
         WaitingListEntry(
@@ -232,7 +232,7 @@ def test_the_list_asks_as_often_for_one_as_for_many(offering, user, django_asser
         for _n in range(29)
     ]
     WaitingListEntry.objects.bulk_create(waiting_list)
-    with django_assert_num_queries(9):
+    with django_assert_num_queries(7):
         client.get(LIST)
 
 
