@@ -58,6 +58,10 @@ properties: .venv/.developing ## The arithmetic of time on 100,000 random schedu
 		scheduling/tests/test_intervals.py scheduling/tests/test_slots.py \
 		scheduling/tests/test_expand.py appointments/tests/test_explain.py
 
+.PHONY: walk
+walk: .venv/.developing ## Every page of every role in a browser, in both looks, with axe on each (minutes)
+	env -u DATABASE_URL WALK=whole $(PYTEST) -n $(JOBS) --dist worksteal clinic/tests/browser/test_walk.py
+
 .PHONY: race
 race: .venv/.developing ## Many at once on MariaDB: pairs of verbs 500 times each, then the real server (minutes)
 	DATABASE_URL=$(TEST_DATABASE_URL) RACE_PAIRS=$(PAIRS) $(PYTEST) -n $(JOBS) --dist worksteal -m race

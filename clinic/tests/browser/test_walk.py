@@ -5,6 +5,8 @@ One walk for all of them: to open the pages is what takes the time.
 
 from __future__ import annotations
 
+import os
+
 import pytest
 from playwright.sync_api import Page
 
@@ -12,7 +14,8 @@ from accounts.roles import Role
 from clinic.tests.browser.barriers import violations
 from clinic.tests.browser.ear import Ear
 from clinic.tests.browser.measures import misfits, misnamed
-from clinic.tests.browser.visitor import EVERYBODY, WALKS, Check, Look, Visitor, told
+from clinic.tests.browser.stops import Stop, stops_of
+from clinic.tests.browser.visitor import EVERYBODY, PHONE, WALKS, Check, Look, Visitor, told
 
 pytestmark = [pytest.mark.browser, pytest.mark.usefixtures("broken_pages")]
 
@@ -25,13 +28,43 @@ def in_language(language: str) -> Check:
     return check
 
 
+#: Every page in both looks, and axe in both of them: ``make walk``.
+WHOLE = os.environ.get("WALK") == "whole"
+
+
+def stops_for(role: Role | None, look: Look) -> list[Stop]:
+    """What a form answers is looked at on the phone only, where there is least room."""
+    return [stop for stop in stops_of(role) if WHOLE or look == PHONE or not stop.act]
+
+
+def axe_is_due(stops: list[Stop], stop: Stop, look: Look) -> bool:
+    """Once for each page, by turns in the one look and in the other: axe takes longest."""
+    if WHOLE or stop.act:
+        return True
+    pages = [one for one in stops if not one.act]
+    return (pages.index(stop) % 2 == 0) == (look == PHONE)
+
+
 @pytest.mark.parametrize("look", WALKS, ids=str)
 @pytest.mark.parametrize("role", EVERYBODY)
 def test_nothing_is_wrong_with_any_page(visitor: Visitor, role: Role | None, look: Look):
     """Nothing that the browser complains of, that sticks out, or that shuts somebody out."""
     page = visitor.page(role, look)
     ear = Ear(page, visitor.host)
-    language = in_language(look.language)
-    checks = [ear.complaints, language, misnamed, misfits, violations]
-    found = visitor.survey(role, page, checks)
+    cheap = [ear.complaints, in_language(look.language), misnamed, misfits]
+    stops = stops_for(role, look)
+
+    def checks(stop: Stop) -> list[Check]:
+        return [*cheap, violations] if axe_is_due(stops, stop, look) else cheap
+
+    found = visitor.survey(page, stops, checks)
     assert not found, told(found)
+
+
+@pytest.mark.parametrize("role", EVERYBODY)
+def test_axe_meets_every_page(clinic: None, role: Role | None):
+    met = set()
+    for look in WALKS:
+        stops = stops_for(role, look)
+        met |= {str(stop) for stop in stops if axe_is_due(stops, stop, look)}
+    assert met == {str(stop) for stop in stops_of(role)}

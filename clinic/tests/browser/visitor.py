@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
@@ -15,7 +15,7 @@ from playwright.sync_api import Error as PlaywrightError
 from accounts.models import User
 from accounts.roles import Role
 from clinic.demo.load import ADMINISTRATOR, RECEPTION
-from clinic.tests.browser.stops import Stop, stops_of
+from clinic.tests.browser.stops import Stop
 
 EMAILS = {
     Role.PATIENT: "paciente@demo.test",
@@ -44,9 +44,10 @@ class Look:
 
 
 WIDE = Look()
-#: Everything is walked through in these two: both screens, both languages, light and dark.
 #: The longer words go onto the smaller screen.
-WALKS = [Look(language="en"), Look(320, 640, dark=True)]
+PHONE = Look(320, 640, dark=True)
+#: Everything is walked through in these two: both screens, both languages, light and dark.
+WALKS = [Look(language="en"), PHONE]
 
 
 @dataclass(slots=True)
@@ -80,12 +81,15 @@ class Visitor:
     def page(self, role: Role | None = None, look: Look = WIDE) -> Page:
         return self.browser(role, look).new_page()
 
-    def survey(self, role: Role | None, page: Page, checks: list[Check]) -> dict[str, list[str]]:
-        """Opens every page that this role meets; what is wrong there, by page."""
+    def survey(
+        self, page: Page, stops: Iterable[Stop], checks: Callable[[Stop], list[Check]]
+    ) -> dict[str, list[str]]:
+        """Opens these pages; what the checks find wrong there, by page."""
         found = {}
-        for stop in stops_of(role):
+        for stop in stops:
             try:
-                wrong = [*visit(page, stop), *(line for check in checks for line in check(page))]
+                wrong = visit(page, stop)
+                wrong += [line for check in checks(stop) for line in check(page)]
             except PlaywrightError as error:
                 wrong = [str(error)[:500]]
             if wrong:
