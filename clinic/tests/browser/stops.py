@@ -10,6 +10,7 @@ import datetime as dt
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import urlencode
 
 from allauth.account.forms import default_token_generator
 from allauth.account.utils import user_pk_to_url_str
@@ -251,17 +252,27 @@ def _book(booked: Appointment) -> Iterator[Stop]:
     yield Stop(slot, act=send_empty, status=422)
     yield Stop(slot, act=send_without_token, status=403)
     yield Stop(book_url(free_slot(service="chequeo-anual")))
-    gone = f"{booked.start.astimezone(dt.UTC):%Y-%m-%dT%H:%MZ}"
-    offering = ServiceOffering.objects.get(
-        schedule__practitioner=booked.practitioner,
-        schedule__location=booked.location,
-        service=booked.service,
-    )
-    yield to("appointments:book", query=f"offering={offering.pk}&start={gone}", status=409)
+    others = Appointment.objects.filter(status=Status.BOOKED, start__gt=booked.start)
+    taken = others.exclude(patient__accesses__user__in=booked.patient.accesses.values("user"))
+    gone = taken.order_by("start").first()
+    assert gone is not None
+    yield Stop(_of(booked))  # one's own: leads to it
+    yield Stop(_of(gone), status=409)
     other = free_slot("martin-olmedo", after=booked.start)
     if other.start.date() == booked.start.date():
         again = send(patient=str(booked.patient.public_id))
         yield Stop(book_url(other), act=again, status=409)
+
+
+def _of(visit: Appointment) -> str:
+    """Where this visit's time was booked."""
+    offering = ServiceOffering.objects.get(
+        schedule__practitioner=visit.practitioner,
+        schedule__location=visit.location,
+        service=visit.service,
+    )
+    start = f"{visit.start.astimezone(dt.UTC):%Y-%m-%dT%H:%MZ}"
+    return f"{reverse('appointments:book')}?{urlencode({'offering': offering.pk, 'start': start})}"
 
 
 def _waiting(user: User, booked: Appointment) -> Iterator[Stop]:
