@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from django.db import IntegrityError, transaction
+from django.db.models import Q
 from django.utils import timezone
 
 from accounts.roles import Actor, Role
@@ -80,11 +81,11 @@ def _values_before(event: AppointmentEvent) -> dict[str, Any]:
 
 
 def _settled_by_changes(rows: Sequence[Appointment], now: dt.datetime) -> set[int]:
-    """Cancelled by a change of hours that is undone as a whole."""
+    """Cancelled by a change of hours, of one practitioner or of several, undone as a whole."""
     gone = {row.practitioner_id for row in rows if row.status == Status.CANCELLED}
     if not gone:
         return set()
     changes = RuleChange.objects.filter(
-        practitioner__in=gone, undone_at=None, undo_until__gt=now
+        Q(practitioner__in=gone) | Q(practitioner=None), undone_at=None, undo_until__gt=now
     ).values_list("settled", flat=True)
     return {one["appointment"] for settled in changes for one in settled}

@@ -12,7 +12,7 @@ from accounts.roles import Actor, Role
 from accounts.tests.factories import patient_user
 from appointments import holds, services
 from appointments.blocking import Block, block_time, blocking
-from appointments.changes import Answer, Hit, HitsFound
+from appointments.changes import Answer, Change, Hit, HitsFound, Reach
 from appointments.exceptions import NothingToUndo, SlotTaken, UndoTheChange
 from appointments.integrity import breaches, busy
 from appointments.models import Appointment, OccupancyCell
@@ -20,6 +20,7 @@ from appointments.steps import undo_step, undoable
 from appointments.tests.factories import NOW, SYSTEM, at, book, desk
 from appointments.tests.practice import doctor_of, new_practice
 from appointments.transitions import Status
+from clinic.models import Closure
 
 pytestmark = pytest.mark.django_db
 
@@ -208,6 +209,27 @@ def test_what_a_change_of_hours_cancelled_is_undone_with_the_change():
     assert undoable([fresh(visit)], Role.PRACTITIONER, NOW) == set()
     with pytest.raises(UndoTheChange):
         undo_step(appointment=visit, by=by, now=NOW)
+
+
+def test_what_a_holiday_cancelled_is_undone_with_the_holiday():
+    visit = book(offering=new_practice())
+    day = visit.local_date
+    reach = Reach(
+        practitioner=None,
+        locked=[visit.practitioner_id],
+        appointments=lambda rows: rows,
+        rules=lambda: [Closure.objects.all()],
+        about="Feriado",
+    )
+    change = Change(
+        reach, lambda: Closure.objects.create(name="Feriado", first_day=day, last_day=day), desk()
+    )
+    answer = Answer(seen=frozenset({visit.pk}), for_all=Hit.CANCEL, note="Feriado")
+    change.make(answer=answer, now=NOW)
+    assert fresh(visit).status == Status.CANCELLED
+    assert undoable([fresh(visit)], Role.RECEPTION, NOW) == set()
+    with pytest.raises(UndoTheChange):
+        undo_step(appointment=visit, by=desk(), now=NOW)
 
 
 def test_a_day_is_asked_about_in_two_queries(django_assert_num_queries):
