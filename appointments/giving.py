@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from accounts.models import Patient, PatientQuerySet, Practitioner
@@ -54,7 +54,7 @@ def first_free(
     """The first free start from then on."""
     since = max(since, now)
     for start, end in ((since, since + _NEAR), (since + _NEAR, since + _FAR)):
-        if slot := _free(offering, start, end, now).first:
+        if slot := next(_free(offering, start, end, now), None):
             return slot.start
     return None
 
@@ -62,14 +62,15 @@ def first_free(
 def free_starts(
     offering: ServiceOffering, *, start: dt.datetime, end: dt.datetime, now: dt.datetime
 ) -> list[Slot]:
-    return list(_free(offering, start, end, now).slots())
+    return list(_free(offering, start, end, now))
 
 
 def _free(
     offering: ServiceOffering, start: dt.datetime, end: dt.datetime, now: dt.datetime
-) -> availability.FreeTime:
-    (found,) = availability.free_time([offering], start=start, end=end, now=now, online=False)
-    return found
+) -> Iterator[Slot]:
+    """Earliest first; a window that is over has none."""
+    for free in availability.free_time([offering], start=start, end=end, now=now, online=False):
+        yield from free.slots()
 
 
 def most_given(offerings: Sequence[ServiceOffering]) -> ServiceOffering:

@@ -197,6 +197,12 @@ def test_what_cannot_be_read_is_asked_again(desk, offering, query):
     assert "There is something to correct" in words(response)
 
 
+def test_a_day_that_is_over_has_no_other_times(desk, offering):
+    response = desk.get(DESK, {"servicio": offering.pk, "dia": "2026-11-20", "hora": "10:00"})
+    assert response.status_code == 200
+    assert response.context["times"] == []
+
+
 def test_an_offering_of_another_location_cannot_be_chosen(desk, offering, ana):
     elsewhere = new_practice()
     response = desk.get(DESK, where(elsewhere))
