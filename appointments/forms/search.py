@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-from dataclasses import dataclass
+import uuid
 from typing import Any
 
 from crispy_forms.templatetags.crispy_forms_filters import as_crispy_field
@@ -24,17 +24,15 @@ from scheduling.catalogue import Catalogue
 PRIVATE = "private"
 
 
-@dataclass(frozen=True, slots=True)
-class _Drawing:
-    """A field as a key: what decides how it looks."""
-
-    looks: tuple[Any, ...]
-    field: forms.BoundField = dataclasses.field(compare=False)
+#: So many drawn fields are kept at most.
+MOST_DRAWN = 512
 
 
-@functools.lru_cache(maxsize=512)
-def _remembered(drawing: _Drawing) -> str:
-    return str(as_crispy_field(drawing.field))
+@functools.lru_cache(maxsize=2)
+def _drawings(edition: uuid.UUID) -> dict[tuple[str, ...], str]:
+    """By what decides how they look. The text alone: a field would keep its form and all that
+    the form knows of an edition that is over."""
+    return {}
 
 
 class SearchForm(forms.Form):
@@ -90,8 +88,13 @@ class SearchForm(forms.Form):
         is_listed = isinstance(field.field, forms.ChoiceField) or value in self.known.names
         if value and not is_listed:
             return as_crispy_field(field)
-        where = (self.known.edition, get_language(), type(self).__name__)
-        return _remembered(_Drawing((*where, field.name, value or ""), field))
+        drawings = _drawings(self.known.edition)
+        looks = (str(get_language()), type(self).__name__, field.name, value or "")
+        if (drawn := drawings.get(looks)) is None:
+            if len(drawings) >= MOST_DRAWN:
+                drawings.clear()
+            drawn = drawings[looks] = str(as_crispy_field(field))
+        return drawn
 
     def _what_choices(self) -> list[Any]:
         groups: list[Any] = [("", gettext("Choose a specialty or a service"))]

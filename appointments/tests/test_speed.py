@@ -1,6 +1,8 @@
 """How often the pages that everybody opens ask the database, with one row and with thirty."""
 
 import datetime as dt
+import gc
+import weakref
 
 import pytest
 from django.template.loader import render_to_string
@@ -115,3 +117,13 @@ def test_the_form_looks_as_every_form_does(query, language):
                 assert " ".join(str(form.drawn()).split()) == " ".join(expected.split())
     if "<" in query.get("who", ""):
         assert escape(query["who"]) in form.drawn()
+
+
+def test_what_is_drawn_keeps_no_form():
+    new_practice()
+    form = FullSearchForm({"part": "morning"}, known=catalogue(Organization.current().edition))
+    form.drawn()
+    kept = weakref.ref(form)
+    del form
+    gc.collect()
+    assert kept() is None
