@@ -26,7 +26,10 @@ def catalogue(edition: uuid.UUID) -> Catalogue:
 
 
 class Catalogue:
-    """Read when somebody asks for it first, each kind of row with one query."""
+    """Read when somebody asks for it first, each kind of row with one query.
+
+    Whoever began before a change may read some rows after it: what is new then is left out.
+    """
 
     def __init__(self, edition: uuid.UUID) -> None:
         self.edition = edition
@@ -48,8 +51,8 @@ class Catalogue:
     @cached_property
     def every_service(self) -> dict[int, Service]:
         """Every service by id, active or not, with its specialty."""
-        specialties = {specialty.pk: specialty for specialty in Specialty.objects.all()}
         services = {service.pk: service for service in Service.objects.all()}
+        specialties = {specialty.pk: specialty for specialty in Specialty.objects.all()}
         for service in services.values():
             service.specialty = specialties[service.specialty_id]
         return services
@@ -59,8 +62,8 @@ class Catalogue:
         """Every active schedule by id, in their order, with its practitioner and location."""
         found = {}
         for row in Schedule.objects.filter(is_active=True).order_by("pk"):
-            place = self.places[row.location_id]
-            if row.practitioner_id in self.people and place.is_active:
+            place = self.places.get(row.location_id)
+            if row.practitioner_id in self.people and place and place.is_active:
                 row.practitioner, row.location = self.people[row.practitioner_id], place
                 found[row.pk] = row
         return found
@@ -70,8 +73,8 @@ class Catalogue:
         """What ``ServiceOffering.objects.bookable().with_parts()`` finds, in order of id."""
         found = []
         for row in ServiceOffering.objects.filter(is_active=True).order_by("pk"):
-            service = self.every_service[row.service_id]
-            if row.schedule_id in self.schedules and _is_given(service):
+            service = self.every_service.get(row.service_id)
+            if row.schedule_id in self.schedules and service and _is_given(service):
                 row.schedule, row.service = self.schedules[row.schedule_id], service
                 found.append(row)
         return found

@@ -81,3 +81,13 @@ def test_its_rows_bring_their_parts_without_a_question(django_assert_num_queries
         assert offering.practitioner == offering.schedule.practitioner
         assert offering.location.name
         assert offering.service.specialty.name
+
+
+@pytest.mark.parametrize("read_before", ["people", "places", "every_service", "schedules"])
+def test_what_is_new_since_the_first_look_is_left_out(read_before):
+    old = open_offering()
+    begun = known()
+    getattr(begun, read_before)
+    open_offering()
+    assert begun.offerings == [old]
+    assert agrees()
