@@ -15,7 +15,11 @@ class HideKeys(logging.Filter):
     """Django logs the path of every refusal, the ones of living addresses included."""
 
     def filter(self, record: logging.LogRecord) -> bool:
-        said = record.getMessage()
+        try:
+            said = record.getMessage()
+        except (TypeError, ValueError):
+            # Its handler says what is wrong with the line. A filter that raises ends the request.
+            return True
         hidden = _KEYS.sub(r"\1…", said)
         if hidden != said:
             record.msg, record.args = hidden, ()

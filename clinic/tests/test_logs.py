@@ -37,6 +37,13 @@ def test_other_lines_stay_as_they_are():
     assert (record.msg, record.getMessage()) == ("Not Found: %s", "Not Found: /nada/x/")
 
 
+@pytest.mark.parametrize(("text", "said"), [("%d", ("x",)), ("%s %s", ("x",)), ("%(", ("x",))])
+def test_a_line_that_cannot_be_written_ends_no_request(text, said):
+    record = logging.LogRecord("x", 30, "", 1, text, said, None)
+    assert HideKeys().filter(record)
+    assert (record.msg, record.args) == (text, said)
+
+
 def test_what_is_written_passes_the_filter():
     configured: Any = settings.LOGGING
     assert configured["filters"] == {"keys": {"()": "clinic.logs.HideKeys"}}
