@@ -256,6 +256,8 @@ def accept(*, offer: WaitingOffer, by: Actor, now: dt.datetime | None = None) ->
         if not current.is_live(now):
             raise OfferOver
         entry = WaitingListEntry.objects.select_for_update().get(pk=current.entry_id)
+        if entry.status != WaitingListEntry.Status.WAITING:
+            raise OfferOver
         theirs = Patient.objects.of(entry.user).filter(pk=entry.patient_id)
         if by.user != entry.user or not theirs.exists():
             raise MoveNotAllowed

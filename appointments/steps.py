@@ -11,9 +11,9 @@ from django.db.models import Q
 from django.utils import timezone
 
 from accounts.roles import Actor, Role
-from appointments import locks, store
+from appointments import hits, locks, store
 from appointments.changes import UNDO_FOR
-from appointments.exceptions import NothingToUndo, SlotTaken, UndoTheChange
+from appointments.exceptions import NothingToUndo, SlotClosed, SlotTaken, UndoTheChange
 from appointments.models import Appointment, AppointmentEvent, RuleChange
 from appointments.transitions import BACK_TO, MAY, STEPS, Status, Verb, target
 
@@ -25,7 +25,8 @@ def undo_step(
     """As it was before the last step, if that was one of the staff's and not long ago.
 
     An event of its own: the mistake and its correction both stay in the history. Refuses
-    NothingToUndo, UndoTheChange, and SlotTaken when its time has been given to another.
+    NothingToUndo, UndoTheChange, SlotTaken when its time has been given to another, and
+    SlotClosed when a change of the rules has taken it.
     """
     now = now or timezone.now()
     try:
@@ -45,6 +46,8 @@ def undo_step(
             verb = BACK_TO[values["status"]]
             if target(current.state, verb, by.role) != values["status"]:
                 raise NothingToUndo
+            if not current.is_occupying and _is_closed(current, now):
+                raise SlotClosed
             store.change(current, verb=verb, by=by, now=now, **values)
             return current
     except IntegrityError as error:
@@ -69,6 +72,13 @@ def _may_undo(last: AppointmentEvent, role: Role, now: dt.datetime) -> bool:
     expires = _values_before(last).get("expires_at")
     in_time = now < last.at + UNDO_FOR and (expires is None or now < expires)
     return in_time and role in MAY[Verb(last.verb)]
+
+
+def _is_closed(appointment: Appointment, now: dt.datetime) -> bool:
+    """Whoever closed this time meanwhile was not asked about it: it stood there no more."""
+    row = Appointment.objects.with_parts().select_related("service__specialty")
+    fresh = row.get(pk=appointment.pk)
+    return fresh.start > now and bool(hits.obstacles([fresh])[fresh.pk])
 
 
 def _values_before(event: AppointmentEvent) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from accounts.tests.factories import patient_user
 from appointments import holds, services
 from appointments.blocking import Block, block_time, blocking
 from appointments.changes import Answer, Change, Hit, HitsFound, Reach
-from appointments.exceptions import NothingToUndo, SlotTaken, UndoTheChange
+from appointments.exceptions import NothingToUndo, SlotClosed, SlotTaken, UndoTheChange
 from appointments.integrity import breaches, busy
 from appointments.models import Appointment, OccupancyCell
 from appointments.steps import undo_step, undoable
@@ -184,6 +184,18 @@ def test_a_time_that_was_given_to_another_stays_theirs():
     with pytest.raises(SlotTaken):
         undo_step(appointment=visit, by=desk(), now=NOW)
     assert fresh(visit).status == Status.CANCELLED
+    assert problems() == []
+
+
+def test_a_time_that_was_closed_meanwhile_stays_closed():
+    """Whoever blocked the morning was asked about nobody: the visit was cancelled already."""
+    visit = cancel(appointment=booked(), by=desk(), now=NOW)
+    morning = Block(starts_at=at(9), ends_at=at(12))
+    block_time(practitioner=visit.practitioner, blocks=[morning], by=desk(), now=NOW)
+    with pytest.raises(SlotClosed):
+        undo_step(appointment=visit, by=desk(), now=NOW + MINUTE)
+    visit.refresh_from_db()
+    assert visit.status == Status.CANCELLED
     assert problems() == []
 
 

@@ -16,7 +16,7 @@ from appointments.exceptions import (
     TooLateToMove,
     TooManyWaiting,
 )
-from appointments.models import FreedTime, Hold, WaitingListEntry, WaitingOffer
+from appointments.models import Appointment, FreedTime, Hold, WaitingListEntry, WaitingOffer
 from appointments.tests.factories import NOW, at, book, desk
 from appointments.tests.practice import doctor_of
 from appointments.tests.race import problems
@@ -461,6 +461,15 @@ def test_what_cannot_be_booked_any_more_leaves_all_as_it_was(offering):
     old.refresh_from_db()
     assert (offer.is_open, offer.answer, old.status) == (True, "", "booked")
     assert Hold.objects.filter(offer=offer).exists()
+
+
+def test_a_wish_that_has_ended_takes_no_offer(offering):
+    """Also when the offer was made at the moment in which the wish ended."""
+    offer = offered(offering)
+    WaitingListEntry.objects.filter(pk=offer.entry_id).update(status="ended")
+    with pytest.raises(OfferOver):
+        freed.accept(offer=offer, by=actor(offer), now=NOW)
+    assert Appointment.objects.occupying().count() == 0
 
 
 def test_ending_a_wish_declines_what_is_offered(offering):
