@@ -68,7 +68,7 @@ def test_it_says_when_and_until_when_and_nothing_of_why(offering):
     text = letter.message.body
     first, _empty, second = text.splitlines()[:3]
     assert first == "Martes 24 de noviembre de 2026, 10:00 (hora de Buenos Aires)"
-    assert second.startswith("Se liberó este horario. Te lo guardamos hasta las 9:00.")
+    assert second.startswith("Se liberó este horario. Queda guardado hasta las 9:00.")
     html = str(letter.message.alternatives[0][0])
     for said in (text, html):
         assert f"/avisos/oferta/{offer.public_id}/" in said

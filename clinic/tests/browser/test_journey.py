@@ -108,7 +108,7 @@ def test_a_stranger_signs_up_and_books(visitor: Visitor, look: Look):
     assert urlsplit(page.url).path == "/reservar/"
     assert slot_of(page.url) == chosen
     # The code that logged them in has also kept the time.
-    assert page.get_by_text("Te guardamos este horario hasta las").is_visible()
+    assert page.get_by_text("Este horario queda guardado hasta las").is_visible()
     fill(page, reason="Control")
     send(page)
     made = Appointment.objects.get(patient__first_name="Elena")
