@@ -203,6 +203,14 @@ def test_a_day_that_is_over_has_no_other_times(desk, offering):
     assert response.context["times"] == []
 
 
+def test_a_slip_in_the_time_keeps_the_patient(desk, offering, ana):
+    response = desk.get(DESK, where(offering, "25:00", paciente=ana.public_id))
+    assert response.status_code == 422
+    assert "Ana Muñoz" in words(response)
+    assert f'name="paciente" value="{ana.public_id}"' in response.content.decode()
+    assert 'name="q"' not in response.content.decode()
+
+
 def test_an_offering_of_another_location_cannot_be_chosen(desk, offering, ana):
     elsewhere = new_practice()
     response = desk.get(DESK, where(elsewhere))

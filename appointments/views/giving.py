@@ -115,9 +115,10 @@ def _give(request: HttpRequest, counter: Counter) -> HttpResponse:
     if not counter.offerings:
         return render(request, "appointments/give_nothing.html", {"is_desk": counter.is_desk})
     now = timezone.now()
-    form, asked = _read(request, counter, now)
+    patient = _patient(counter, request.GET.get("paciente", ""))
+    form, asked = _read(request, counter, patient, now)
     if asked is None:
-        context = {"form": form, "counter": counter}
+        context = {"form": form, "counter": counter, "known": patient}
         return render(request, "appointments/give.html", context, status=422)
     if request.method == "POST":
         return _post(request, counter, asked)
@@ -137,10 +138,9 @@ def _after(request: HttpRequest, counter: Counter) -> HttpResponse:
 
 
 def _read(
-    request: HttpRequest, counter: Counter, now: dt.datetime
+    request: HttpRequest, counter: Counter, patient: Patient | None, now: dt.datetime
 ) -> tuple[GivingForm, Asked | None]:
     """What is known; whatever else the address says counts as not given."""
-    patient = _patient(counter, request.GET.get("paciente", ""))
     offering = _chosen(request, counter.offerings, patient)
     is_here = "ahora" in request.GET
     data = {name: request.GET.get(name, "")[:200] for name in ("q", "dia", "hora")}
@@ -148,6 +148,8 @@ def _read(
         {**data, "servicio": str(offering.pk)}, offerings=counter.offerings, is_here=is_here
     )
     if not form.is_valid():
+        if patient:
+            del form.fields["q"]
         return form, None
     if is_here:
         start: dt.datetime | None = present_step(now)
