@@ -14,7 +14,7 @@ from accounts.tests.factories import (
 from appointments import freed, services, waiting
 from appointments.models import Appointment, Hold, WaitingListEntry, WaitingOffer
 from appointments.tests.factories import NOW, at, book, desk
-from appointments.tests.practice import browser, main_part, words
+from appointments.tests.practice import account_of, browser, main_part, words
 from appointments.tests.waiting import frees, offered, waits
 from clinic.models import Organization
 from scheduling.models import ServiceOffering
@@ -338,3 +338,15 @@ def test_a_freed_time_of_another_service_is_nothing(offering, user):
     waits(offering, user)
     frees(open_offering())
     assert freed.sweep() == 0
+
+
+def test_the_way_there_is_shown_to_those_who_can_go_it(offering, client):
+    """Staff look at free times too; an alert is a patient's."""
+    service = offering.service
+    url = f"/horarios/?what={service.specialty.slug}/{service.slug}"
+    link = f'href="/avisos/nuevo/?what={service.specialty.slug}%2F{service.slug}'
+    people = [(None, True), (patient_user(), True), (account_of(offering), False)]
+    for user, shown in people:
+        if user:
+            client.force_login(user)
+        assert (link in client.get(url).content.decode()) == shown

@@ -203,8 +203,14 @@ def _results(request: HttpRequest, wish: Wish, known: Catalogue) -> dict[str, An
         "alone": alone and _alone(request, alone, offerings, first, today, last),
         "cards": None if alone else _cards(request, found, last),
         "since": first,
-        "waiting_url": _waiting_url(wish, service),
+        "waiting_url": _waiting_url(wish, service) if _may_wait(request) else "",
     }
+
+
+def _may_wait(request: HttpRequest) -> bool:
+    """Only patients are told of freed times; whoever has no account yet can become one."""
+    user = request.user
+    return not user.is_authenticated or Role.PATIENT in user.roles
 
 
 def _waiting_url(wish: Wish, service: Service) -> str:
