@@ -49,8 +49,8 @@ test-sqlite: .venv/.developing ## The suite on SQLite, with the browser
 	env -u DATABASE_URL NOT_RUN_REPORT=$(NOT_RUN) $(PYTEST) -n $(JOBS) --dist worksteal -m "not mariadb and not redis"
 
 .PHONY: test-mariadb
-test-mariadb: .venv/.developing ## The suite on MariaDB (TEST_DATABASE_URL), with Redis and the worker
-	DATABASE_URL=$(TEST_DATABASE_URL) NOT_RUN_REPORT=$(NOT_RUN) $(PYTEST) -n $(JOBS) --dist worksteal -m "not browser and not once"
+test-mariadb: .venv/.developing ## The suite on MariaDB (TEST_DATABASE_URL), with Redis and the worker (WHOLE=1: all of it)
+	DATABASE_URL=$(TEST_DATABASE_URL) NOT_RUN_REPORT=$(NOT_RUN) $(PYTEST) -n $(JOBS) --dist worksteal -m "not browser$(if $(WHOLE),, and not once)"
 
 .PHONY: properties
 properties: .venv/.developing ## The arithmetic of time on 100,000 random schedules (EXAMPLES)

@@ -13,7 +13,7 @@ from accounts.tests.conftest import code_in, new_visitor, words
 from accounts.tests.factories import PASSWORD, UserFactory
 from accounts.tests.test_signup import ANSWERS, CODE, SIGNUP
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.once]
 
 LOGIN = "/cuenta/ingresar/"
 SLOT = "/reservar/?offering=17&start=2026-12-08T13:30Z"

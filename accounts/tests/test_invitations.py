@@ -25,7 +25,7 @@ from accounts.tests.factories import (
 from clinic.models import AuditEvent
 from clinic.tests.factories import LocationFactory
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.once]
 
 EMAIL = "lucia@example.org"
 NEW_PASSWORD = "una frase que recuerdo"

@@ -16,7 +16,7 @@ from accounts.tests.factories import (
 )
 from clinic.models import AuditEvent
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.once]
 
 LOGIN = "/cuenta/ingresar/"
 MISMATCH = "The e-mail and the password do not match. Check both and try again."

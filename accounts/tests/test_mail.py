@@ -13,7 +13,7 @@ from accounts.adapter import AccountAdapter
 from accounts.tests.factories import UserFactory, patient_user
 from clinic.models import Organization
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.once]
 
 EVERY: dict[str, dict[str, object]] = {
     "email_confirmation_signup": {"code": "123456", "code_minutes": 15},

@@ -15,7 +15,7 @@ from accounts.tests.conftest import code_in, link_in, new_visitor, words
 from accounts.tests.factories import PASSWORD, UserFactory, patient_user, verified
 from clinic.models import AuditEvent
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.once]
 
 LOGIN = "/cuenta/ingresar/"
 RESET = "/cuenta/clave/olvidada/"

@@ -18,7 +18,7 @@ from accounts.tests.factories import (
 )
 from clinic.models import AuditEvent
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.once]
 
 PROFILE = "/mis-datos/"
 RECORD = "/mis-datos/ficha/"

@@ -7,6 +7,8 @@ from accounts import rules
 from accounts.models import PatientAccess, Relation, User
 from accounts.roles import Actor, Role
 
+pytestmark = pytest.mark.once
+
 ANA, LUIS = User(pk=1, email="ana@example.org"), User(pk=2, email="luis@example.org")
 
 

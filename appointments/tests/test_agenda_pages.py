@@ -30,7 +30,7 @@ from appointments.tests.practice import (
 from clinic.models import AuditEvent
 from scheduling.models import TimeOff, WorkingHours
 
-pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("this_morning")]
+pytestmark = [pytest.mark.django_db, pytest.mark.once, pytest.mark.usefixtures("this_morning")]
 
 TOMORROW = "/agenda/2026-11-24/"
 

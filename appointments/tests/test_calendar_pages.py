@@ -20,7 +20,7 @@ from clinic.models import Closure
 from scheduling.models import DateOverride, TimeOff
 from scheduling.tests.factories import open_week
 
-pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("this_morning")]
+pytestmark = [pytest.mark.django_db, pytest.mark.once, pytest.mark.usefixtures("this_morning")]
 
 URL = "/agenda/calendario/"
 

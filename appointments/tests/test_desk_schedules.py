@@ -22,7 +22,7 @@ from clinic.models import AuditEvent
 from scheduling.models import Schedule, TimeOff
 from scheduling.tests.factories import open_week
 
-pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("this_morning")]
+pytestmark = [pytest.mark.django_db, pytest.mark.once, pytest.mark.usefixtures("this_morning")]
 
 LIST = "/recepcion/profesionales/"
 PAGES = [

@@ -29,7 +29,7 @@ from appointments.tests.practice import (
 from scheduling.models import ServiceOffering
 from scheduling.tests.factories import ServiceOfferingFactory
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.once]
 
 DESK, AGENDA = "/recepcion/dar-turno/", "/agenda/dar-turno/"
 

@@ -24,7 +24,7 @@ from clinic.models import AuditEvent, Organization
 from scheduling.models import ServiceOffering
 from scheduling.tests.factories import open_offering
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.once]
 
 HOLD = {"hold": "1"}
 KEPT = "We keep this time for you until 8:10."

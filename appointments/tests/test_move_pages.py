@@ -18,7 +18,7 @@ from appointments.tests.factories import at, book, desk
 from appointments.tests.practice import browser, new_practice, words
 from scheduling.models import ServiceOffering
 
-pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("this_morning")]
+pytestmark = [pytest.mark.django_db, pytest.mark.once, pytest.mark.usefixtures("this_morning")]
 
 
 class Case:

@@ -26,7 +26,7 @@ from clinic.models import AuditEvent
 from scheduling.models import DateOverride, ServiceOffering
 from scheduling.services import set_overrides
 
-pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("this_morning")]
+pytestmark = [pytest.mark.django_db, pytest.mark.once, pytest.mark.usefixtures("this_morning")]
 
 LIST, ADD = "/agenda/excepciones/", "/agenda/excepciones/nueva/"
 TUESDAY = dt.date(2026, 11, 24)

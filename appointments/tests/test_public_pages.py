@@ -20,7 +20,7 @@ from scheduling.tests.factories import (
     open_week,
 )
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.once]
 
 
 @pytest.fixture(autouse=True)

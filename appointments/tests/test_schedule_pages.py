@@ -29,7 +29,7 @@ from clinic.models import AuditEvent
 from scheduling.models import TimeOff, WorkingHours
 from scheduling.tests.factories import open_week
 
-pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("this_morning")]
+pytestmark = [pytest.mark.django_db, pytest.mark.once, pytest.mark.usefixtures("this_morning")]
 
 DAYS, HOURS, WEEKLY = (
     "/agenda/bloqueos/dias/",

@@ -15,7 +15,7 @@ from clinic.tests.factories import InsurerFactory, LocationFactory
 from scheduling.models import ServiceOffering, TimeOff
 from scheduling.tests.factories import ScheduleFactory, ServiceOfferingFactory, open_week
 
-pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("this_morning")]
+pytestmark = [pytest.mark.django_db, pytest.mark.once, pytest.mark.usefixtures("this_morning")]
 
 
 @pytest.fixture

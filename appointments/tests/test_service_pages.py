@@ -18,7 +18,7 @@ from clinic.models import Organization
 from clinic.tests.factories import ServiceFactory
 from scheduling.models import ServiceOffering
 
-pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("this_morning")]
+pytestmark = [pytest.mark.django_db, pytest.mark.once, pytest.mark.usefixtures("this_morning")]
 
 LIST = "/agenda/servicios/"
 

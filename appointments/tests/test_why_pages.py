@@ -12,7 +12,7 @@ from clinic.models import Closure, Organization
 from scheduling.models import DateOverride, ServiceOffering, TimeOff
 from scheduling.tests.factories import ServiceOfferingFactory, open_week
 
-pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("this_morning")]
+pytestmark = [pytest.mark.django_db, pytest.mark.once, pytest.mark.usefixtures("this_morning")]
 
 TOMORROW = NOW.date() + dt.timedelta(days=1)
 

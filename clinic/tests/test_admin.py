@@ -36,7 +36,7 @@ from notifications.models import Notification, State
 from scheduling.models import DateOverride, Schedule, TimeOff
 from scheduling.tests.factories import open_offering
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.once]
 HOUR = dt.timedelta(hours=1)
 
 

@@ -13,6 +13,8 @@ from clinic import context_processors
 from clinic.context_processors import navigation
 from clinic.models import Organization
 
+pytestmark = pytest.mark.once
+
 
 @pytest.fixture(autouse=True)
 def _english():

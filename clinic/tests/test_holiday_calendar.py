@@ -7,6 +7,8 @@ from django.utils import translation
 
 from clinic.holiday_calendar import Holiday, countries, holidays_of, regions
 
+pytestmark = pytest.mark.once
+
 
 def test_the_countries_are_named_and_sorted():
     found = countries()

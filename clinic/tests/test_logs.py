@@ -9,7 +9,7 @@ from django.test import Client
 
 from clinic.logs import HideKeys
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.once]
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ from django.urls import reverse
 from appointments.tests.factories import NOW
 from clinic.tests.world import World
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.once]
 
 
 @pytest.mark.parametrize("path", ["/", "/nada/", "/turnos/", "/static/css/clinic.css"])

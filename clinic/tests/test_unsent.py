@@ -16,7 +16,7 @@ from appointments.tests.factories import NOW, at, book
 from appointments.tests.practice import account_of, browser, new_practice, sent_again, status, words
 from clinic import unsent
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.once]
 
 ADD = "/familia/agregar/"
 AGAIN = "/enviar-otra-vez/"

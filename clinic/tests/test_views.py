@@ -11,7 +11,7 @@ from appointments.tests.factories import NOW, at
 from clinic.tests.world import World
 from scheduling.tests.factories import open_offering
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.once]
 
 
 @pytest.fixture

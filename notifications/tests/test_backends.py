@@ -10,6 +10,8 @@ from django.core.mail import EmailMessage, EmailMultiAlternatives
 
 from notifications.backends import EmlFileBackend
 
+pytestmark = pytest.mark.once
+
 
 @pytest.fixture
 def folder(settings, tmp_path):

@@ -8,7 +8,7 @@ from accounts.tests.factories import administrator, patient_user
 
 LIST = "/demo/correos/"
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.once]
 
 
 @pytest.fixture(autouse=True)

@@ -8,6 +8,8 @@ import pytest
 
 from notifications import faults
 
+pytestmark = pytest.mark.once
+
 
 @pytest.mark.parametrize(
     ("error", "permanent"),

@@ -18,7 +18,7 @@ from notifications.models import Kind, Notification
 from notifications.tests.factories import SOON, account_mail, booked, family
 from scheduling.tests.factories import open_offering
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.once]
 
 LANGUAGES = ["es", "en"]
 #: The longest names of weekday and month in both languages.

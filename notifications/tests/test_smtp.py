@@ -12,7 +12,7 @@ from notifications import delivery
 from notifications.models import Kind, Notification, State
 from notifications.tests.factories import SOON, account_mail, booked, family, pending
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.once]
 
 
 class Server:

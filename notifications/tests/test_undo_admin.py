@@ -29,7 +29,7 @@ from clinic.models import Closure, Location, Organization
 from notifications.models import Kind, Notification
 from scheduling.models import ServiceOffering, TimeOff, WorkingHours
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.once]
 
 CLOSURES = "/admin/clinic/closure/"
 IMPORT = f"{CLOSURES}importar/"

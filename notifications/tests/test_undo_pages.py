@@ -16,7 +16,7 @@ from appointments.tests.practice import account_of, browser, new_practice, words
 from notifications.models import Kind, Notification
 from scheduling.models import TimeOff
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.once]
 
 DAYS = "/agenda/bloqueos/dias/"
 TUESDAY = {"first_day": "24/11/2026", "reason": "Congreso"}

@@ -72,4 +72,3 @@ def test_nothing_is_wrong_with_any_page(visitor: Visitor, role: Role | None, loo
 
     found = visitor.survey(page, stops, checks)
     assert not found, told(found)
-
