@@ -2,6 +2,7 @@
 
 import os
 import re
+import shutil
 import signal
 import socket
 import stat
@@ -9,6 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -62,15 +64,32 @@ def port() -> int:
     return free_port()
 
 
-@pytest.fixture
-def serving(tmp_path: Path, port: int) -> Iterator[subprocess.Popen[str]]:
-    process = manage(tmp_path, port, "--prepare")
+@pytest.fixture(scope="session")
+def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder in which the clinic was open before: to make one takes longest."""
+    folder = tmp_path_factory.mktemp("prepared")
+    port = free_port()
+    with serve(folder, port):
+        pass
+    return folder
+
+
+@contextmanager
+def serve(folder: Path, port: int) -> Iterator[subprocess.Popen[str]]:
+    process = manage(folder, port, "--prepare")
     try:
         read_until(process, f"The clinic is open: http://localhost:{port}/")
         yield process
     finally:
         process.terminate()
         process.communicate(timeout=60)
+
+
+@pytest.fixture
+def serving(prepared: Path, tmp_path: Path, port: int) -> Iterator[subprocess.Popen[str]]:
+    shutil.copytree(prepared, tmp_path, dirs_exist_ok=True)
+    with serve(tmp_path, port) as process:
+        yield process
 
 
 def listens(port: int) -> bool:
