@@ -103,10 +103,7 @@ def world(time_machine) -> World:
 
 
 def visit(world: World, visitor: Role | None) -> Client:
-    client = Client()
-    if user := world.users[visitor]:
-        client.force_login(user)
-    return client
+    return world.browser(world.users[visitor])
 
 
 class Filled(HTMLParser):

@@ -10,8 +10,12 @@ import datetime as dt
 import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
+from django.conf import settings
+from django.contrib.sessions.models import Session
+from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver, reverse
 
 from accounts.models import User
@@ -68,6 +72,7 @@ class World:
     """Two of each, so that there is always a stranger."""
 
     def __init__(self) -> None:
+        self._sessions: dict[int, str] = {}
         self.appointment = self._visit()
         self.foreign = self._visit()
         self.users: dict[Role | None, User | None] = {
@@ -93,6 +98,19 @@ class World:
         self.changes = [self._change(self.users[r]) for r in (Role.PRACTITIONER, Role.RECEPTION)]
         self.offers = [self._offer(self.users[Role.PATIENT]), self._offer(patient_user())]
         self.closed = [self._closed(self.appointment, days) for days in (50, 51)]
+
+    def browser(self, user: User | None) -> Client:
+        """A browser of theirs: in the session they had, unless a page has ended it."""
+        client = Client()
+        if user is None:
+            return client
+        key = self._sessions.get(user.pk, "")
+        if Session.objects.filter(pk=key).exists():
+            client.cookies[settings.SESSION_COOKIE_NAME] = key
+        else:
+            client.force_login(user)
+            self._sessions[user.pk] = client.cookies[settings.SESSION_COOKIE_NAME].value
+        return client
 
     @staticmethod
     def _visit() -> Appointment:
@@ -155,7 +173,7 @@ class World:
             return {"own": own, "foreign": foreign, "missing": missing}[whose]
         return self.plain.get(name, {})
 
-    @property
+    @cached_property
     def plain(self) -> dict[str, Kwargs]:
         """Addresses whose argument is nobody's property."""
         return {
@@ -169,7 +187,7 @@ class World:
             "notifications:demo_message": {"name": "nothing"},
         }
 
-    @property
+    @cached_property
     def objects(self) -> dict[str, tuple[Kwargs, Kwargs, Kwargs]]:
         """Addresses of somebody's object: own, a stranger's, missing."""
         visit = (

@@ -34,6 +34,8 @@ LOOKS = [
     pytest.param(Look(320, 640), id="phone with JavaScript"),
 ]
 looks = pytest.mark.parametrize("look", LOOKS)
+#: The pages of the day's work have no script: with or without one they are the same.
+plain_looks = pytest.mark.parametrize("look", LOOKS[:2])
 
 
 class Thumb:
@@ -146,7 +148,7 @@ def test_a_patient_books_in_four_clicks_and_cancels(visitor: Visitor, look: Look
     assert not OccupancyCell.objects.filter(appointment=made).exists()
 
 
-@looks
+@plain_looks
 def test_a_patient_books_again_in_two_clicks(visitor: Visitor, look: Look):
     page = visitor.page(Role.PATIENT, look)
     before = set(Appointment.objects.values_list("pk", flat=True))
@@ -159,7 +161,7 @@ def test_a_patient_books_again_in_two_clicks(visitor: Visitor, look: Look):
     assert Appointment.objects.exclude(pk__in=before).count() == 1
 
 
-@looks
+@plain_looks
 def test_a_doctor_works_through_the_day(visitor: Visitor, look: Look):
     page = visitor.page(Role.PRACTITIONER, look)
     today = Appointment.objects.filter(practitioner__slug=DOCTOR, local_date=NOW.date())
@@ -189,7 +191,7 @@ def test_a_doctor_works_through_the_day(visitor: Visitor, look: Look):
     assert other.cancellation_reason == "La doctora está enferma."
 
 
-@looks
+@plain_looks
 def test_a_doctor_blocks_lunch(visitor: Visitor, look: Look):
     page = visitor.page(Role.PRACTITIONER, look)
     before = set(TimeOff.objects.values_list("pk", flat=True))
@@ -206,7 +208,7 @@ def test_a_doctor_blocks_lunch(visitor: Visitor, look: Look):
     assert urlsplit(page.url).path == "/agenda/bloqueos/"
 
 
-@looks
+@plain_looks
 def test_reception_books_by_phone_in_two_clicks_and_undoes_a_mistake(visitor: Visitor, look: Look):
     page = visitor.page(Role.RECEPTION, look)
     before = set(Appointment.objects.values_list("pk", flat=True))
@@ -234,7 +236,7 @@ def test_reception_books_by_phone_in_two_clicks_and_undoes_a_mistake(visitor: Vi
     assert visit.status == Status.BOOKED
 
 
-@looks
+@plain_looks
 def test_reception_registers_who_walks_in(visitor: Visitor, look: Look):
     page = visitor.page(Role.RECEPTION, look)
     page.goto("/recepcion/?sede=parque")
