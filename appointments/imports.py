@@ -8,9 +8,10 @@ and each history is a walk along the table of moves.
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterable, Iterator, Sequence
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from django.db import IntegrityError, connection, models, transaction
 from django.utils import timezone
@@ -18,7 +19,13 @@ from django.utils import timezone
 from accounts.models import Patient, Practitioner
 from accounts.roles import Actor
 from appointments import busy_days, locks, occupancy
-from appointments.models import Appointment, AppointmentEvent, OccupancyCell
+from appointments.models import (
+    Appointment,
+    AppointmentEvent,
+    OccupancyCell,
+    Resource,
+    cells_of,
+)
 from appointments.occupancy import CellKey, wanted
 from appointments.signals import appointment_changed
 from appointments.store import TRACKED, plain
@@ -26,12 +33,13 @@ from appointments.transitions import MAY, Status, Verb, is_time_for, target
 from clinic import audit
 from clinic.fields import CELL_MINUTES
 from clinic.models import Location, Room, Service
-from scheduling.intervals import to_minute
+from scheduling.intervals import to_instant, to_minute
 
 T = TypeVar("T")
 
 #: How many ids one question names at most; SQLite has a limit.
 CHUNK = 500
+_DAY = dt.timedelta(days=1)
 
 
 class ImportRefusedError(ValueError):
@@ -84,8 +92,8 @@ def import_appointments(
     """Write these appointments with their cells and their history, all of them or none.
 
     Raises ImportRefusedError with the numbers of the rows that overlap each other or what
-    is booked already, or whose history cannot have happened. Working hours are not
-    asked: the past had its own.
+    is booked or overbooked already, or whose history cannot have happened. An overbooking
+    and what it lies on come together. Working hours are not asked: the past had its own.
 
     ``tell`` sends ``appointment_changed`` with the last step of every appointment that has
     not ended, so that it gets its messages as if that step had just been taken. Those that
@@ -248,6 +256,8 @@ def _refuse_taken(drafts: Sequence[_Draft]) -> None:
                 problems.add((number, f"overlaps row {other}"))
     for key, reference in _held(takers):
         problems.add((takers[key], f"overlaps appointment {reference}"))
+    problems.update(_under_overbookings(takers))
+    problems.update(_overbooked_elsewhere(drafts))
     if problems:
         raise ImportRefusedError(sorted(problems))
 
@@ -266,6 +276,49 @@ def _held(takers: dict[CellKey, int]) -> Iterator[tuple[CellKey, str]]:
             for resource_id, cell, reference in rows.iterator():
                 if (key := (resource, resource_id, cell)) in takers:
                     yield key, reference
+
+
+def _under_overbookings(takers: dict[CellKey, int]) -> Iterator[tuple[int, str]]:
+    """The time of an overbooking is not free, although it takes no cells of the practitioner's."""
+    mine = {key: number for key, number in takers.items() if key[0] == Resource.PRACTITIONER}
+    for visit in _around(mine, overbooked=True):
+        for key in _times(visit):
+            if key in mine:
+                yield mine[key], f"overlaps overbooking {visit.reference}"
+
+
+def _overbooked_elsewhere(drafts: Sequence[_Draft]) -> Iterator[tuple[int, str]]:
+    """An overbooking goes on top of what is at its own location: nobody is in two places."""
+    live = [(n, d.appointment) for n, d in enumerate(drafts) if d.appointment.is_occupying]
+    over = [(number, visit) for number, visit in live if visit.overbooked]
+    wanted_keys = {key for _number, visit in over for key in _times(visit)}
+    there = [(f"appointment {visit.reference}", visit) for visit in _around(wanted_keys)]
+    there += [(f"row {number}", visit) for number, visit in live]
+    places: dict[CellKey, list[tuple[str, int]]] = defaultdict(list)
+    for name, visit in there:
+        for key in wanted_keys.intersection(_times(visit)):
+            places[key].append((name, visit.location_id))
+    for number, visit in over:
+        for name, location in (place for key in _times(visit) for place in places[key]):
+            if location != visit.location_id:
+                yield number, f"overlaps {name} at another location"
+
+
+def _times(visit: Appointment) -> list[CellKey]:
+    """The practitioner's time that it is in, whether it takes it or not."""
+    cells = cells_of(visit.occupied)
+    return [(int(Resource.PRACTITIONER), visit.practitioner_id, cell) for cell in cells]
+
+
+def _around(keys: Collection[CellKey], **only: Any) -> Iterator[Appointment]:
+    """The live appointments of the practitioners, as long as these cells reach."""
+    if not keys:
+        return
+    cells = [key[2] for key in keys]
+    first, last = (to_instant(cell * CELL_MINUTES) for cell in (min(cells), max(cells)))
+    for ids in _chunks(sorted({key[1] for key in keys})):
+        live = Appointment.objects.occupying().filter(practitioner__in=ids, **only)
+        yield from live.overlapping(first - _DAY, last + _DAY).iterator()
 
 
 def _write(drafts: Sequence[_Draft]) -> None:

@@ -16,6 +16,7 @@ from accounts.models import Practitioner
 from accounts.roles import Actor, Role, Source
 from accounts.tests.factories import PatientFactory, PractitionerFactory
 from appointments import imports, integrity, locks
+from appointments.exceptions import SlotTaken
 from appointments.imports import ImportRefusedError, Row, Step, import_appointments
 from appointments.models import Appointment, AppointmentEvent, OccupancyCell
 from appointments.signals import appointment_changed
@@ -149,7 +150,7 @@ def test_many_rows_cost_few_queries(
         row(offering, at(9, days=-n - 1), Verb.ARRIVE, Verb.FULFIL, patient=patient)
         for n, patient in enumerate(patients)
     ]
-    with django_assert_max_num_queries(18):
+    with django_assert_max_num_queries(19):
         assert len(load(*rows)) == 40
     assert breaches() == []
 
@@ -212,6 +213,33 @@ def test_a_deliberate_overbooking_overlaps_the_practitioner(offering: ServiceOff
     extra = row(offering, at(9), overbooked=True, overbooking_reason="Dolor de pecho")
     assert len(load(row(offering, at(9)), extra)) == 2
     assert breaches() == []
+
+
+def test_nothing_comes_under_an_overbooking_that_is_there(offering: ServiceOffering) -> None:
+    """As for whoever books: the one below was cancelled, its time is still not free."""
+    over = {"overbooked": True, "overbooking_reason": "Dolor de pecho"}
+    [extra] = load(row(offering, at(9), **over))
+    rows = [row(offering, at(10)), row(offering, at(9, 15))]
+    assert refused(*rows) == [(1, f"overlaps overbooking {extra.reference}")]
+    with pytest.raises(SlotTaken):
+        book(offering=offering, start=at(9))
+    assert len(load(row(offering, at(9), **over), row(offering, at(9, 30)))) == 2
+
+
+def test_nobody_is_overbooked_into_another_place(offering: ServiceOffering) -> None:
+    over = {"overbooked": True, "overbooking_reason": "Dolor de pecho"}
+    elsewhere = open_offering(schedule__practitioner=offering.practitioner)
+    there = book(offering=offering, start=at(9))
+    rows = [row(offering, at(11)), *(row(elsewhere, at(hour), **over) for hour in (9, 11, 13))]
+    assert refused(*rows) == [
+        (1, f"overlaps appointment {there.reference} at another location"),
+        (2, "overlaps row 0 at another location"),
+    ]
+    both = [row(one, at(15), **over) for one in (offering, elsewhere)]
+    assert refused(*both) == [
+        (0, "overlaps row 1 at another location"),
+        (1, "overlaps row 0 at another location"),
+    ]
 
 
 def test_the_key_refuses_what_the_look_did_not_see(
