@@ -184,6 +184,8 @@ class Patient(Person):
     email = models.EmailField(
         _("e-mail"), blank=True, help_text=_("For messages, when there is no account.")
     )
+    #: The form at the desk that made it: sent twice, it makes one record.
+    request_key = models.UUIDField(null=True, unique=True, editable=False)
     created_at = models.DateTimeField(_("since"), auto_now_add=True)
 
     objects = PatientQuerySet.as_manager()  # type: ignore[misc]

@@ -16,6 +16,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from accounts import invitations, mail, rules
+from accounts.coverage import Said, set_coverage
 from accounts.exceptions import (
     AccountClosed,
     AddressTaken,
@@ -83,7 +84,9 @@ def own_record(user: User) -> Patient | None:
 
 
 @transaction.atomic
-def add_dependant(*, user: User, relation: str, details: Details, by: Actor) -> PatientAccess:
+def add_dependant(
+    *, user: User, relation: str, details: Details, by: Actor, said: Said | None = None
+) -> PatientAccess:
     """Somebody new in this account's care. The same person twice is the one already there.
 
     A record that exists elsewhere is never joined by name or document: that would hand
@@ -95,7 +98,8 @@ def add_dependant(*, user: User, relation: str, details: Details, by: Actor) -> 
     User.objects.select_for_update().get(pk=user.pk)
     known = list(user.patient_accesses.live().select_related("patient"))
     for access in known:
-        if _is_same_person(access.patient, details):
+        if is_same_person(access.patient, details):
+            _note(access.patient, said, by)
             return access
     if len(known) >= MOST_PEOPLE:
         raise TooManyPeople
@@ -107,27 +111,11 @@ def add_dependant(*, user: User, relation: str, details: Details, by: Actor) -> 
         patient=access.patient_id,
         relation=relation,
     )
+    _note(access.patient, said, by)
     return access
 
 
-@transaction.atomic
-def register_patient(*, details: Details, by: Actor) -> Patient:
-    """A record made at the desk, for somebody without an account. Refuses: NotAllowed."""
-    if not rules.may_register(by):
-        raise NotAllowed
-    patient = Patient.objects.create(
-        first_name=details.first_name,
-        last_name=details.last_name,
-        birth_date=details.birth_date,
-        document_number=details.document_number,
-        phone=details.phone or "",
-        email=details.email or "",
-    )
-    audit.record(actor=str(by), action="patient.register", target=patient)
-    return patient
-
-
-def _is_same_person(patient: Patient, details: Details) -> bool:
+def is_same_person(patient: Patient, details: Details) -> bool:
     return patient.birth_date == details.birth_date and normalise(patient.full_name) == normalise(
         f"{details.first_name} {details.last_name}"
     )
@@ -145,7 +133,9 @@ def _new_patient(user: User, relation: str, details: Details) -> PatientAccess:
 
 
 @transaction.atomic
-def update_patient(*, patient: Patient, details: Details, by: Actor) -> list[str]:
+def update_patient(
+    *, patient: Patient, details: Details, by: Actor, said: Said | None = None
+) -> list[str]:
     """Write what changed; the account of the person themself takes the new name."""
     access = patient.accesses.filter(user=by.user).first() if by.user else None
     if not rules.may_act_for(by, access):
@@ -154,6 +144,7 @@ def update_patient(*, patient: Patient, details: Details, by: Actor) -> list[str
     if own and by.role == Role.PATIENT and own.user != by.user:
         # Whether somebody is of age, and so may end the care, is not for who cares to change.
         details = replace(details, birth_date=patient.birth_date)
+    _note(patient, said, by)
     changed = _apply(patient, details)
     if not changed:
         return []
@@ -163,6 +154,12 @@ def update_patient(*, patient: Patient, details: Details, by: Actor) -> list[str
         own.user.save(update_fields=["name"])
     audit.record(actor=str(by), action="patient.update", target=patient, fields=changed)
     return changed
+
+
+def _note(patient: Patient, said: Said | None, by: Actor) -> None:
+    """What the form says about who pays, if it asked."""
+    if said is not None:
+        set_coverage(patient=patient, said=said, by=by)
 
 
 def _apply(patient: Patient, details: Details) -> list[str]:
@@ -183,10 +180,17 @@ def _apply(patient: Patient, details: Details) -> list[str]:
 
 
 @transaction.atomic
-def update_dependant(*, access: PatientAccess, relation: str, details: Details, by: Actor) -> None:
+def update_dependant(
+    *,
+    access: PatientAccess,
+    relation: str,
+    details: Details,
+    by: Actor,
+    said: Said | None = None,
+) -> None:
     if not rules.may_end(by, access) or relation not in rules.IN_CARE:
         raise NotAllowed
-    update_patient(patient=access.patient, details=details, by=by)
+    update_patient(patient=access.patient, details=details, by=by, said=said)
     if access.relation != relation:
         access.relation = relation
         access.save(update_fields=["relation"])

@@ -1,6 +1,7 @@
 """Text as people search for it: without accents, case or doubled spaces."""
 
 import unicodedata
+import uuid
 
 MAX_QUERY = 100
 
@@ -15,3 +16,11 @@ def normalise(value: str) -> str:
 def search_words(query: str) -> list[str]:
     """The words of a query; each has to occur. What nobody types by hand is cut off."""
     return normalise(query[:MAX_QUERY].replace("\x00", " ")).split()[:8]
+
+
+def uuid_of(text: str) -> uuid.UUID | None:
+    """What stands in an address or a hidden field; None if it is none."""
+    try:
+        return uuid.UUID(text[:40])
+    except ValueError:
+        return None

@@ -17,7 +17,6 @@ from django.views.i18n import set_language
 
 from accounts import services
 from accounts.adapter import next_page
-from accounts.coverage import set_coverage
 from accounts.doors import person
 from accounts.exceptions import AccountRefusal
 from accounts.forms.people import (
@@ -45,8 +44,7 @@ def profile(request: HttpRequest) -> HttpResponse:
             return _profile_page(request, form, patient, status=422)
         if isinstance(form, OwnDataForm) and patient:
             by = Actor.patient(user)
-            services.update_patient(patient=patient, details=form.details, by=by)
-            set_coverage(patient=patient, said=form.said, by=by)
+            services.update_patient(patient=patient, details=form.details, said=form.said, by=by)
         services.update_account(
             user=user,
             by=_actor(user),
@@ -138,9 +136,9 @@ def family_add(request: HttpRequest) -> HttpResponse:
 @transaction.atomic
 def _add(user: User, form: DependantForm) -> PatientAccess:
     by, relation = Actor.patient(user), form.cleaned_data["relation"]
-    access = services.add_dependant(user=user, relation=relation, details=form.details, by=by)
-    set_coverage(patient=access.patient, said=form.said, by=by)
-    return access
+    return services.add_dependant(
+        user=user, relation=relation, details=form.details, said=form.said, by=by
+    )
 
 
 def family_edit(request: HttpRequest, public_id: uuid.UUID) -> HttpResponse:
@@ -153,8 +151,9 @@ def family_edit(request: HttpRequest, public_id: uuid.UUID) -> HttpResponse:
     if not form.is_valid():
         return render(request, "accounts/family_form.html", context, status=422)
     by, relation = Actor.patient(person(request)), form.cleaned_data["relation"]
-    services.update_dependant(access=access, relation=relation, details=form.details, by=by)
-    set_coverage(patient=patient, said=form.said, by=by)
+    services.update_dependant(
+        access=access, relation=relation, details=form.details, said=form.said, by=by
+    )
     messages.success(request, _("The details are saved."))
     return redirect("accounts:family")
 

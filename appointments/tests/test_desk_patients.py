@@ -177,6 +177,17 @@ def test_a_new_patient_needs_no_mail(desk):
     assert (line.action, line.target) == ("patient.register", f"accounts.patient:{patient.pk}")
 
 
+def test_a_double_click_registers_once(desk):
+    key = re.search(r'name="key" value="([-0-9a-f]{36})"', main_part(desk.get(NEW)))
+    assert key is not None
+    answers = [desk.post(NEW, {**NEWCOMER, "key": key[1]}) for _click in range(2)]
+    patient = Patient.objects.get()
+    assert [a["Location"] for a in answers] == [f"{FIND}{patient.public_id}/"] * 2
+    asked = main_part(desk.post(NEW, {**NEWCOMER, "key": str(uuid.UUID(int=7))}))
+    assert f'name="key" value="{uuid.UUID(int=7)}"' in asked
+    assert desk.post(NEW, {**NEWCOMER, "key": "x", "conocido": "y"}).status_code == 409
+
+
 def test_nor_a_phone(desk):
     desk.post(NEW, {**NEWCOMER, "phone": "", "document_number": ""})
     assert Patient.objects.count() == 1

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Sequence
 from typing import Any
 from urllib.parse import urlencode
 
@@ -15,17 +16,17 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from accounts import services
-from accounts.coverage import set_coverage
 from accounts.doors import person
-from accounts.duplicates import Likely, likely
+from accounts.duplicates import Likely
 from accounts.forms.people import DeskPatientForm, details_of, today
 from accounts.models import Patient, looks_like_number
+from accounts.registration import KnownAlready, register_patient
 from appointments.models import Appointment
 from appointments.views.doors import places_of
 from appointments.views.practice import at_the_desk
 from appointments.views.public import small_page
 from clinic import audit
-from clinic.text import MAX_QUERY
+from clinic.text import MAX_QUERY, uuid_of
 
 PAGE = 20
 #: What of an address leads back to the appointment that is being given.
@@ -67,13 +68,16 @@ def register(request: HttpRequest) -> HttpResponse:
     form = DeskPatientForm(request.POST)
     if not form.is_valid():
         return _form_page(request, form, back, status=422)
-    known = likely(form.details)
-    seen = set(request.POST.getlist("conocido"))
-    if any(str(one.patient.public_id) not in seen for one in known):
-        return _form_page(request, form, back, status=409, known=known)
-    by = at_the_desk(person(request))
-    made = services.register_patient(details=form.details, by=by)
-    set_coverage(patient=made, said=form.said, by=by)
+    try:
+        made = register_patient(
+            details=form.details,
+            said=form.said,
+            by=at_the_desk(person(request)),
+            seen={one for text in request.POST.getlist("conocido") if (one := uuid_of(text))},
+            request_key=uuid_of(request.POST.get("key", "")),
+        )
+    except KnownAlready as refusal:
+        return _form_page(request, form, back, status=409, known=refusal.known)
     messages.success(request, _("%(name)s is registered.") % {"name": made.full_name})
     return redirect(_onward(back, made))
 
@@ -86,8 +90,7 @@ def edit(request: HttpRequest, public_id: uuid.UUID) -> HttpResponse:
     if not form.is_valid():
         return _form_page(request, form, "", patient=found, status=422)
     by = at_the_desk(person(request))
-    services.update_patient(patient=found, details=form.details, by=by)
-    set_coverage(patient=found, said=form.said, by=by)
+    services.update_patient(patient=found, details=form.details, said=form.said, by=by)
     messages.success(request, _("The details are saved."))
     return redirect("appointments:desk_patient", public_id=found.public_id)
 
@@ -126,13 +129,14 @@ def _form_page(
     back: str,
     *,
     patient: Patient | None = None,
-    known: list[Likely] | None = None,
+    known: Sequence[Likely] | None = None,
     status: int = 200,
 ) -> HttpResponse:
     context: dict[str, Any] = {
         "form": form,
         "patient": patient,
         "back": back,
+        "key": uuid_of(request.POST.get("key", "")) or uuid.uuid4(),
         "known": [(one, _onward(back, one.patient)) for one in known or []],
     }
     return render(request, "appointments/desk_patient_form.html", context, status=status)

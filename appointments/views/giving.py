@@ -35,6 +35,7 @@ from appointments.views.doors import as_practitioner, own_practice, places_of
 from appointments.views.practice import at_the_desk
 from appointments.views.public import small_page
 from clinic.templatetags.clinic_times import local_datetime, local_time
+from clinic.text import uuid_of
 from scheduling.intervals import to_instant
 from scheduling.models import ServiceOffering
 from scheduling.wallclock import day_bounds, instant_of
@@ -127,7 +128,7 @@ def _give(request: HttpRequest, counter: Counter) -> HttpResponse:
 
 def _after(request: HttpRequest, counter: Counter) -> HttpResponse:
     """The next visit of an appointment: the same again, some weeks later, at the first time."""
-    public_id = _uuid(request.GET["despues"]) or uuid.UUID(int=0)
+    public_id = uuid_of(request.GET["despues"]) or uuid.UUID(int=0)
     last = get_object_or_404(counter.visits().with_parts(), public_id=public_id)
     same = (last.practitioner_id, last.location_id, last.service_id)
     query = {"paciente": last.patient.public_id, "dia": last.local_date + NEXT_VISIT}
@@ -184,15 +185,8 @@ def _start(
 
 
 def _patient(counter: Counter, text: str) -> Patient | None:
-    public_id = _uuid(text)
+    public_id = uuid_of(text)
     return counter.patients.filter(public_id=public_id).first() if public_id else None
-
-
-def _uuid(text: str) -> uuid.UUID | None:
-    try:
-        return uuid.UUID(text[:40])
-    except ValueError:
-        return None
 
 
 def _post(request: HttpRequest, counter: Counter, asked: Asked) -> HttpResponse:
@@ -203,7 +197,7 @@ def _post(request: HttpRequest, counter: Counter, asked: Asked) -> HttpResponse:
     asked = replace(asked, patient=patient)
     why = request.POST.get("motivo", "").strip()[:300]
     try:
-        made = _made(counter, asked, start, why, _uuid(request.POST.get("key", "")))
+        made = _made(counter, asked, start, why, uuid_of(request.POST.get("key", "")))
     except Refusal as refusal:
         return _page(request, counter, asked, timezone.now(), refused=refusal, why=why)
     sentence = _("Given: %(name)s, %(when)s.")

@@ -23,6 +23,7 @@ from appointments.forms.waiting import PARTS, WaitingForm
 from appointments.models import Appointment, WaitingListEntry, WaitingOffer
 from appointments.transitions import UPCOMING
 from appointments.views.public import book_url, long_time, may_hold
+from clinic.text import uuid_of
 from scheduling.models import ServiceOffering
 
 
@@ -95,10 +96,7 @@ def _old(public_id: str, user: User) -> Appointment | None:
     """The appointment to come before; 404 for what is not this account's."""
     if not public_id:
         return None
-    try:
-        key = uuid.UUID(public_id)
-    except ValueError:
-        key = uuid.UUID(int=0)
+    key = uuid_of(public_id) or uuid.UUID(int=0)
     mine = Appointment.objects.of_patients_of(user).with_parts()
     found: Appointment = get_object_or_404(mine, public_id=key)
     return found
