@@ -44,6 +44,13 @@ class SlotHeld(SlotTaken):
     )
 
 
+class SlotOffered(SlotHeld):
+    """Kept for whoever was asked from the waiting list."""
+
+    code = "offered"
+    sentence = _("This time is offered to somebody on the waiting list.")
+
+
 class SlotPast(Refusal):
     code = "past"
     sentence = _("This time has already passed.")

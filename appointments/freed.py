@@ -15,7 +15,7 @@ from django.db.models import Exists, OuterRef, Q
 from django.utils import timezone
 
 from accounts.models import Patient
-from accounts.roles import Actor
+from accounts.roles import Actor, Role
 from appointments import availability, holds, limits, locks, offers, services, waiting
 from appointments.exceptions import (
     LimitReached,
@@ -25,7 +25,7 @@ from appointments.exceptions import (
     Refusal,
 )
 from appointments.models import Appointment, FreedTime, Hold, WaitingListEntry, WaitingOffer
-from appointments.transitions import UPCOMING
+from appointments.transitions import MAY, UPCOMING, Verb
 from clinic.models import Organization
 from scheduling.models import ServiceOffering
 from scheduling.selectors import booking_rules
@@ -202,7 +202,7 @@ def _is_still_wanted(
         return False
     theirs = Appointment.objects.occupying().filter(patient=patient)
     theirs = theirs.overlapping(slot.start, slot.end)
-    old = _to_give_back(entry)
+    old = to_give_back(entry)
     stays = old is not None and old.practitioner_id == offering.schedule.practitioner_id
     if not stays and not services.may_book_online(offering, patient):
         return False
@@ -218,7 +218,7 @@ def _is_still_wanted(
     return not theirs.exists()
 
 
-def _to_give_back(entry: WaitingListEntry) -> Appointment | None:
+def to_give_back(entry: WaitingListEntry) -> Appointment | None:
     """Nothing, if the clinic has cancelled it meanwhile."""
     old = entry.instead_of
     return old if old and old.state in UPCOMING else None
@@ -245,8 +245,9 @@ def _leave(time: FreedTime, now: dt.datetime) -> None:
 def accept(*, offer: WaitingOffer, by: Actor, now: dt.datetime | None = None) -> Appointment:
     """Take what is offered, and give the later appointment back; both or neither.
 
-    Again returns what it made the first time. Refuses OfferOver, and as ``services.book``
-    and ``services.reschedule`` do; MoveNotAllowed also to any other account.
+    By them, or by the staff to whom they say yes. Again returns what it made the first time.
+    Refuses OfferOver, and as ``services.book`` and ``services.reschedule`` do; MoveNotAllowed
+    also to any other account.
     """
     now = now or timezone.now()
     with transaction.atomic():
@@ -259,7 +260,8 @@ def accept(*, offer: WaitingOffer, by: Actor, now: dt.datetime | None = None) ->
         if entry.status != WaitingListEntry.Status.WAITING:
             raise OfferOver
         theirs = Patient.objects.of(entry.user).filter(pk=entry.patient_id)
-        if by.user != entry.user or not theirs.exists():
+        is_staff = by.role in MAY[Verb.BOOK] - {Role.PATIENT}
+        if not (is_staff or by.user == entry.user) or not theirs.exists():
             raise MoveNotAllowed
         offers.close(current, Answer.ACCEPTED, now=now)
         made = _take(current, entry, by, now)
@@ -298,7 +300,7 @@ def _take(offer: WaitingOffer, entry: WaitingListEntry, by: Actor, now: dt.datet
     offering = offering_of(offer)
     if offering is None:
         raise OfferingWithdrawn
-    if old := _to_give_back(entry):
+    if old := to_give_back(entry):
         return services.reschedule(
             appointment=old,
             offering=offering,

@@ -7,11 +7,14 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from django.db.models import Q
+
 from accounts.models import Patient, PatientQuerySet, Practitioner
 from appointments import availability
-from appointments.exceptions import Refusal, SlotTaken
-from appointments.models import Appointment
-from appointments.transitions import OCCUPYING, Status
+from appointments.exceptions import Refusal, SlotHeld, SlotOffered, SlotTaken
+from appointments.models import Appointment, Hold, WaitingOffer, cells_of
+from appointments.transitions import OCCUPYING, UPCOMING, Status
+from scheduling.intervals import to_minute
 from scheduling.models import ServiceOffering
 from scheduling.slots import Slot
 
@@ -21,10 +24,14 @@ _NEAR, _FAR = dt.timedelta(days=14), dt.timedelta(days=180)
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """Whether a start can be given; if not why, and whether on top of what is there."""
+    """Whether a start can be given; if not why, and whether on top of what is there.
+
+    ``kept``: what is in the way is kept for somebody, and by its clock over soon.
+    """
 
     refusal: Refusal | None = None
     may_go_over: bool = False
+    kept: Hold | None = None
 
 
 def look(
@@ -33,11 +40,46 @@ def look(
     """What the verbs would say now. They look again, under the lock."""
     try:
         availability.check(offering, start=start, now=now, online=False)
+    except SlotHeld as held:
+        kept = _kept(offering, start, now)
+        return Verdict(SlotOffered() if kept and offer_of(kept) else held, kept=kept)
     except SlotTaken as taken:
         return Verdict(taken, may_overbook and _fits_over(offering, start, now))
     except Refusal as refusal:
         return Verdict(refusal)
     return Verdict()
+
+
+def _kept(offering: ServiceOffering, start: dt.datetime, now: dt.datetime) -> Hold | None:
+    """The hold in the way that ends last; None if only the way from one is in the way."""
+    minute, need = to_minute(start), offering.need
+    cells = cells_of((minute - need.before, minute + need.duration + need.after))
+    there = Hold.objects.live(now).filter(
+        practitioner=offering.schedule.practitioner_id, cells__cell__in=list(cells)
+    )
+    parts = there.select_related("offer__entry__patient", "location")
+    return parts.order_by("-expires_at", "-pk").first()
+
+
+def offer_of(hold: Hold) -> WaitingOffer | None:
+    """Read from the row that ``look`` has fetched."""
+    return getattr(hold, "offer", None)
+
+
+def offer_to(
+    patient: Patient, offering: ServiceOffering, start: dt.datetime, *, now: dt.datetime
+) -> WaitingOffer | None:
+    """Exactly this, offered to this patient: still to be answered, or taken already."""
+    schedule = offering.schedule
+    theirs = WaitingOffer.objects.filter(
+        Q(is_open=True, expires_at__gt=now) | Q(appointment__status__in=UPCOMING),
+        entry__patient=patient,
+        practitioner=schedule.practitioner_id,
+        location=schedule.location_id,
+        service=offering.service_id,
+        start=start,
+    )
+    return theirs.select_related("entry__instead_of__location").order_by("-pk").first()
 
 
 def _fits_over(offering: ServiceOffering, start: dt.datetime, now: dt.datetime) -> bool:

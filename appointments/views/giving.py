@@ -25,12 +25,12 @@ from accounts.doors import person
 from accounts.models import Patient, PatientQuerySet
 from accounts.roles import Actor
 from accounts.rules import may_overbook
-from appointments import agenda, giving, services
+from appointments import agenda, freed, giving, services
 from appointments.availability import present_step
 from appointments.exceptions import OverbookingReasonNeeded, Refusal
 from appointments.forms.giving import GivingForm
 from appointments.giving import Verdict
-from appointments.models import Appointment
+from appointments.models import Appointment, WaitingOffer
 from appointments.views.doors import as_practitioner, own_practice, places_of
 from appointments.views.practice import at_the_desk
 from appointments.views.public import small_page
@@ -217,6 +217,8 @@ def _made(
     }
     if asked.is_here:
         return services.walk_in(**what, why=why)
+    if offer := _offer_to(asked, timezone.now()):
+        return freed.accept(offer=offer, by=counter.by)
     if why:
         return services.overbook(**what, start=start, why=why)
     return services.book(**what, start=start)
@@ -240,9 +242,12 @@ def _page(
 ) -> HttpResponse:
     """Where one is: what, when, for whom, and what is missing."""
     may = may_overbook(counter.by, asked.offering.practitioner)
-    verdict = Verdict()
-    if asked.start:
+    verdict, offer = Verdict(), _offer_to(asked, now)
+    if asked.start and offer is None:
         verdict = giving.look(asked.offering, asked.start, now=now, may_overbook=may)
+    if verdict.kept:
+        # Seen by this page a moment later than by the verb, and in more words.
+        refused = refused and verdict.refusal
     no_reason = bool(refused and verdict.may_go_over and not why and "motivo" in request.POST)
     context = {
         "form": _form(counter, asked),
@@ -253,6 +258,9 @@ def _page(
         "refusal": OverbookingReasonNeeded() if no_reason else refused or verdict.refusal,
         "goes_over": verdict.may_go_over,
         "can_give": asked.start and (verdict.refusal is None or verdict.may_go_over),
+        "offer": offer,
+        "given_back": offer and freed.to_give_back(offer.entry),
+        **_kept(counter, asked, verdict),
         "why": why,
         "no_reason": no_reason,
         "times": _times(counter, asked, now),
@@ -264,6 +272,26 @@ def _page(
     }
     status = 422 if no_reason else 409 if refused else 200
     return render(request, "appointments/give.html", context, status=status)
+
+
+def _offer_to(asked: Asked, now: dt.datetime) -> WaitingOffer | None:
+    """To this patient: giving it is their yes, by telephone or in person."""
+    if asked.patient is None or asked.start is None or asked.is_here:
+        return None
+    return giving.offer_to(asked.patient, asked.offering, asked.start, now=now)
+
+
+def _kept(counter: Counter, asked: Asked, verdict: Verdict) -> dict[str, Any]:
+    """What keeps the time from being given, and for whom, if this door may know them."""
+    if verdict.kept is None:
+        return {}
+    offer = giving.offer_of(verdict.kept)
+    whose = offer and counter.patients.filter(pk=offer.entry.patient_id).first()
+    if offer is None or whose is None:
+        return {"kept": verdict.kept}
+    wish = replace(asked, patient=whose, q="")
+    url = f"{counter.url}?{wish.query()}" if _offer_to(wish, offer.offered_at) == offer else ""
+    return {"kept": verdict.kept, "kept_for": whose, "take_url": url}
 
 
 def _form(counter: Counter, asked: Asked) -> GivingForm:
