@@ -10,13 +10,17 @@ from zoneinfo import ZoneInfo
 from scheduling.intervals import Interval, to_minute
 
 
-def instant_of(day: date, clock: time, zone: ZoneInfo) -> int:
+def instant_of(day: date, clock: time, zone: ZoneInfo, *, again: bool = False) -> int:
     """The minute at which the clock on that wall shows this time.
 
     A time that a clock change skips means the end of the gap; a time that
-    occurs twice means its first occurrence.
+    occurs twice means its first occurrence, or with ``again`` its second.
     """
     local = datetime.combine(day, clock, tzinfo=zone)
+    if again:
+        second = to_minute(local.replace(fold=1).astimezone(UTC))
+        if _shows(second, zone) == local.replace(tzinfo=None):
+            return second
     minute = to_minute(local.astimezone(UTC))
     if _shows(minute, zone) == local.replace(tzinfo=None):
         return minute

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import re
 import uuid
 from typing import Any
@@ -90,6 +91,33 @@ def test_from_a_gap_to_done_in_two_clicks_and_a_name(desk, offering, ana):
         f"/recepcion/?sede={offering.location.slug}&dia=2026-11-24#turno-{visit.reference}"
     )
     assert "Given: Ana Muñoz" in words(desk.get(done["Location"]))
+
+
+def test_the_hour_that_comes_twice_is_given_twice(ana):
+    """In the last October night in Madrid the clock shows 2:00 to 3:00 again."""
+    night = new_practice(
+        schedule__location__time_zone="Europe/Madrid", start=dt.time(1), end=dt.time(5)
+    )
+    client = browser(administrator())
+    day = {"servicio": night.pk, "dia": "2027-10-31"}
+    links = re.findall(r'class="slot" href="([^"]+)"', main_part(client.get(DESK, day)))
+    assert [link.replace("&amp;", "&").split("dia=")[1] for link in links][2:6] == [
+        "2027-10-31&hora=02%3A00",
+        "2027-10-31&hora=02%3A30",
+        "2027-10-31&hora=02%3A00&vez=2",
+        "2027-10-31&hora=02%3A30&vez=2",
+    ]
+    first = {**day, "hora": "2:30", "paciente": ana.public_id}
+    page = client.get(DESK, first)
+    assert "31 October 2027, 2:30 Consulta" in words(page)
+    press(client, page, ana)
+    gaps = main_part(client.get(f"/recepcion/?sede={night.location.slug}&dia=2027-10-31"))
+    assert "&amp;hora=2:00&amp;vez=2" in gaps
+    page = client.get(DESK, {**first, "vez": "2"})
+    assert "31 October 2027, 2:30 (after the clock change) Consulta" in words(page)
+    press(client, page, ana)
+    starts = [visit.start for visit in Appointment.objects.order_by("start")]
+    assert starts == [dt.datetime(2027, 10, 31, hour, 30, tzinfo=dt.UTC) for hour in (0, 1)]
 
 
 def test_the_first_free_time_is_filled_in(desk, offering):

@@ -76,6 +76,11 @@ class Asked:
     patient: Patient | None
     q: str
 
+    @property
+    def is_again(self) -> bool:
+        """The clock has shown this time already that night."""
+        return bool(self.start and self.start.astimezone(self.offering.location.zone).fold)
+
     def query(self, **changed: str) -> str:
         """The same as an address, every part written out; an empty one is left out."""
         parts = {"servicio": str(self.offering.pk)}
@@ -84,6 +89,7 @@ class Asked:
         elif self.start:
             local = self.start.astimezone(self.offering.location.zone)
             parts |= {"dia": local.date().isoformat(), "hora": f"{local:%H:%M}"}
+            parts |= {"vez": "2"} if local.fold else {}
         if self.patient:
             parts["paciente"] = str(self.patient.public_id)
         parts = {**parts, "q": self.q, **changed}
@@ -155,7 +161,8 @@ def _read(
     if is_here:
         start: dt.datetime | None = present_step(now)
     else:
-        start = _start(offering, form.cleaned_data["dia"], form.cleaned_data["hora"], now)
+        day, clock = form.cleaned_data["dia"], form.cleaned_data["hora"]
+        start = _start(offering, day, clock, now, again=request.GET.get("vez") == "2")
     return form, Asked(offering, start, is_here, patient, form.cleaned_data["q"])
 
 
@@ -175,12 +182,18 @@ def _chosen(
 
 
 def _start(
-    offering: ServiceOffering, day: dt.date | None, clock: dt.time | None, now: dt.datetime
+    offering: ServiceOffering,
+    day: dt.date | None,
+    clock: dt.time | None,
+    now: dt.datetime,
+    *,
+    again: bool,
 ) -> dt.datetime | None:
+    """``again``: of two such times in the night of a clock change, the second."""
     zone = offering.location.zone
     day = day or now.astimezone(zone).date()
     if clock:
-        return to_instant(instant_of(day, clock, zone))
+        return to_instant(instant_of(day, clock, zone, again=again))
     return giving.first_free(offering, since=to_instant(day_bounds(day, zone)[0]), now=now)
 
 
@@ -322,6 +335,7 @@ def _times(counter: Counter, asked: Asked, now: dt.datetime) -> list[dict[str, A
         {
             "url": f"{counter.url}?{replace(asked, start=slot.start).query()}",
             "text": local_time(slot.start, zone),
+            "is_again": bool(slot.start.astimezone(zone).fold),
             "is_chosen": slot.start == asked.start,
         }
         for slot in slots

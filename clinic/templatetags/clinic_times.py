@@ -66,6 +66,13 @@ def _clock(instant: dt.datetime, zone: Zone) -> str:
 
 
 @register.filter
+def clock_query(instant: dt.datetime, zone: Zone) -> str:
+    """``hora=9:30`` for an address; ``hora=1:30&vez=2`` when the clock shows it again."""
+    again = "&vez=2" if in_zone(instant, zone).fold else ""
+    return f"hora={local_time(instant, zone)}{again}"
+
+
+@register.filter
 def local_date(value: dt.date | None, zone: Zone | None = None) -> str:
     """``martes 8 de diciembre de 2026``; takes a plain date too, without a zone."""
     return _written(_day(value, zone), "date") if value else ""

@@ -28,6 +28,21 @@ def instant(day: str, clock: str, zone: ZoneInfo) -> dt.datetime:
 
 
 @pytest.mark.parametrize(
+    ("day", "clock", "expected"),
+    [
+        ("2026-10-25", "02:30", "2026-10-25T01:30"),
+        ("2026-10-25", "03:00", "2026-10-25T02:00"),
+        ("2026-10-25", "01:55", "2026-10-24T23:55"),
+        ("2026-03-29", "02:30", "2026-03-29T01:00"),
+        ("2026-12-08", "10:30", "2026-12-08T09:30"),
+    ],
+)
+def test_the_second_of_two_or_the_only_one(day: str, clock: str, expected: str) -> None:
+    wall = dt.date.fromisoformat(day), dt.time.fromisoformat(clock)
+    assert to_instant(instant_of(*wall, MADRID, again=True)) == utc(expected)
+
+
+@pytest.mark.parametrize(
     ("day", "clock", "zone", "expected"),
     [
         ("2026-12-08", "10:30", BUENOS_AIRES, "2026-12-08T13:30"),
