@@ -15,8 +15,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.db import models
+from django.db.models import Exists, OuterRef
 
-from accounts.models import User
+from accounts.models import Practitioner, User
 from appointments import busy_days
 from appointments.exceptions import (
     OfferingWithdrawn,
@@ -27,11 +28,12 @@ from appointments.exceptions import (
     SlotTooFar,
     SlotTooSoon,
 )
-from appointments.models import Appointment, Hold
+from appointments.models import Appointment, AppointmentEvent, Hold
+from appointments.transitions import RESTORING, Verb
 from clinic.fields import CELL_MINUTES
 from clinic.models import Organization
 from scheduling.almanac import OpenMask, almanac
-from scheduling.intervals import Interval, to_instant, to_minute
+from scheduling.intervals import Interval, overlaps, to_instant, to_minute
 from scheduling.models import Schedule, ServiceOffering
 from scheduling.selectors import booking_rules, open_time, travel_rule
 from scheduling.slots import Mask, Ruler, Slot, bits, choose, places, widen
@@ -150,7 +152,11 @@ class _Line:
         taken = 0
         for location, mask in busy.items():
             away = location != schedule.location_id
-            cells = travel_rule(schedule, organization).value // CELL_MINUTES if away else 0
+            cells = (
+                travel_rule(schedule.practitioner, organization).value // CELL_MINUTES
+                if away
+                else 0
+            )
             taken |= widen(mask, cells)
         return cls(ruler, opened, taken)
 
@@ -238,6 +244,28 @@ def _taken(
     ).values_list("practitioner_id", "location_id", "start", "end", "buffer_before", "buffer_after")
     for practitioner, location, begins, ends, before, after in around:
         yield practitioner, location, (to_minute(begins) - before, to_minute(ends) + after)
+
+
+def is_elsewhere_since(appointment: Appointment, event: int) -> bool:
+    """Whether the practitioner has since got a visit at another location, too near to travel.
+
+    What was there at this event already stood beside the appointment, whatever the rule.
+    """
+    came = AppointmentEvent.objects.filter(
+        appointment=OuterRef("pk"), pk__gt=event, verb__in={Verb.BOOK, *RESTORING}
+    )
+    others = Appointment.objects.occupying().exclude(location=appointment.location_id)
+    since = _taken(
+        others.filter(Exists(came)),
+        [appointment.practitioner_id],
+        appointment.start,
+        appointment.end,
+    )
+    practitioner = Practitioner.objects.get(pk=appointment.practitioner_id)
+    way = travel_rule(practitioner, Organization.current()).value
+    begins, ends = appointment.occupied
+    here = begins - way, ends + way
+    return any(overlaps(here, interval) for _p, _location, interval in since)
 
 
 def check(

@@ -71,6 +71,14 @@ class SlotClosed(Refusal):
     sentence = _("There are no appointments at this time any more: the hours have changed.")
 
 
+class TooNearElsewhere(Refusal):
+    code = "too_near_elsewhere"
+    sentence = _(
+        "Since then the practitioner has an appointment at another location, and there is no"
+        " time to get there. Nothing was undone."
+    )
+
+
 class OnlyKnownPatients(Refusal):
     code = "only_known"
     sentence = _("Online this is for patients seen before. Call the clinic for the first visit.")

@@ -11,9 +11,15 @@ from django.db.models import Q
 from django.utils import timezone
 
 from accounts.roles import Actor, Role
-from appointments import hits, locks, store
+from appointments import availability, hits, locks, store
 from appointments.changes import UNDO_FOR
-from appointments.exceptions import NothingToUndo, SlotClosed, SlotTaken, UndoTheChange
+from appointments.exceptions import (
+    NothingToUndo,
+    SlotClosed,
+    SlotTaken,
+    TooNearElsewhere,
+    UndoTheChange,
+)
 from appointments.models import Appointment, AppointmentEvent, RuleChange
 from appointments.transitions import BACK_TO, MAY, STEPS, Status, Verb, target
 
@@ -25,8 +31,8 @@ def undo_step(
     """As it was before the last step, if that was one of the staff's and not long ago.
 
     An event of its own: the mistake and its correction both stay in the history. Refuses
-    NothingToUndo, UndoTheChange, SlotTaken when its time has been given to another, and
-    SlotClosed when a change of the rules has taken it.
+    NothingToUndo, UndoTheChange, SlotTaken when its time has been given to another,
+    SlotClosed when a change of the rules has taken it, and TooNearElsewhere.
     """
     now = now or timezone.now()
     try:
@@ -46,8 +52,8 @@ def undo_step(
             verb = BACK_TO[values["status"]]
             if target(current.state, verb, by.role) != values["status"]:
                 raise NothingToUndo
-            if not current.is_occupying and _is_closed(current, now):
-                raise SlotClosed
+            if not current.is_occupying:
+                _check_place(current, last, now)
             store.change(current, verb=verb, by=by, now=now, **values)
             return current
     except IntegrityError as error:
@@ -72,6 +78,14 @@ def _may_undo(last: AppointmentEvent, role: Role, now: dt.datetime) -> bool:
     expires = _values_before(last).get("expires_at")
     in_time = now < last.at + UNDO_FOR and (expires is None or now < expires)
     return in_time and role in MAY[Verb(last.verb)]
+
+
+def _check_place(appointment: Appointment, last: AppointmentEvent, now: dt.datetime) -> None:
+    """What has taken its time meanwhile without taking its cells."""
+    if _is_closed(appointment, now):
+        raise SlotClosed
+    if availability.is_elsewhere_since(appointment, last.pk):
+        raise TooNearElsewhere
 
 
 def _is_closed(appointment: Appointment, now: dt.datetime) -> bool:

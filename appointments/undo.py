@@ -14,7 +14,7 @@ from django.utils.translation import gettext_lazy as _
 
 from accounts.models import Practitioner
 from accounts.roles import Actor
-from appointments import hits, locks, store
+from appointments import availability, hits, locks, store
 from appointments.exceptions import Refusal
 from appointments.models import Appointment, AppointmentEvent, RuleChange
 from appointments.transitions import Status, Verb, target
@@ -116,11 +116,14 @@ def _bring_back(
     request = done["status"] == Status.PENDING
     verb = Verb.RESTORE_REQUEST if request else Verb.RESTORE
     status = target(appointment.state, verb, by.role)
-    if status is None or appointment.start <= now or not _last_is(appointment, done["verb"]):
+    last = appointment.events.order_by("-pk").first()
+    if status is None or appointment.start <= now or last is None or last.verb != done["verb"]:
+        return False
+    if availability.is_elsewhere_since(appointment, last.pk):
         return False
     values: dict[str, Any] = {"status": status, "cancellation_reason": ""}
     if request:
-        values["expires_at"] = _deadline(appointment)
+        values["expires_at"] = _deadline(last)
     try:
         with transaction.atomic():
             if done["moved_to"]:
@@ -153,14 +156,7 @@ def _withdraw(pk: int, by: Actor, now: dt.datetime) -> int:
     return moved.calendar_sequence + 1
 
 
-def _last_is(appointment: Appointment, verb: str) -> bool:
-    """Nothing has happened to it since the change."""
-    last = appointment.events.order_by("-pk").first()
-    return last is not None and last.verb == verb
-
-
-def _deadline(appointment: Appointment) -> dt.datetime | None:
+def _deadline(last: AppointmentEvent) -> dt.datetime | None:
     """When the request was to expire before it was cancelled."""
-    last = appointment.events.order_by("-pk").first()
-    value = last.before.get("expires_at") if last else None
+    value = last.before.get("expires_at")
     return dt.datetime.fromisoformat(value) if value else None

@@ -13,6 +13,7 @@ from django.db import models
 from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
+from accounts.models import Practitioner
 from clinic.models import Closure, Organization
 from scheduling.intervals import Interval, clip, merge, overlaps, subtract, to_instant, to_minute
 from scheduling.models import DateOverride, Schedule, ServiceOffering, TimeOff, WorkingHours
@@ -273,12 +274,12 @@ def booking_rules(offering: ServiceOffering, organization: Organization) -> Book
         cancel_notice_rule=_nearest(
             organization.cancel_notice_hours, (offering.cancel_notice_hours, Origin.OFFERING)
         ),
-        travel_rule=travel_rule(schedule, organization),
+        travel_rule=travel_rule(schedule.practitioner, organization),
     )
 
 
-def travel_rule(schedule: Schedule, organization: Organization) -> Rule:
-    own = schedule.practitioner.travel_minutes
+def travel_rule(practitioner: Practitioner, organization: Organization) -> Rule:
+    own = practitioner.travel_minutes
     return _nearest(organization.travel_minutes, (own, Origin.PRACTITIONER))
 
 

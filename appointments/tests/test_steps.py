@@ -9,18 +9,25 @@ from typing import Any
 import pytest
 
 from accounts.roles import Actor, Role
-from accounts.tests.factories import patient_user
+from accounts.tests.factories import PatientFactory, patient_user
 from appointments import holds, services
 from appointments.blocking import Block, block_time, blocking
 from appointments.changes import Answer, Change, Hit, HitsFound, Reach
-from appointments.exceptions import NothingToUndo, SlotClosed, SlotTaken, UndoTheChange
+from appointments.exceptions import (
+    NothingToUndo,
+    SlotClosed,
+    SlotTaken,
+    TooNearElsewhere,
+    UndoTheChange,
+)
 from appointments.integrity import breaches, busy
 from appointments.models import Appointment, OccupancyCell
 from appointments.steps import undo_step, undoable
 from appointments.tests.factories import NOW, SYSTEM, at, book, desk
-from appointments.tests.practice import doctor_of, new_practice
+from appointments.tests.practice import doctor_of, new_practice, second_place
 from appointments.transitions import Status
-from clinic.models import Closure
+from clinic.models import Closure, Organization
+from scheduling.tests.factories import open_week
 
 pytestmark = pytest.mark.django_db
 
@@ -197,6 +204,58 @@ def test_a_time_that_was_closed_meanwhile_stays_closed():
     visit.refresh_from_db()
     assert visit.status == Status.CANCELLED
     assert problems() == []
+
+
+@pytest.mark.parametrize(
+    ("hour", "minute", "goes"), [(10, 30, False), (10, 45, False), (11, 0, True), (9, 0, True)]
+)
+def test_not_without_the_time_to_travel(hour, minute, goes):
+    """Half an hour between two places; the visit ends at half past ten."""
+    offering = new_practice()
+    elsewhere = second_place(offering)
+    open_week(elsewhere.schedule)
+    visit = book(offering=offering)
+    cancel(appointment=visit, by=desk(), now=NOW)
+    book(offering=elsewhere, start=at(hour, minute))
+    if goes:
+        assert undo_step(appointment=visit, by=desk(), now=NOW).status == Status.BOOKED
+        return
+    with pytest.raises(TooNearElsewhere):
+        undo_step(appointment=visit, by=desk(), now=NOW)
+    assert fresh(visit).status == Status.CANCELLED
+    assert problems() == []
+
+
+def test_what_stood_beside_it_before_stays_beside_it():
+    offering = new_practice()
+    elsewhere = second_place(offering)
+    open_week(elsewhere.schedule)
+    visit = book(offering=offering)
+    book(offering=elsewhere, start=at(11))
+    Organization.objects.update(travel_minutes=60)
+    cancel(appointment=visit, by=desk(), now=NOW)
+    assert undo_step(appointment=visit, by=desk(), now=NOW).status == Status.BOOKED
+
+
+def test_an_overbooking_is_not_brought_back_into_two_places():
+    """It takes no cells of the practitioner's: only this look keeps them apart."""
+    offering = new_practice()
+    elsewhere = second_place(offering)
+    open_week(elsewhere.schedule)
+    below = book(offering=offering)
+    over = services.overbook(
+        offering=offering,
+        patient=PatientFactory.create(),
+        start=at(10),
+        why="Urgencia",
+        by=doctor_of(offering),
+        now=NOW,
+    )
+    for visit in (over, below):
+        cancel(appointment=visit, by=desk(), now=NOW)
+    book(offering=elsewhere, start=at(10))
+    with pytest.raises(TooNearElsewhere):
+        undo_step(appointment=over, by=desk(), now=NOW)
 
 
 def test_what_stood_here_weighs_more_than_what_is_being_booked():

@@ -325,6 +325,19 @@ def test_a_time_that_is_taken_is_said():
     assert problems() == []
 
 
+def test_a_way_that_is_too_long_is_said():
+    offering = new_practice()
+    kept, lost = visit_of(offering), visit_of(offering, start=at(11, 30))
+    made = block(offering, answer(ask(offering), Hit.CANCEL))
+    elsewhere = second_place(offering)
+    open_week(elsewhere.schedule)
+    book(offering=elsewhere, start=at(12, 15))
+    done = take_back(made, offering)
+    assert [a.pk for a in done.lost] == [lost.pk]
+    assert [a.pk for a in done.restored] == [kept.pk]
+    assert problems() == []
+
+
 def test_who_was_told_already_is_told_that_it_stands():
     offering = new_practice()
     visit = visit_of(offering, start=at(9, days=0))
