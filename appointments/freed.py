@@ -91,6 +91,10 @@ def _offer(time: FreedTime, now: dt.datetime) -> WaitingOffer | None:
         until = _until(offering, slot, now)
         if until < now + LEAST or not _is_still_wanted(entry, offering, slot, now):
             continue
+        # One account, and the last lock of all: those passed over are not held.
+        locks.hold(accounts=[entry.user_id])
+        if not _is_still_wanted(entry, offering, slot, now):
+            return None
         hold = holds.keep_for_offer(
             offering=offering, slot=slot, user=entry.user, until=until, now=now
         )
@@ -186,11 +190,10 @@ def _slots(time: FreedTime, offerings: Sequence[ServiceOffering], now: dt.dateti
 def _is_still_wanted(
     entry: WaitingListEntry, offering: ServiceOffering, slot: Slot, now: dt.datetime
 ) -> bool:
-    """Under the account's lock: still waiting, and nothing that accepting would stumble over.
+    """Still waiting, and nothing that accepting would stumble over.
 
     The search has found the time; that it is free the guard decides.
     """
-    locks.hold(accounts=[entry.user_id])
     try:
         availability.check(offering, start=slot.start, now=now, online=True)
     except Refusal:
@@ -280,6 +283,8 @@ def _locked(offer: WaitingOffer) -> WaitingOffer:
         patients=[entry.patient_id],
         accounts=[entry.user_id],
     )
+    if not WaitingListEntry.objects.filter(pk=entry.pk, instead_of=entry.instead_of_id).exists():
+        raise locks.ChangedMeanwhile
     found: WaitingOffer = WaitingOffer.objects.select_related("location", "appointment").get(
         pk=offer.pk
     )

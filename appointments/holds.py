@@ -11,7 +11,7 @@ from accounts.models import User
 from accounts.roles import Role
 from appointments import availability, locks, occupancy, offers
 from appointments.exceptions import MoveNotAllowed, SlotTaken
-from appointments.models import Hold
+from appointments.models import Hold, HoldQuerySet
 from clinic.models import Organization
 from scheduling.models import ServiceOffering
 from scheduling.slots import Slot
@@ -34,7 +34,12 @@ def take(
         raise MoveNotAllowed
     try:
         with transaction.atomic():
-            locks.hold(practitioners=[offering.schedule.practitioner_id], accounts=[user.pk])
+            # Also of what may have to be let go. One more from another tab in this moment is
+            # not among them; if that should end in a deadlock, it is tried again.
+            others = _counted(user).values_list("practitioner", flat=True)
+            locks.hold(
+                practitioners=[offering.schedule.practitioner_id, *others], accounts=[user.pk]
+            )
             if held := held_by(user, offering, start, now):
                 return held
             slot = availability.check(offering, start=start, now=now, online=True, holder=user)
@@ -89,9 +94,14 @@ def _new(
     )
 
 
+def _counted(user: User) -> HoldQuerySet:
+    """Those that have one of the account's places."""
+    return Hold.objects.filter(user=user, place__isnull=False)
+
+
 def _make_place(user: User, now: dt.datetime) -> int | None:
     """A place of the account that is free, the oldest hold's if none is."""
-    mine = Hold.objects.filter(user=user, place__isnull=False).order_by("created_at", "pk")
+    mine = _counted(user).order_by("created_at", "pk")
     mine.expired(now).delete()
     live = list(mine)
     taken = {hold.place for hold in live}

@@ -45,8 +45,14 @@ def hold(
             list(rows.values_list("pk", flat=True))
 
 
+class ChangedMeanwhile(OperationalError):
+    """What had to be locked is something else now: the verb starts again from the beginning."""
+
+
 def is_passing(error: OperationalError) -> bool:
     """Whether the same transaction may well succeed if it is tried again."""
+    if isinstance(error, ChangedMeanwhile):
+        return True
     code = error.args[0] if error.args else None
     return code in _PASSING or "database is locked" in str(error)
 

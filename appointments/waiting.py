@@ -77,8 +77,14 @@ def join(
     now = now or timezone.now()
     today = timezone.localdate(now)
     last_day = last_day or today + LIVES
+    theirs = [instead_of.practitioner_id] if instead_of else []
     with transaction.atomic():
-        locks.hold(accounts=[user.pk])
+        # The new row points at all of these, and pointing locks them, too.
+        locks.hold(
+            practitioners=[*([practitioner.pk] if practitioner else []), *theirs],
+            patients=[patient.pk],
+            accounts=[user.pk],
+        )
         if not Patient.objects.of(user).filter(pk=patient.pk).exists():
             raise MoveNotAllowed
         if instead_of:
