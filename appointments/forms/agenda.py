@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from typing import Any
+
 from django import forms
 from django.utils.translation import gettext_lazy as _
+
+from accounts.models import Practitioner
 
 
 class StaffCancelForm(forms.Form):
@@ -20,6 +25,19 @@ class StaffCancelForm(forms.Form):
         },
     )
     version = forms.IntegerField(required=False, widget=forms.HiddenInput)
+
+
+class WithWhomForm(forms.Form):
+    """A GET form: whose free times are shown."""
+
+    is_search = True
+
+    con = forms.ChoiceField(label=_("With whom"))
+
+    def __init__(self, *args: Any, people: Iterable[Practitioner], **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        choices = [(one.slug, str(one)) for one in people]
+        self.fields["con"].choices = choices  # type: ignore[attr-defined]
 
 
 class StaffMoveForm(forms.Form):

@@ -9,8 +9,14 @@ import pytest
 from django.test import Client
 from django.utils.html import escape
 
+from accounts.models import Coverage
 from accounts.roles import Role
-from accounts.tests.factories import ReceptionistFactory, administrator, patient_user
+from accounts.tests.factories import (
+    PractitionerFactory,
+    ReceptionistFactory,
+    administrator,
+    patient_user,
+)
 from appointments import services
 from appointments.models import Appointment
 from appointments.tests.factories import NOW, at, book, desk
@@ -24,8 +30,9 @@ from appointments.tests.practice import (
     status,
     words,
 )
+from clinic.tests.factories import InsurerFactory
 from scheduling.models import ServiceOffering, TimeOff
-from scheduling.tests.factories import open_week
+from scheduling.tests.factories import open_offering, open_week
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("this_morning")]
 
@@ -221,11 +228,64 @@ def test_the_desk_moves_to_its_own_locations_only():
     assert case.doctor.post(own).status_code == 302
 
 
-def test_another_practitioners_time_is_not_offered():
+def test_to_another_practitioner_who_offers_it():
     case = Case()
-    other = new_practice(service=case.offering.service, schedule__location=case.offering.location)
-    for client, url in case.doors():
-        assert client.post(to(url, at(12), other)).status_code == 404
+    place = case.offering.location
+    colleague = PractitionerFactory.create(last_name="Sosa")
+    other = open_offering(
+        service=case.offering.service,
+        schedule__practitioner=colleague,
+        schedule__location=place,
+    )
+    Coverage.objects.create(patient=case.visit.patient, insurer=InsurerFactory.create(name="OSDE"))
+    link = to(case.desk_url, at(12), other)
+    first = case.desk.get(case.desk_url)
+    assert f'<option value="{colleague.slug}">' in main_part(first)
+    assert escape(link) not in main_part(first)
+    times = main_part(case.desk.get(case.desk_url, {"con": colleague.slug}))
+    assert escape(link) in times
+    assert escape(to(case.desk_url, at(12), case.offering)) not in times
+    assert f"?since=2026-11-30&amp;con={colleague.slug}" in times
+    check = words(case.desk.get(link))
+    assert f"With {colleague}" in check
+    assert f"Until now with {case.offering.practitioner}" in check
+    assert f"{colleague} does not work with OSDE. The visit would be private." in check
+    answer = case.desk.post(link)
+    moved = Appointment.objects.get(rescheduled_from=case.visit)
+    assert (moved.practitioner, moved.start) == (colleague, at(12))
+    assert answer["Location"].endswith(f"#turno-{moved.reference}")
+
+
+def test_whoever_hands_a_visit_over_sees_it_no_longer():
+    case = Case()
+    other = new_practice(service=case.offering.service)
+    answer = case.doctor.post(to(case.own_url, at(12), other))
+    assert Appointment.objects.get(rescheduled_from=case.visit).practitioner == other.practitioner
+    assert answer["Location"] == f"/agenda/turnos/{case.visit.public_id}/"
+    assert case.doctor.get(answer["Location"]).status_code == 200
+
+
+def test_another_service_or_a_withdrawn_one_is_not_offered():
+    case = Case()
+    place = {"schedule__location": case.offering.location}
+    for other in (
+        new_practice(**place),
+        new_practice(service=case.offering.service, is_active=False, **place),
+    ):
+        for client, url in case.doors():
+            assert client.post(to(url, at(12), other)).status_code == 404
+
+
+def test_what_was_moved_out_of_sight_leads_back():
+    """The practitioner took it to a location that is not this desk's."""
+    case = Case()
+    far = second_place(case.offering)
+    open_week(far.schedule)
+    services.reschedule(appointment=case.visit, offering=far, start=at(15, days=2), by=desk())
+    answer = case.desk.get(case.desk_url)
+    assert far.location.slug not in answer["Location"]
+    page = case.desk.get(answer["Location"])
+    assert (page.status_code, "this is no longer possible." in words(page)) == (200, True)
 
 
 @pytest.mark.parametrize("since", ["0000-00-00", "2026-02-30", "9999-12-31", "\0", "x" * 10_000])

@@ -136,8 +136,12 @@ def free_times(
     offerings: Sequence[ServiceOffering],
     *,
     here: str,
+    con: str = "",
 ) -> dict[str, Any]:
-    """Seven days of the same practitioner and service; the links lead to the button."""
+    """Seven days of one practitioner and service; the links lead to the button.
+
+    ``con``: with whom, if that is somebody else than so far.
+    """
     now = timezone.now()
     today = now.astimezone(appointment.zone).date()
     first = max(_since(request) or today, today)
@@ -153,11 +157,14 @@ def free_times(
     return {
         "days": [_day(appointment, day, here) for day in one.days()] if one else [],
         "later": one and one.later and _later(one.later, here),
-        "next_week": f"{here}?since={(first + week).isoformat()}",
-        "previous_week": (
-            f"{here}?since={max(first - week, today).isoformat()}" if first > today else ""
-        ),
+        "next_week": _from(here, first + week, con),
+        "previous_week": _from(here, max(first - week, today), con) if first > today else "",
     }
+
+
+def _from(here: str, day: dt.date, con: str) -> str:
+    query = {"since": day.isoformat()}
+    return f"{here}?{urlencode({**query, 'con': con} if con else query)}"
 
 
 def _since(request: HttpRequest) -> dt.date | None:

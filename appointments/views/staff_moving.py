@@ -16,9 +16,10 @@ from django.utils.translation import gettext as _
 from accounts.doors import person
 from accounts.roles import Actor
 from appointments import services
+from appointments.coverage import would_pay
 from appointments.exceptions import MoveNotAllowed, PatientBusy, Refusal
-from appointments.forms.agenda import StaffMoveForm
-from appointments.models import Appointment
+from appointments.forms.agenda import StaffMoveForm, WithWhomForm
+from appointments.models import Appointment, AppointmentQuerySet
 from appointments.timetable import OfferedSlot
 from appointments.views.booking import chosen_slot
 from appointments.views.desk_visit import row_url
@@ -43,11 +44,16 @@ class _Door:
 
     by: Actor
     offerings: ServiceOfferingQuerySet
+    #: The appointments that may be seen through it.
+    visits: AppointmentQuerySet
     here: str
     back: str
     is_own: bool
 
     def page_of(self, moved: Appointment) -> str:
+        """Where it stands now; where it stood, if that is somebody else's page."""
+        if not self.visits.filter(pk=moved.pk).exists():
+            return self.back
         if self.is_own:
             return reverse("appointments:agenda_appointment", args=[moved.public_id])
         return row_url(moved)
@@ -59,6 +65,7 @@ def move_own(request: HttpRequest, public_id: uuid.UUID) -> HttpResponse:
     door = _Door(
         by=as_practitioner(request),
         offerings=ServiceOffering.objects.bookable(),
+        visits=Appointment.objects.of_practitioner(person(request)),
         here=reverse("appointments:agenda_move", args=[public_id]),
         back=reverse("appointments:agenda_appointment", args=[public_id]),
         is_own=True,
@@ -69,10 +76,11 @@ def move_own(request: HttpRequest, public_id: uuid.UUID) -> HttpResponse:
 def move_at_desk(request: HttpRequest, public_id: uuid.UUID) -> HttpResponse:
     """At the desk: to the locations of this desk, and to no other."""
     found, user = appointment_of_desk(request, public_id), person(request)
-    here = ServiceOffering.objects.bookable().filter(schedule__location__in=places_of(user))
+    places = places_of(user)
     door = _Door(
         by=at_the_desk(user),
-        offerings=here,
+        offerings=ServiceOffering.objects.bookable().filter(schedule__location__in=places),
+        visits=Appointment.objects.filter(location__in=places),
         here=reverse("appointments:desk_move", args=[public_id]),
         back=row_url(found),
         is_own=False,
@@ -99,11 +107,8 @@ def _move(request: HttpRequest, appointment: Appointment, door: _Door) -> HttpRe
 
 
 def _for_staff(appointment: Appointment, door: _Door) -> list[ServiceOffering]:
-    """The same service of the same practitioner, as near and as far as the staff likes."""
-    found = door.offerings.with_parts().filter(
-        service=appointment.service, schedule__practitioner=appointment.practitioner
-    )
-    offerings = list(found)
+    """The same service of whoever offers it there, as near and as far as the staff likes."""
+    offerings = list(door.offerings.with_parts().filter(service=appointment.service))
     for offering in offerings:
         offering.min_notice_minutes, offering.horizon_days = 0, DAYS_AHEAD
     return offerings
@@ -150,12 +155,20 @@ def _times(
     *,
     refusal: Refusal | None = None,
 ) -> HttpResponse:
+    own = appointment.practitioner
+    people = sorted({own, *(o.practitioner for o in offerings)}, key=lambda one: one.search_text)
+    whom = next((one for one in people if one.slug == request.GET.get("con")), own)
+    theirs = [offering for offering in offerings if offering.practitioner == whom]
+    con = "" if whom == own else whom.slug
     context = {
         "appointment": appointment,
         "back": door.back,
         "for_staff": True,
+        "whom": whom,
+        "form": WithWhomForm(initial={"con": whom.slug}, people=people) if people[1:] else None,
+        "here": door.here,
         "refusal": refusal,
-        **free_times(request, appointment, offerings, here=door.here),
+        **free_times(request, appointment, theirs, here=door.here, con=con),
     }
     status = 409 if refusal else 200
     return render(request, "appointments/move_times.html", context, status=status)
@@ -172,14 +185,18 @@ def _check(
     clash: PatientBusy | None = None,
 ) -> HttpResponse:
     """Where the patient is at that hour stays theirs: only that they are elsewhere is said."""
+    whom = offered.offering.practitioner
+    is_other = whom != appointment.practitioner
     context = {
+        "other": whom if is_other else None,
+        "pays": list(would_pay(whom, [appointment.patient])) if is_other else [],
         "appointment": appointment,
         "offered": offered,
         "offering": offered.offering,
         "form": form,
         "clash": clash,
         "back": door.back,
-        "here": door.here,
+        "here": f"{door.here}?con={whom.slug}" if is_other else door.here,
         "action": move_url(door.here, offered),
     }
     return render(request, "appointments/move.html", context, status=status)
