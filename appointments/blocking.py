@@ -7,15 +7,28 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 
+from django.db import transaction
+from django.utils import timezone
+
 from accounts.models import Practitioner
 from accounts.roles import Actor
+from appointments import locks, opened
 from appointments.changes import Answer, Change, Hit, HitsChanged, Made, Reach
 from clinic.models import Location
 from scheduling.models import Schedule, TimeOff
-from scheduling.services import add_time_off, set_week
+from scheduling.services import add_time_off, remove_time_off, set_week
 from scheduling.weeks import Hours
 
-__all__ = ["Answer", "Block", "Hit", "HitsChanged", "block_time", "blocking", "change_week"]
+__all__ = [
+    "Answer",
+    "Block",
+    "Hit",
+    "HitsChanged",
+    "block_time",
+    "blocking",
+    "change_week",
+    "unblock_time",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,3 +92,14 @@ def change_week(
     """Replace the weekly hours, and the step if one is given. Refuses as ``Change.make``."""
     write = partial(set_week, schedule=schedule, hours=hours, by=by, slot_step=slot_step)
     return Change(Reach.of(schedule.practitioner), write, by).make(answer=answer, now=now)
+
+
+@locks.retrying
+def unblock_time(*, time_off: TimeOff, by: Actor, now: dt.datetime | None = None) -> None:
+    """The time is open again: it hits nobody, and whoever waits for it is asked."""
+    now, people = now or timezone.now(), [time_off.practitioner_id]
+    with transaction.atomic():
+        locks.hold(practitioners=people)
+        before = opened.look(people, now=now)
+        remove_time_off(time_off=time_off, by=by)
+        opened.note(before, now=now, practitioners=people, due_at=now)

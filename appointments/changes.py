@@ -20,7 +20,7 @@ from django.utils.translation import gettext_lazy as _
 
 from accounts.models import Practitioner
 from accounts.roles import Actor
-from appointments import hits, locks, services
+from appointments import hits, locks, opened, services
 from appointments.exceptions import ReasonNeeded, Refusal
 from appointments.models import Appointment, AppointmentQuerySet, RuleChange
 from appointments.proposals import propose
@@ -141,9 +141,11 @@ class Attempt:
 
     def __init__(self, reach: Reach, answer: Answer | None, *, by: Actor, now: dt.datetime) -> None:
         self.reach, self.answer, self.by, self.now = reach, answer, by, now
-        hold_for(reach.locked, answer)
+        self._locked = list(reach.locked)
+        hold_for(self._locked, answer)
         self._rules = picture(reach.rules())
         self._obstacles = hits.obstacles(self._reached())
+        self._open = opened.look(self._locked, now=now)
 
     def _reached(self) -> list[Appointment]:
         return list(self.reach.appointments(hits.upcoming(self.now)))
@@ -162,13 +164,16 @@ class Attempt:
         was, became = difference(self._rules, after)
         if not (was or became or settled):
             return hit, None
+        # As with what it frees: nobody is asked before it stands.
+        until = self.now + UNDO_FOR
+        opened.note(self._open, now=self.now, practitioners=self._locked, due_at=until)
         change = RuleChange.objects.create(
             practitioner=self.reach.practitioner,
             about=self.reach.about[:200],
             by=self.by.user,
             role=self.by.role,
             at=self.now,
-            undo_until=self.now + UNDO_FOR,
+            undo_until=until,
             before=was,
             after=became,
             settled=settled,

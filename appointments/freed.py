@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import datetime as dt
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 
 from django.db import IntegrityError, transaction
 from django.db.models import Exists, OuterRef, Q
@@ -26,7 +26,7 @@ from appointments.exceptions import (
 )
 from appointments.models import Appointment, FreedTime, Hold, WaitingListEntry, WaitingOffer
 from appointments.transitions import MAY, UPCOMING, Verb
-from clinic.models import Organization
+from clinic.models import Location, Organization
 from scheduling.models import ServiceOffering
 from scheduling.selectors import booking_rules
 from scheduling.slots import Slot
@@ -38,6 +38,9 @@ DAYTIME = (dt.time(8), dt.time(21))
 #: A shorter time to answer is not worth a mail.
 LEAST = dt.timedelta(minutes=10)
 
+#: So many rows one sweep looks at.
+BATCH = 500
+
 Answer = WaitingOffer.Answer
 
 
@@ -48,16 +51,29 @@ def sweep(*, now: dt.datetime | None = None) -> int:
     over.update(status=WaitingListEntry.Status.ENDED)
     asked = WaitingOffer.objects.filter(freed=OuterRef("pk"), is_open=True, expires_at__gt=now)
     due = FreedTime.objects.filter(~Exists(asked), done_at=None, due_at__lte=now)
-    found = list(due.order_by("start", "pk").values_list("pk", flat=True)[:500])
+    # What cannot be offered yet must not fill the batch.
+    now_or_never = Q(end__lte=now) | ~Q(location__in=_asleep(now))
+    rows = due.filter(now_or_never).order_by("due_at", "start", "pk")
+    found = list(rows.values_list("pk", flat=True)[:BATCH])
     return sum(_offer_quietly(pk, now) for pk in found)
 
 
+def _asleep(now: dt.datetime) -> list[int]:
+    """The locations where it is night."""
+    return [place.pk for place in Location.objects.all() if not _is_day(place, now)]
+
+
+def _is_day(location: Location, now: dt.datetime) -> bool:
+    return DAYTIME[0] <= now.astimezone(location.zone).time() < DAYTIME[1]
+
+
 def _offer_quietly(freed: int, now: dt.datetime) -> bool:
-    """One that goes wrong is left for the next sweep, and delays no other."""
+    """One that goes wrong is left for the next sweep, behind all others, and delays none."""
     try:
         return offer_next(freed, now=now) is not None
     except Exception:
         log.exception("Freed time %s could not be offered", freed)
+        FreedTime.objects.filter(pk=freed).update(due_at=now)
         return False
 
 
@@ -84,8 +100,7 @@ def offer_next(freed: int, *, now: dt.datetime | None = None) -> WaitingOffer | 
 
 
 def _offer(time: FreedTime, now: dt.datetime) -> WaitingOffer | None:
-    clock = now.astimezone(time.location.zone).time()
-    if not DAYTIME[0] <= clock < DAYTIME[1] and time.end > now:
+    if not _is_day(time.location, now) and time.end > now:
         return None
     for entry, offering, slot in _matches(time, now):
         until = _until(offering, slot, now)
@@ -142,9 +157,12 @@ def _matches(
     if not entries:
         return
     slots = _slots(time, offerings, now)
+    accepted = set(offerings[0].practitioner.insurers.active().values_list("pk", flat=True))
     by_service = {offering.service_id: offering for offering in offerings}
     for entry in entries:
         offering = by_service[entry.service_id]
+        if not _would_be_covered(entry, time.practitioner_id, accepted):
+            continue
         asked = set(
             WaitingOffer.objects.filter(
                 entry=entry, practitioner=time.practitioner_id, location=time.location_id
@@ -155,6 +173,18 @@ def _matches(
             if wanted and waiting.would_do(entry, slot.start.astimezone(time.location.zone)):
                 yield entry, offering, slot
                 break
+
+
+def _would_be_covered(
+    entry: WaitingListEntry, practitioner: int, accepted: Collection[int]
+) -> bool:
+    """As the search begins: whoever named the practitioner knows that they would pay."""
+    coverage = entry.patient.known_coverage
+    if entry.practitioner_id or coverage is None or coverage.insurer_id is None:
+        return True
+    if entry.instead_of and entry.instead_of.practitioner_id == practitioner:
+        return True
+    return coverage.insurer_id in accepted
 
 
 def _asking_for(time: FreedTime, offerings: Sequence[ServiceOffering]) -> list[WaitingListEntry]:
@@ -171,7 +201,7 @@ def _asking_for(time: FreedTime, offerings: Sequence[ServiceOffering]) -> list[W
             first_day__lte=day + near,
             last_day__gte=day - near,
         )
-        .select_related("user", "patient", "instead_of")
+        .select_related("user", "patient__coverage", "instead_of")
         .order_by("created_at", "pk")
     )
 

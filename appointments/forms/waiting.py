@@ -38,7 +38,14 @@ class WaitingForm(forms.Form):
 
     patient = forms.ChoiceField(label=_("For whom?"), widget=forms.RadioSelect)
     what = forms.ChoiceField(label=_("For what?"))
-    who = forms.ChoiceField(label=_("With whom?"), required=False)
+    who = forms.ChoiceField(
+        label=_("With whom?"),
+        required=False,
+        help_text=_(
+            "Any practitioner means those who work with the patient's coverage, if you have told us"
+            " of one."
+        ),
+    )
     where = forms.ChoiceField(label=_("Where?"), required=False)
     weekdays = forms.TypedMultipleChoiceField(
         label=_("On which days of the week?"),

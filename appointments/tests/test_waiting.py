@@ -277,6 +277,37 @@ def test_an_offer_ends_with_the_last_moment_to_book(offering):
     assert entry.offers.get().expires_at == at(9)
 
 
+def test_where_it_is_night_nothing_holds_up_the_others(offering, monkeypatch):
+    """As many rows as one sweep reads wait for the morning in Madrid."""
+    far = open_offering(schedule__location__time_zone="Europe/Madrid")
+    waits(far)
+    entry = waits(offering)
+    late = at(19, days=0)  # Eleven in the evening in Madrid.
+    monkeypatch.setattr(freed, "BATCH", 2)
+    for hour in (9, 10):
+        frees(far, start=at(hour) - 4 * HOUR)
+    frees(offering, start=at(16))
+    assert asked(now=late) == [entry]
+
+
+def test_what_goes_wrong_holds_up_nothing_either(offering, monkeypatch):
+    entry, (first, second) = waits(offering), (at(10), at(12))
+    for start in (first, second):
+        frees(offering, start=start)
+    monkeypatch.setattr(freed, "BATCH", 1)
+    look = freed.offer_next
+    bad = FreedTime.objects.get(start=first).pk
+
+    def failing(pk, *, now):
+        if pk == bad:
+            raise RuntimeError
+        return look(pk, now=now)
+
+    monkeypatch.setattr(freed, "offer_next", failing)
+    assert asked(now=OVER) == []
+    assert asked(now=OVER) == [entry]
+
+
 def test_nobody_is_written_to_at_night(offering):
     waits(offering)
     frees(offering, start=at(16, days=2))

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from accounts.models import PatientAccess, Relation, User
+from accounts.models import Coverage, PatientAccess, Relation, User
 from accounts.tests.factories import (
     PatientAccessFactory,
     ReceptionistFactory,
@@ -17,6 +17,7 @@ from appointments.tests.factories import NOW, at, book, desk
 from appointments.tests.practice import account_of, browser, main_part, words
 from appointments.tests.waiting import frees, offered, waits
 from clinic.models import Organization
+from clinic.tests.factories import InsurerFactory
 from scheduling.models import ServiceOffering
 from scheduling.tests.factories import open_offering
 
@@ -350,3 +351,13 @@ def test_the_way_there_is_shown_to_those_who_can_go_it(offering, client):
         if user:
             client.force_login(user)
         assert (link in client.get(url).content.decode()) == shown
+
+
+def test_the_offer_says_that_the_visit_would_be_private(offering, user):
+    insurer = InsurerFactory.create(name="OSDE")
+    Coverage.objects.create(patient=user.patient_accesses.get().patient, insurer=insurer)
+    found = offered(offering, user, practitioner=offering.practitioner)
+    sentence = f"{offering.practitioner} does not work with OSDE. The visit would be private."
+    assert sentence in words(browser(user).get(page_of(found)))
+    offering.practitioner.insurers.add(insurer)
+    assert sentence not in words(browser(user).get(page_of(found)))

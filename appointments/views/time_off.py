@@ -15,7 +15,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from appointments.agenda import home_zone
-from appointments.blocking import block_time
+from appointments.blocking import block_time, unblock_time
 from appointments.forms.schedule import (
     BlockForm,
     DaysOffForm,
@@ -26,7 +26,6 @@ from appointments.forms.schedule import (
 from appointments.views.hits import settle
 from appointments.views.practice import Practice, practice_of
 from scheduling.models import TimeOff
-from scheduling.services import remove_time_off
 
 #: The three kinds: (name of the address, label of the tab, form).
 KINDS: list[tuple[str, Any, type[BlockForm]]] = [
@@ -145,7 +144,7 @@ def remove(request: HttpRequest, pk: int, practitioner: str = "") -> HttpRespons
     if not line.may_remove:
         raise Http404
     if request.method == "POST":
-        remove_time_off(time_off=row, by=practice.by)
+        unblock_time(time_off=row, by=practice.by)
         messages.success(request, _("The time off is removed. This time can be booked again."))
         return redirect(practice.url("time_off"))
     context = {"line": line, "practice": practice}

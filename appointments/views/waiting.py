@@ -18,6 +18,7 @@ from accounts.doors import person
 from accounts.models import Patient, User
 from accounts.roles import Actor
 from appointments import freed, services, timetable, waiting
+from appointments.coverage import would_pay
 from appointments.exceptions import OfferOver, Refusal
 from appointments.forms.waiting import PARTS, WaitingForm
 from appointments.models import Appointment, WaitingListEntry, WaitingOffer
@@ -185,6 +186,7 @@ def _offer(
     }
     if offering and found.is_live(now):
         context["offering"] = offering
+        context["pays"] = list(would_pay(offering.practitioner, [found.entry.patient]))
         context["asks"] = services.needs_answer(offering, found.entry.patient, now)
         return render(request, "appointments/offer.html", context, status=status)
     context["is_declined"] = found.answer == WaitingOffer.Answer.DECLINED
