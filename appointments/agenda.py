@@ -14,12 +14,12 @@ from django.db.models import Exists, OuterRef
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-from accounts.models import Patient, Practitioner
+from accounts.models import Practitioner
 from accounts.roles import Role
 from appointments.availability import busy_time
 from appointments.models import Appointment
 from appointments.steps import undoable
-from appointments.transitions import OCCUPYING, UPCOMING, Status, Verb, verbs_for
+from appointments.transitions import UPCOMING, Status, Verb, verbs_for
 from clinic.fields import CELL_MINUTES
 from clinic.models import Location, Organization
 from scheduling.almanac import almanac
@@ -397,9 +397,3 @@ def _shortest(
         best = shortest.get(offering.schedule_id, offering.minutes)
         shortest[offering.schedule_id] = min(best, offering.minutes)
     return {s.pk: shortest.get(s.pk, s.slot_step) for s in schedules}
-
-
-def treats(practitioner: Practitioner, patient: Patient) -> bool:
-    """Whether this practitioner has seen the patient or is going to."""
-    visits = practitioner.appointments.filter(patient=patient)
-    return visits.filter(status__in=OCCUPYING | {Status.NOSHOW}).exists()

@@ -268,6 +268,19 @@ def is_elsewhere_since(appointment: Appointment, event: int) -> bool:
     return any(overlaps(here, interval) for _p, _location, interval in since)
 
 
+def placed(offering: ServiceOffering, slot: Slot) -> dict[str, Any]:
+    """What a row in this slot, appointment or hold, says of who, where and when."""
+    return {
+        "practitioner": offering.practitioner,
+        "service": offering.service,
+        "location": offering.location,
+        "start": slot.start,
+        "end": slot.end,
+        "buffer_before": offering.buffer_before,
+        "buffer_after": offering.buffer_after,
+    }
+
+
 def check(
     offering: ServiceOffering,
     *,

@@ -12,7 +12,7 @@ from django.db.models import Q
 from accounts.models import Patient, PatientQuerySet, Practitioner
 from appointments import availability
 from appointments.exceptions import Refusal, SlotHeld, SlotOffered, SlotTaken
-from appointments.models import Appointment, Hold, WaitingOffer, cells_of
+from appointments.models import Appointment, AppointmentQuerySet, Hold, WaitingOffer, cells_of
 from appointments.transitions import OCCUPYING, UPCOMING, Status
 from scheduling.intervals import to_minute
 from scheduling.models import ServiceOffering
@@ -136,9 +136,18 @@ def had_last(patient: Patient, offerings: Sequence[ServiceOffering]) -> ServiceO
 
 
 def patients_of(practitioner: Practitioner) -> PatientQuerySet:
-    """Whom this practitioner has seen or is going to: nobody else's are theirs to find."""
-    visits = Appointment.objects.filter(
-        practitioner=practitioner, status__in=OCCUPYING | {Status.NOSHOW}
+    """Whom this practitioner treats: nobody else's are theirs to find."""
+    found: PatientQuerySet = Patient.objects.active().filter(
+        pk__in=_visits_to(practitioner).values("patient")
     )
-    found: PatientQuerySet = Patient.objects.active().filter(pk__in=visits.values("patient"))
     return found
+
+
+def treats(practitioner: Practitioner, patient: Patient) -> bool:
+    """Whether this practitioner has seen the patient or is going to; also one who has left."""
+    return _visits_to(practitioner).filter(patient=patient).exists()
+
+
+def _visits_to(practitioner: Practitioner) -> AppointmentQuerySet:
+    seen = OCCUPYING | {Status.NOSHOW}
+    return Appointment.objects.filter(practitioner=practitioner, status__in=seen)

@@ -80,18 +80,8 @@ def keep_for_offer(
 def _new(
     offering: ServiceOffering, slot: Slot, user: User, now: dt.datetime, *, until: dt.datetime
 ) -> Hold:
-    return Hold(
-        user=user,
-        practitioner=offering.practitioner,
-        service=offering.service,
-        location=offering.location,
-        start=slot.start,
-        end=slot.end,
-        buffer_before=offering.buffer_before,
-        buffer_after=offering.buffer_after,
-        expires_at=until,
-        created_at=now,
-    )
+    where = availability.placed(offering, slot)
+    return Hold(user=user, expires_at=until, created_at=now, **where)
 
 
 def _counted(user: User) -> HoldQuerySet:

@@ -259,14 +259,8 @@ def _draft(
     rules = booking_rules(offering, organization)
     expiry = now + dt.timedelta(hours=organization.request_expiry_hours)
     return Appointment(
+        **availability.placed(offering, slot),
         patient=patient,
-        practitioner=offering.practitioner,
-        service=offering.service,
-        location=offering.location,
-        start=slot.start,
-        end=slot.end,
-        buffer_before=offering.buffer_before,
-        buffer_after=offering.buffer_after,
         status=Status.PENDING if asks else Status.BOOKED,
         cancellable_until=slot.start - rules.cancel_notice,
         expires_at=min(expiry, slot.start) if asks else None,

@@ -13,6 +13,7 @@ from accounts.models import Coverage
 from clinic.forms import LineField
 from clinic.models import Insurer
 
+#: In a form and in an address, the patient who pays the visit.
 PRIVATE = "private"
 
 

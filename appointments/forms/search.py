@@ -13,16 +13,13 @@ from django.utils.safestring import SafeString, mark_safe
 from django.utils.translation import get_language, gettext
 from django.utils.translation import gettext_lazy as _
 
+from accounts.forms.coverage import PRIVATE
 from accounts.models import Practitioner
 from appointments.search import Wish, specialties_online
 from appointments.timetable import PartOfDay
 from clinic.forms import LooseDateField
 from clinic.models import Insurer, Location, Service, Specialty
 from scheduling.catalogue import Catalogue
-
-#: In the address, the patient who pays the visit.
-PRIVATE = "private"
-
 
 #: So many drawn fields are kept at most.
 MOST_DRAWN = 512

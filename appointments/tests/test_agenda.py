@@ -6,7 +6,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from accounts.tests.factories import PatientFactory
-from appointments import agenda, services
+from appointments import agenda, giving, services
 from appointments.agenda import Day
 from appointments.tests.factories import NOW, ZONE, at, book
 from appointments.tests.practice import doctor_of, new_practice, second_place
@@ -281,7 +281,7 @@ def test_a_week_asks_as_often_as_a_day(django_assert_num_queries):
 def test_treats_means_seen_or_to_be_seen():
     offering = new_practice()
     visit = book(offering=offering)
-    assert agenda.treats(offering.practitioner, visit.patient)
-    assert not agenda.treats(new_practice().practitioner, visit.patient)
+    assert giving.treats(offering.practitioner, visit.patient)
+    assert not giving.treats(new_practice().practitioner, visit.patient)
     services.cancel(appointment=visit, by=doctor_of(offering), reason="Congreso", now=NOW)
-    assert not agenda.treats(offering.practitioner, visit.patient)
+    assert not giving.treats(offering.practitioner, visit.patient)

@@ -23,12 +23,7 @@ from clinic.models import Organization
 from scheduling.models import ServiceOffering
 from scheduling.tests.factories import open_offering
 
-pytestmark = pytest.mark.django_db
-
-
-@pytest.fixture(autouse=True)
-def _today(time_machine) -> None:
-    time_machine.move_to(NOW, tick=False)
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("this_morning")]
 
 
 @pytest.fixture(autouse=True)

@@ -6,9 +6,8 @@ import uuid
 from typing import Any
 
 import pytest
-from django.test import Client
 
-from accounts.models import Relation, User
+from accounts.models import Relation
 from accounts.tests.factories import (
     PASSWORD,
     PatientAccessFactory,
@@ -19,39 +18,19 @@ from accounts.tests.factories import (
 from appointments import services
 from appointments.models import Appointment, Hold
 from appointments.tests.factories import NOW, at, book, desk
-from appointments.tests.practice import words
+from appointments.tests.practice import browser, words
 from clinic.models import AuditEvent, Organization
 from scheduling.models import ServiceOffering
 from scheduling.tests.factories import open_offering
 
-pytestmark = [pytest.mark.django_db, pytest.mark.once]
+pytestmark = [
+    pytest.mark.django_db,
+    pytest.mark.once,
+    pytest.mark.usefixtures("this_morning"),
+]
 
 HOLD = {"hold": "1"}
 KEPT = "We keep this time for you until 8:10."
-
-
-@pytest.fixture(autouse=True)
-def _today(time_machine) -> None:
-    time_machine.move_to(NOW, tick=False)
-    Organization.current()
-
-
-@pytest.fixture
-def offering() -> ServiceOffering:
-    return open_offering()
-
-
-@pytest.fixture
-def user() -> User:
-    return patient_user()
-
-
-def browser(user: User | None = None) -> Any:
-    client = Client()
-    client.cookies["django_language"] = "en"
-    if user:
-        client.force_login(user)
-    return client
 
 
 def address(offering: ServiceOffering, start: dt.datetime | None = None) -> str:

@@ -18,12 +18,7 @@ from appointments.tests.test_giving_pages import AGENDA, DESK, press, where
 from appointments.tests.waiting import offered
 from scheduling.models import ServiceOffering
 
-pytestmark = pytest.mark.django_db
-
-
-@pytest.fixture(autouse=True)
-def _this_morning(time_machine):
-    time_machine.move_to(NOW, tick=False)
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("this_morning")]
 
 
 @pytest.fixture

@@ -32,12 +32,6 @@ OVER = NOW + HOUR
 Answer = WaitingOffer.Answer
 
 
-@pytest.fixture
-def offering() -> ServiceOffering:
-    Organization.current()
-    return open_offering()
-
-
 def starts(offering, user=None, *, now=NOW):
     """What the search shows of tomorrow from ten to eleven."""
     parts = ServiceOffering.objects.with_parts().filter(pk=offering.pk)

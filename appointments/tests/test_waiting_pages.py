@@ -16,30 +16,17 @@ from appointments.models import Appointment, Hold, WaitingListEntry, WaitingOffe
 from appointments.tests.factories import NOW, at, book, desk
 from appointments.tests.practice import account_of, browser, main_part, words
 from appointments.tests.waiting import frees, offered, waits
-from clinic.models import Organization
 from clinic.tests.factories import InsurerFactory
 from scheduling.models import ServiceOffering
 from scheduling.tests.factories import open_offering
 
-pytestmark = [pytest.mark.django_db, pytest.mark.once]
+pytestmark = [
+    pytest.mark.django_db,
+    pytest.mark.once,
+    pytest.mark.usefixtures("this_morning"),
+]
 
 LIST, NEW = "/avisos/", "/avisos/nuevo/"
-
-
-@pytest.fixture(autouse=True)
-def _today(time_machine) -> None:
-    time_machine.move_to(NOW, tick=False)
-    Organization.current()
-
-
-@pytest.fixture
-def offering() -> ServiceOffering:
-    return open_offering()
-
-
-@pytest.fixture
-def user() -> User:
-    return patient_user()
 
 
 def what(offering: ServiceOffering) -> str:

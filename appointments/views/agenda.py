@@ -18,7 +18,7 @@ from django.utils.translation import gettext_lazy, pgettext_lazy
 
 from accounts.doors import person
 from accounts.models import Patient, Practitioner
-from appointments import agenda
+from appointments import agenda, giving
 from appointments.agenda import Day, Row, Visit
 from appointments.availability import free_slots
 from appointments.converters import in_reach
@@ -164,7 +164,7 @@ def patient_history(request: HttpRequest, public_id: uuid.UUID) -> HttpResponse:
     """This practitioner's visits of one patient. Other practitioners' are not theirs to read."""
     practitioner = own_practice(request)
     patient = get_object_or_404(Patient, public_id=public_id)
-    if not agenda.treats(practitioner, patient):
+    if not giving.treats(practitioner, patient):
         raise Http404
     audit.record(actor=str(person(request)), action="patient.read", target=patient)
     visits = practitioner.appointments.filter(patient=patient).with_parts().order_by("-start")

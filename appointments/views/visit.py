@@ -11,7 +11,7 @@ from django.utils import timezone
 
 from accounts.doors import person
 from accounts.roles import Role
-from appointments import agenda, story
+from appointments import agenda, giving, story
 from appointments.agenda import Visit
 from appointments.models import Appointment
 from appointments.steps import undoable
@@ -42,7 +42,7 @@ def appointment(request: HttpRequest, public_id: uuid.UUID) -> HttpResponse:
         "story": story.for_staff(
             found, person(request), lambda part: part.practitioner_id == found.practitioner_id
         ),
-        "treats": agenda.treats(found.practitioner, found.patient),
+        "treats": giving.treats(found.practitioner, found.patient),
     }
     return render(request, "appointments/agenda_appointment.html", context)
 
