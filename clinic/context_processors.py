@@ -38,6 +38,9 @@ ADMINISTRATOR = [(_("Administration"), "admin:index")]
 SIGNED_OUT = [(_("Log in"), "account_login"), (_("Create account"), "account_signup")]
 SIGNED_IN = [(_("My details"), "accounts:profile"), (_("Log out"), "account_logout")]
 
+#: Pages without an entry of their own, and where they belong.
+BELONGS = {"appointments:waiting": "appointments:list"}
+
 LANGUAGE_NAMES = {"es": "Español", "en": "English"}
 
 
@@ -79,7 +82,11 @@ def navigation(request: HttpRequest) -> Navigation:
     else:
         main, account = _main_links(user.roles), SIGNED_IN
     items = [[(label, reverse(name)) for label, name in rows] for rows in (main, account)]
-    here = _longest_match(request.path, [url for rows in items for _label, url in rows])
+    urls = [url for rows in items for _label, url in rows]
+    here = _longest_match(request.path, urls)
+    for name, entry in BELONGS.items():
+        if request.path.startswith(reverse(name)) and reverse(entry) in urls:
+            here = reverse(entry)
     return Navigation(
         *(
             [NavItem(label, url, _current(url, here, request.path)) for label, url in rows]

@@ -37,9 +37,17 @@ class GivingForm(forms.Form):
     )
 
     def __init__(
-        self, *args: Any, offerings: Sequence[ServiceOffering], is_here: bool, **kwargs: Any
+        self,
+        *args: Any,
+        offerings: Sequence[ServiceOffering],
+        is_here: bool,
+        is_desk: bool,
+        **kwargs: Any,
     ) -> None:
         super().__init__(*args, **kwargs)
+        if not is_desk:
+            several = len({offering.schedule_id for offering in offerings}) > 1
+            self.fields["servicio"].label = _("Where and for what") if several else _("For what")
         self.fields["servicio"].choices = _by_schedule(offerings)  # type: ignore[attr-defined]
         if is_here:
             del self.fields["dia"], self.fields["hora"]

@@ -58,6 +58,9 @@ class Counter:
     def url(self) -> str:
         return reverse("appointments:desk_give" if self.is_desk else "appointments:give")
 
+    def form(self, *args: Any, **kwargs: Any) -> GivingForm:
+        return GivingForm(*args, offerings=self.offerings, is_desk=self.is_desk, **kwargs)
+
     def visits(self) -> Any:
         """The appointments that this door may see."""
         if self.is_desk:
@@ -151,9 +154,7 @@ def _read(
     offering = _chosen(request, counter.offerings, patient)
     is_here = "ahora" in request.GET
     data = {name: request.GET.get(name, "")[:200] for name in ("q", "dia", "hora")}
-    form = GivingForm(
-        {**data, "servicio": str(offering.pk)}, offerings=counter.offerings, is_here=is_here
-    )
+    form = counter.form({**data, "servicio": str(offering.pk)}, is_here=is_here)
     if not form.is_valid():
         if patient:
             del form.fields["q"]
@@ -316,7 +317,7 @@ def _form(counter: Counter, asked: Asked) -> GivingForm:
         "dia": local and local.date(),
         "hora": local and local.time(),
     }
-    form = GivingForm(initial=initial, offerings=counter.offerings, is_here=asked.is_here)
+    form = counter.form(initial=initial, is_here=asked.is_here)
     if asked.patient:
         del form.fields["q"]
     return form

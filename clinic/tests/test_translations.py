@@ -58,6 +58,12 @@ PAIRS = [pair for entry in CATALOGUE for pair in both(entry)]
 SPANISH = [spanish for _english, spanish in PAIRS]
 
 
+def test_a_consultorio_is_a_room_and_the_clinic_is_the_clinic() -> None:
+    for english, spanish in PAIRS:
+        if "onsultorio" in spanish:
+            assert "room" in english.lower(), (english, spanish)
+
+
 def test_the_catalogue_is_whole():
     assert len(CATALOGUE) > 800
     wanting = [*CATALOGUE.untranslated_entries(), *CATALOGUE.fuzzy_entries()]
