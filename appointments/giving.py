@@ -8,10 +8,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from django.db.models import Q
+from django.utils.translation import gettext_lazy as _
 
 from accounts.models import Patient, PatientQuerySet, Practitioner
 from appointments import availability
-from appointments.exceptions import Refusal, SlotHeld, SlotOffered, SlotTaken
+from appointments.exceptions import Refusal, SlotClosed, SlotHeld, SlotOffered, SlotTaken
 from appointments.models import Appointment, AppointmentQuerySet, Hold, WaitingOffer, cells_of
 from appointments.transitions import OCCUPYING, UPCOMING, Status
 from scheduling.intervals import to_minute
@@ -37,14 +38,20 @@ class Verdict:
 def look(
     offering: ServiceOffering, start: dt.datetime, *, now: dt.datetime, may_overbook: bool
 ) -> Verdict:
-    """What the verbs would say now. They look again, under the lock."""
+    """What the verbs would say now, to somebody who has just come and lost nothing.
+
+    They look again, under the lock.
+    """
     try:
         availability.check(offering, start=start, now=now, online=False)
     except SlotHeld as held:
         kept = _kept(offering, start, now)
         return Verdict(SlotOffered() if kept and offer_of(kept) else held, kept=kept)
-    except SlotTaken as taken:
+    except SlotTaken:
+        taken = SlotTaken(_("This time is taken."))
         return Verdict(taken, may_overbook and _fits_over(offering, start, now))
+    except SlotClosed:
+        return Verdict(SlotClosed(_("This time is outside the hours.")))
     except Refusal as refusal:
         return Verdict(refusal)
     return Verdict()

@@ -256,15 +256,19 @@ def _draft(
     offering: ServiceOffering, patient: Patient, slot: Slot, now: dt.datetime, *, asks: bool
 ) -> Appointment:
     organization = Organization.current()
-    rules = booking_rules(offering, organization)
     expiry = now + dt.timedelta(hours=organization.request_expiry_hours)
     return Appointment(
         **availability.placed(offering, slot),
         patient=patient,
         status=Status.PENDING if asks else Status.BOOKED,
-        cancellable_until=slot.start - rules.cancel_notice,
+        cancellable_until=changeable_until(offering, slot.start),
         expires_at=min(expiry, slot.start) if asks else None,
     )
+
+
+def changeable_until(offering: ServiceOffering, start: dt.datetime) -> dt.datetime:
+    """So long a patient may cancel or move it online."""
+    return start - booking_rules(offering, Organization.current()).cancel_notice
 
 
 def _who_was_first(

@@ -158,6 +158,25 @@ def test_the_same_form_twice_is_one_appointment(desk, offering, ana):
     assert Appointment.objects.count() == 1
 
 
+def test_who_only_looks_has_lost_nothing(desk, offering, ana):
+    book(offering=offering)
+    looked = words(desk.get(DESK, where(offering, q="ana")))
+    assert "This time is taken. Choose another time below." in looked
+    assert "Choose a free time first." in looked
+    closed = words(desk.get(DESK, where(offering, "18:00")))
+    assert "This time is outside the hours." in closed
+
+
+def test_who_walks_in_outside_the_hours_is_led_to_the_next_time(desk, offering, ana):
+    page = desk.get(DESK, {"servicio": offering.pk, "ahora": "1", "paciente": ana.public_id})
+    assert "This time is outside the hours. See the next free time" in words(page)
+    link = re.search(r'href="([^"]+)">See the next free time', main_part(page))
+    assert link
+    later = words(desk.get(link[1].replace("&amp;", "&")))
+    assert "Monday 23 November 2026, 9:00" in later
+    assert "Ana Muñoz" in later
+
+
 def test_a_taken_time_says_so_and_keeps_the_patient(desk, offering, ana):
     book(offering=offering)
     url = f"{DESK}?servicio={offering.pk}&dia=2026-11-24&hora=10:00"

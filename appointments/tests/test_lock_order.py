@@ -122,7 +122,8 @@ def test_what_is_given_back_may_move_meanwhile(turns, offering, monkeypatch):
     patient = user.patient_accesses.get().patient
     later = book(offering=offering, patient=patient, start=at(10, days=9))
     offer = offered(offering, user, instead_of=later)
-    hold, moves = locks.hold, []
+    hold = locks.hold
+    moves: list[Any] = []
 
     def late(**wanted: Any) -> None:
         if not moves:

@@ -39,6 +39,13 @@ class Case:
         return f"{self.url}?offering={(offering or self.offering).pk}&start={instant}"
 
 
+def test_a_time_that_cannot_be_changed_again_says_so_before():
+    case = Case()
+    warning = "The new time is so near that it can no longer be changed or cancelled here"
+    assert warning in words(case.client.get(case.to(at(16, days=0))))
+    assert warning not in words(case.client.get(case.to(at(16, days=2))))
+
+
 def test_the_whole_way():
     case = Case()
     page = case.client.get(f"/turnos/{case.visit.public_id}/")
@@ -58,7 +65,9 @@ def test_the_whole_way():
     assert (answer.status_code, answer["Location"]) == (302, f"/turnos/{moved.public_id}/")
     assert (moved.start, moved.rescheduled_from) == (at(12, days=3), case.visit)
     assert [e.role for e in moved.events.all()] == ["patient"]
-    assert "Before Thursday 26 November 2026, 10:00" in words(case.client.get(answer["Location"]))
+    done = words(case.client.get(answer["Location"]))
+    assert "The appointment has the new time. The old one is given back." in done
+    assert "Before Thursday 26 November 2026, 10:00" in done
     old = words(case.client.get(f"/turnos/{case.visit.public_id}/"))
     assert "It is now on Thursday 26 November 2026, 12:00." in old
     assert "Book again" not in old

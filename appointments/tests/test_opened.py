@@ -41,7 +41,7 @@ def change(offering: ServiceOffering, write: partial[None]) -> None:
     Change(Reach.of(offering.practitioner), partial(write, by=by), by).make(now=NOW)
 
 
-def spans() -> list[tuple[str, str]]:
+def spans() -> list[tuple[str, ...]]:
     """On the clock there: from when to when."""
     rows = FreedTime.objects.order_by("start")
     return [tuple(f"{t.astimezone(ZONE):%d/%m %H:%M}" for t in (r.start, r.end)) for r in rows]

@@ -31,7 +31,6 @@ from appointments.timetable import OfferedSlot
 from appointments.views.public import book_url, long_time
 from clinic.models import Organization
 from scheduling.models import ServiceOffering
-from scheduling.selectors import booking_rules
 from scheduling.slots import Slot
 
 #: What somebody typed before the login came in between, and for which time: kept in the session.
@@ -176,8 +175,7 @@ def _page(
     clash: SameDay | PatientBusy | None = None,
 ) -> HttpResponse:
     now, organization = timezone.now(), Organization.current()
-    rules = booking_rules(offered.offering, organization)
-    until = offered.start - rules.cancel_notice
+    until = services.changeable_until(offered.offering, offered.start)
     patients = list(form.patients.values())
     asking = limits.who_needs_approval(patients, now=now, organization=organization)
     context: dict[str, Any] = {

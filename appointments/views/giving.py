@@ -275,6 +275,7 @@ def _page(
         "offer": offer,
         "given_back": offer and freed.to_give_back(offer.entry),
         **_kept(counter, asked, verdict),
+        "later": f"{counter.url}?{replace(asked, is_here=False, start=None).query()}",
         "why": why,
         "no_reason": no_reason,
         "times": _times(counter, asked, now),
@@ -300,8 +301,10 @@ def _kept(counter: Counter, asked: Asked, verdict: Verdict) -> dict[str, Any]:
     if verdict.kept is None:
         return {}
     offer = giving.offer_of(verdict.kept)
-    whose = offer and counter.patients.filter(pk=offer.entry.patient_id).first()
-    if offer is None or whose is None:
+    if offer is None:
+        return {"kept": verdict.kept}
+    whose = counter.patients.filter(pk=offer.entry.patient_id).first()
+    if whose is None:
         return {"kept": verdict.kept}
     wish = replace(asked, patient=whose, q="")
     url = f"{counter.url}?{wish.query()}" if _offer_to(wish, offer.offered_at) == offer else ""

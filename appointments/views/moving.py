@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from typing import Any
 from urllib.parse import urlencode
 
+from django.contrib import messages
 from django.core.exceptions import ValidationError
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
@@ -27,6 +28,7 @@ from appointments.exceptions import (
 )
 from appointments.models import Appointment
 from appointments.timetable import OfferedSlot
+from appointments.transitions import Status
 from appointments.views.booking import chosen_slot
 from appointments.views.patient import own_visit
 from appointments.views.public import SlotDay, long_time, time_links
@@ -94,6 +96,7 @@ def _move(
         return _refused(request, appointment)
     except Refusal as refusal:
         return _times(request, appointment, offerings, refusal=refusal)
+    messages.success(request, _("The appointment has the new time. The old one is given back."))
     return redirect("appointments:detail", public_id=moved.public_id)
 
 
@@ -198,9 +201,11 @@ def _confirm(
     clash: SameDay | PatientBusy | None = None,
 ) -> HttpResponse:
     other = clash.appointment if clash else None
+    until = services.changeable_until(offered.offering, offered.start)
     context = {
         "appointment": appointment,
         "offered": offered,
+        "is_final": appointment.state == Status.BOOKED and until <= timezone.now(),
         "offering": offered.offering,
         "hold": holds.held_by(person(request), offered.offering, offered.start, timezone.now()),
         "clash": clash,
