@@ -213,6 +213,7 @@ def _refused(
         "offered": offered,
         "offering": offered.offering,
         "refusal": refusal,
+        "is_limit": isinstance(refusal, LimitReached),
         "same": [_alternative(o) for o in same],
         "others": [_alternative(o) for o in others],
         "kept": {"reason": data.get("reason", ""), "patient": data.get("patient", "")},
