@@ -18,7 +18,11 @@ from appointments.tests.test_giving_pages import AGENDA, DESK, press, where
 from appointments.tests.waiting import offered
 from scheduling.models import ServiceOffering
 
-pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("this_morning")]
+pytestmark = [
+    pytest.mark.django_db,
+    pytest.mark.once,
+    pytest.mark.usefixtures("this_morning"),
+]
 
 
 @pytest.fixture

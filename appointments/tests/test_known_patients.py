@@ -58,7 +58,7 @@ def test_a_new_patient_is_sent_to_the_telephone(offering, user):
         assert answer.status_code in {409, 422}
     page = client.get(url(offering))
     assert SENTENCE in words(page)
-    assert f"Call us: {offering.location.phone.as_international}." in words(page)
+    assert f"Call us: {offering.location.phone.as_international}" in words(page)
     # Another time of the same practitioner would be refused as well; another one's would not.
     assert f"{offering.pk}@" not in page.content.decode()
     assert f"{other.pk}@" in page.content.decode()

@@ -18,7 +18,7 @@ from clinic.models import Organization
 from scheduling.models import ServiceOffering
 from scheduling.tests.factories import open_offering
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.once]
 
 KINDS = ("practitioners", "rooms", "patients", "accounts")
 Lock = tuple[int, int]

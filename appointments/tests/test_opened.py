@@ -24,7 +24,7 @@ from scheduling.models import DateOverride, ServiceOffering, TimeOff
 from scheduling.services import set_offering, set_overrides
 from scheduling.weeks import Hours
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.once]
 
 STANDS = NOW + dt.timedelta(minutes=10)
 
