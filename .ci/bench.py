@@ -6,7 +6,10 @@ process and through every middleware, so that a machine that slows down slows bo
 
 The past's appointments come without cells and events: no page here reads them.
 
-    make bench
+    make bench                              both databases, one after the other
+    make bench-background                   only the database of DATABASE_URL, SQLite without it
+    .ci/bench.py --appointments 120000      a smaller past: nearly the same in less time
+    .ci/bench.py --keep --only agenda       the clinic of the last run, one kind of page
 """
 
 from __future__ import annotations
@@ -30,7 +33,7 @@ os.environ["ENV_FILE"] = os.devnull
 os.environ.setdefault("VAR_DIR", str(ROOT / "var" / "bench"))
 os.environ.setdefault("SECRET_KEY", "only-for-the-benchmark")
 os.environ.setdefault("BASE_URL", "http://localhost")
-os.environ.setdefault("LOG_LEVEL", "ERROR")
+os.environ["LOG_LEVEL"] = "ERROR"
 sys.path.insert(0, str(ROOT))
 
 import django  # noqa: E402
@@ -146,24 +149,34 @@ class Clinic:
             ServiceOffering.objects.create(schedule=schedule, service=service)
             self.people[name].append(person)
 
-    def fill(self, name: str, *, ahead: int, daily: int, past: int = 0) -> None:
-        """``daily`` of 16 half hours on each working day ahead, and so many in the past."""
+    def go_on(self) -> None:
+        """With what the last run left."""
+        self.user = User.objects.get(email="bench@example.org")
+
+    def book_ahead(self, name: str, *, days: int, daily: int) -> None:
+        """``daily`` of 16 half hours on each working day."""
         service = Service.objects.get(specialty__name=name)
         for person in self.people[name]:
-            self._book(
-                person, [self._visit(person, service, at) for at in self._ahead(ahead, daily)]
-            )
-            write(Appointment, self._past(person, service, past))
-        today = to_minute(self.now) // busy_days.DAY_MINUTES
-        ids = [p.pk for p in self.people[name]]
-        busy_days.rebuild(ids, today - 1200, today + HORIZON + 2)
-
-    def _book(self, person: Practitioner, rows: list[Appointment]) -> None:
-        with transaction.atomic():
-            write(Appointment, rows)
-            if rows:
-                saved = list(Appointment.objects.filter(practitioner=person, status="booked"))
+            with transaction.atomic():
+                visits = (self._visit(person, service, at) for at in self._ahead(days, daily))
+                write(Appointment, visits)
+                saved = list(Appointment.objects.filter(practitioner=person))
                 write(OccupancyCell, self._cells(saved))
+        self._note_busy_days(name)
+
+    def fill_past(self, name: str, number: int) -> None:
+        """So many visits of everybody over three years."""
+        service = Service.objects.get(specialty__name=name)
+        for person in self.people[name]:
+            write(Appointment, self._past(person, service, number))
+        self._note_busy_days(name)
+
+    def _note_busy_days(self, name: str) -> None:
+        today = to_minute(self.now) // busy_days.DAY_MINUTES
+        # Few people at a time: each has up to a thousand days.
+        for some in chunks(self.people[name], 10):
+            ids = [person.pk for person in some]
+            busy_days.rebuild(ids, today - 1200, today + HORIZON + 2)
 
     def _cells(self, rows: list[Appointment]) -> Iterator[OccupancyCell]:
         for row in rows:
@@ -302,6 +315,23 @@ def free_places(clinic: Clinic) -> Iterator[tuple[int, dt.datetime]]:
         start += dt.timedelta(minutes=30)
 
 
+def refusals(client: Client, clinic: Clinic, specialty: str) -> Callable[[], Any]:
+    """A POST for a time that is taken: the first visit of somebody from the day after tomorrow."""
+    soon = clinic.now + dt.timedelta(days=2)
+    taken = Appointment.objects.filter(
+        service__specialty__name=specialty, status="booked", start__gt=soon
+    )
+    visit = taken.order_by("start", "pk")[0]
+    offering = ServiceOffering.objects.get(schedule__practitioner=visit.practitioner)
+    url = f"/reservar/?offering={offering.pk}&start={visit.start:%Y-%m-%dT%H:%MZ}"
+
+    def refused() -> None:
+        answer = client.post(url, {"key": str(uuid.uuid4()), "same_day": "on"})
+        assert answer.status_code == 409, answer.status_code
+
+    return refused
+
+
 def after_a_change(client: Client, url: str) -> Callable[[], Any]:
     """The same page as the first one of this process after somebody changed any rule."""
     ask = page(client, url)
@@ -372,10 +402,120 @@ def create_database() -> None:
         )
 
 
+def grow(clinic: Clinic, watch: Watch, appointments: int, measured: bool) -> None:
+    """The clinic from small to full, and what a search of 20 practitioners feels of it."""
+    one = "/horarios/?what=a"
+
+    def measure() -> float:
+        floor, ask = page(client, "/floor/"), page(client, one)
+        return watch.ratio("search, 20 practitioners", NO_LIMIT, ask, floor) if measured else 0
+
+    say(f"{connection.vendor}: a clinic of 20 practitioners and 1,000 appointments")
+    clinic.begin()
+    clinic.hire("a", 20)
+    clinic.book_ahead("a", days=14, daily=5)
+    client = login(clinic.user)
+    small = measure()
+
+    say(f"The same, among {PRACTITIONERS} practitioners")
+    clinic.hire("b", 100)
+    clinic.hire("c", 20)
+    clinic.hire("d", PRACTITIONERS - 140)
+    wide = measure()
+
+    say(f"The same, with {appointments:,} appointments (takes a while)")
+    before = time.perf_counter()
+    for name, daily in (("b", 6), ("c", 16), ("d", 6)):
+        clinic.book_ahead(name, days=AHEAD, daily=daily)
+    past = -(-max(appointments - Appointment.objects.count(), 0) // PRACTITIONERS)
+    for name in clinic.people:
+        clinic.fill_past(name, past)
+    analyze()
+    print(f"{Appointment.objects.count():,} appointments, {time.perf_counter() - before:.0f} s")
+    full = measure()
+    if measured:
+        print(f"{'400 practitioners instead of 20':50} {wide / small:6.2f}   at most  1.3")
+        print(f"{'the appointments instead of 1,000':50} {full / wide:6.2f}   at most  1.2")
+
+
+def analyze() -> None:
+    """So that the planner of queries knows how much there is now."""
+    tables = " TABLE appointments_appointment, appointments_busyday"
+    with connection.cursor() as cursor:
+        cursor.execute("ANALYZE" + (tables if connection.vendor == "mysql" else ""))
+
+
+def login(user: User) -> Client:
+    client = Client()
+    client.force_login(user)
+    return client
+
+
+def searches(clinic: Clinic, watch: Watch) -> None:
+    client = login(clinic.user)
+    ask, floor = page(client, "/horarios/?what=b"), page(client, "/floor/")
+    full = page(client, "/horarios/?what=c")
+    changed = after_a_change(client, "/horarios/?what=b")
+    watch.ratio("search, 100 practitioners, first page", 2.0, ask, floor)
+    watch.ratio("the same, first time after a change of the rules", NO_LIMIT, changed, floor)
+    watch.ratio("search, 20 practitioners booked up for 60 days", 4.0, full, floor)
+
+
+def one_practitioner(clinic: Clinic, watch: Watch) -> None:
+    client = login(clinic.user)
+    floor = page(client, "/floor/")
+    some, none = (page(client, f"/horarios/?who=lucia-{name}-3") for name in "bc")
+    watch.ratio("one practitioner's next free times", 1.4, some, floor)
+    watch.ratio("one practitioner, booked up for 60 of 90 days", 1.4, none, floor)
+
+
+def agendas(clinic: Clinic, watch: Watch) -> None:
+    """The floor is asked by the same practitioner."""
+    doctor = login(User.objects.get(email="doctor-b@example.org"))
+    floor = page(doctor, "/floor/")
+    day = (clinic.now + dt.timedelta(days=(7 - clinic.now.weekday()) % 7 + 1)).date()
+    year, week, _day = day.isocalendar()
+    watch.ratio("agenda of a day", 1.4, page(doctor, f"/agenda/{day}/"), floor)
+    watch.ratio("agenda of a week", 1.6, page(doctor, f"/agenda/semana/{year}-W{week:02}/"), floor)
+
+
+def one_booking(clinic: Clinic, watch: Watch) -> None:
+    client = login(clinic.user)
+    book = bookings(client, clinic, watch.rounds + 2)
+    what = "booking (one POST, all guards, event, outbox)"
+    cost = watch.ratio(what, 100 / 14, book, page(client, "/floor/"))
+    print(f"{'bookings for every 100 page floors':50} {100 / cost:6.1f}   at least 14")
+
+
+def one_refusal(clinic: Clinic, watch: Watch) -> None:
+    """What somebody gets whose time another was quicker to take."""
+    client = login(clinic.user)
+    for name, what in (("b", "100 practitioners half booked"), ("c", "20 booked up for 60 days")):
+        refused = refusals(client, clinic, name)
+        watch.ratio(f"refusal, {what}", NO_LIMIT, refused, page(client, "/floor/"))
+
+
+def the_engine(clinic: Clinic, _watch: Watch) -> None:
+    engine()
+    engine_share(login(clinic.user), "/horarios/?what=b")
+
+
+PARTS: dict[str, Callable[[Clinic, Watch], None]] = {
+    "search": searches,
+    "one": one_practitioner,
+    "agenda": agendas,
+    "booking": one_booking,
+    "refusal": one_refusal,
+    "engine": the_engine,
+}
+
+
 def main() -> int:
     arguments = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     arguments.add_argument("--rounds", type=int, default=60)
     arguments.add_argument("--appointments", type=int, default=APPOINTMENTS)
+    arguments.add_argument("--only", nargs="+", choices=["growth", *PARTS], metavar="PART")
+    arguments.add_argument("--keep", action="store_true", help="the clinic of the last run")
     options = arguments.parse_args()
     Path(os.environ["VAR_DIR"]).mkdir(parents=True, exist_ok=True)
     wake.wake = lambda ids: None  # type: ignore[assignment]
@@ -387,81 +527,18 @@ def main() -> int:
     call_command("createcachetable", verbosity=0)
 
     clinic, watch = Clinic(), Watch(options.rounds)
-    say(f"{connection.vendor}: a clinic of 20 practitioners and 1,000 appointments")
-    clinic.begin()
-    clinic.hire("a", 20)
-    clinic.fill("a", ahead=14, daily=5)
-    client = Client()
-    client.force_login(clinic.user)
-    floor = page(client, "/floor/")
-    size = len(client.get("/floor/").content) / 1000
-    took = statistics.median(clock(floor) for _n in range(20)) * 1000
-    print(f"the page floor: {size:.1f} kB, {took:.1f} ms here")
-    one = "/horarios/?what=a"
-    small = watch.ratio("search, 20 practitioners", NO_LIMIT, page(client, one), floor)
-
-    say(f"The same, among {PRACTITIONERS} practitioners")
-    clinic.hire("b", 100)
-    clinic.hire("c", 20)
-    clinic.hire("d", PRACTITIONERS - 140)
-    wide = watch.ratio("search, 20 practitioners", NO_LIMIT, page(client, one), floor)
-
-    past = (options.appointments - 120_000) // PRACTITIONERS
-    say(f"The same, with {options.appointments:,} appointments (takes a while)")
-    for name, daily in (("a", 5), ("b", 6), ("d", 6)):
-        clinic.fill(name, ahead=0 if name == "a" else AHEAD, daily=daily, past=past)
-    clinic.fill("c", ahead=AHEAD, daily=16, past=past)
-    if connection.vendor == "mysql":
-        with connection.cursor() as cursor:
-            cursor.execute("ANALYZE TABLE appointments_appointment, appointments_busyday")
+    wanted = options.only or ["growth", *PARTS]
+    if options.keep:
+        clinic.go_on()
     else:
-        with connection.cursor() as cursor:
-            cursor.execute("ANALYZE")
-    print(f"{Appointment.objects.count():,} appointments")
-    full = watch.ratio("search, 20 practitioners", NO_LIMIT, page(client, one), floor)
-    print(f"{'400 practitioners instead of 20':50} {wide / small:6.2f}   at most  1.3")
-    print(f"{'500,000 appointments instead of 1,000':50} {full / wide:6.2f}   at most  1.2")
-
-    say("The pages")
-    watch.ratio(
-        "search, 100 practitioners, first page", 2.0, page(client, "/horarios/?what=b"), floor
-    )
-    watch.ratio(
-        "the same, first time after a change of the rules",
-        NO_LIMIT,
-        after_a_change(client, "/horarios/?what=b"),
-        floor,
-    )
-    watch.ratio(
-        "search, 20 practitioners booked up for 60 days",
-        4.0,
-        page(client, "/horarios/?what=c"),
-        floor,
-    )
-    watch.ratio(
-        "one practitioner's next free times", 1.4, page(client, "/horarios/?who=lucia-b-3"), floor
-    )
-    watch.ratio(
-        "one practitioner, booked up for 60 of 90 days",
-        1.4,
-        page(client, "/horarios/?who=lucia-c-3"),
-        floor,
-    )
-    doctor = Client()
-    doctor.force_login(User.objects.get(email="doctor-b@example.org"))
-    day = (clinic.now + dt.timedelta(days=(7 - clinic.now.weekday()) % 7 + 1)).date()
-    year, week, _day = day.isocalendar()
-    watch.ratio("agenda of a day", 1.4, page(doctor, f"/agenda/{day}/"), floor)
-    watch.ratio("agenda of a week", 1.6, page(doctor, f"/agenda/semana/{year}-W{week:02}/"), floor)
-    booking = watch.ratio(
-        "booking (one POST, all guards, event, outbox)",
-        100 / 14,
-        bookings(client, clinic, options.rounds + 2),
-        floor,
-    )
-    print(f"{'bookings for every 100 page floors':50} {100 / booking:6.1f}   at least 14")
-    engine()
-    engine_share(client, "/horarios/?what=b")
+        grow(clinic, watch, options.appointments, measured="growth" in wanted)
+    client = login(clinic.user)
+    size = len(client.get("/floor/").content) / 1000
+    took = statistics.median(clock(page(client, "/floor/")) for _n in range(20)) * 1000
+    say(f"The pages ({connection.vendor}); the page floor: {size:.1f} kB, {took:.1f} ms here")
+    for name, part in PARTS.items():
+        if name in wanted:
+            part(clinic, watch)
     missed = [row for row in watch.rows if row[1] > row[2]]
     return 1 if missed else 0
 
