@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import datetime as dt
+import functools
 import uuid
 import zoneinfo
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
+from django.db import models
 from django.db.models import Exists, OuterRef
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
@@ -17,7 +19,7 @@ from django.utils.translation import gettext_lazy as _
 from accounts.models import Practitioner
 from accounts.roles import Role
 from appointments.availability import busy_time
-from appointments.models import Appointment
+from appointments.models import LONGEST_BUFFER, Appointment
 from appointments.steps import undoable
 from appointments.transitions import UPCOMING, Status, Verb, verbs_for
 from clinic.fields import CELL_MINUTES
@@ -240,10 +242,12 @@ def days(
     edition = (organization or Organization.current()).edition
     known = catalogue(edition)
     schedules = known.schedules_of(practitioner.pk)
-    rows = list(_appointments(practitioner, first, last, known, details))
+    around = _appointments(practitioner, first, last, known, details)
+    rows = [row for row in around if first <= row.local_date <= last]
     back = undoable(rows, Role.PRACTITIONER, now) if details else set()
     visits = [_visit(a, now, can_undo=a.pk in back) for a in rows]
-    free = OpenDays(schedules, first, last, edition)
+    busy = {practitioner.pk: [row.occupied for row in around if row.is_occupying]}
+    free = OpenDays(schedules, first, last, edition, busy)
     zone = schedules[0].location.zone if schedules else _any_zone(visits)
     today = now.astimezone(zone).date()
     return [
@@ -267,21 +271,46 @@ def _any_zone(visits: Sequence[Visit]) -> zoneinfo.ZoneInfo:
 
 def _appointments(
     practitioner: Practitioner, first: dt.date, last: dt.date, known: Catalogue, details: bool
-) -> Iterable[Appointment]:
-    rows = practitioner.appointments.filter(local_date__range=(first, last))
-    rows = rows.select_related("patient")
-    if details:
-        earlier = Appointment.objects.occupying().filter(
-            patient=OuterRef("patient"),
-            practitioner=OuterRef("practitioner"),
-            start__lt=OuterRef("start"),
-        )
-        rows = rows.annotate(is_first=~Exists(earlier))
-    for row in rows.order_by("start", "pk"):
+) -> list[Appointment]:
+    """What begins on these days, and what takes time of them from the day before or after."""
+    start, end = _reach(first, last, known.places.values())
+    rows = (_with_first_visits() if details else _with_patients()).filter(
+        practitioner=practitioner,
+        start__gte=start - dt.timedelta(days=1),
+        start__lt=end + LONGEST_BUFFER,
+        end__gt=start - LONGEST_BUFFER,
+    )
+    found = list(rows)
+    for row in found:
         row.practitioner = practitioner
         row.service = known.every_service[row.service_id]
         row.location = known.places[row.location_id]
-        yield row
+    return found
+
+
+def _reach(
+    first: dt.date, last: dt.date, places: Iterable[Location]
+) -> tuple[dt.datetime, dt.datetime]:
+    """From the earliest midnight to the latest, on all the clocks of the clinic."""
+    zones = {place.time_zone: place.zone for place in places}.values()
+    bounds = [(day_bounds(first, zone)[0], day_bounds(last, zone)[1]) for zone in zones]
+    return to_instant(min(b[0] for b in bounds)), to_instant(max(b[1] for b in bounds))
+
+
+@functools.cache
+def _with_patients() -> models.QuerySet[Appointment]:
+    """Put together once: only narrowed down, never read itself."""
+    return Appointment.objects.select_related("patient").order_by("start", "pk")
+
+
+@functools.cache
+def _with_first_visits() -> models.QuerySet[Appointment]:
+    earlier = Appointment.objects.occupying().filter(
+        patient=OuterRef("patient"),
+        practitioner=OuterRef("practitioner"),
+        start__lt=OuterRef("start"),
+    )
+    return _with_patients().annotate(is_first=~Exists(earlier))
 
 
 def _visit(appointment: Appointment, now: dt.datetime, *, can_undo: bool) -> Visit:
@@ -304,7 +333,9 @@ class OpenDays:
         first: dt.date,
         last: dt.date,
         edition: uuid.UUID | None = None,
+        busy: Mapping[int, list[Interval]] | None = None,
     ) -> None:
+        """``busy``: by practitioner, where it is known already."""
         self.schedules = schedules
         self.opened: dict[int, OpenTime] = {}
         self.free: dict[int, list[Interval]] = {}
@@ -317,7 +348,8 @@ class OpenDays:
         start, end = to_instant(min(b[0] for b in bounds)), to_instant(max(b[1] for b in bounds))
         edition = edition or Organization.current().edition
         self.opened = almanac(edition).open_time(schedules, start, end)
-        busy = busy_time({s.practitioner_id for s in schedules}, start, end)
+        if busy is None:
+            busy = busy_time({s.practitioner_id for s in schedules}, start, end)
         self.free = {
             s.pk: subtract(self.opened[s.pk].free_of_blocks, merge(busy[s.practitioner_id]))
             for s in schedules

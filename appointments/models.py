@@ -25,6 +25,9 @@ from clinic.models import AppendOnlyModel, Location, Room, Service, make_public_
 from scheduling.intervals import Interval, to_minute
 from scheduling.models import ServiceOffering
 
+_BUFFER_MINUTES = 120
+#: No visit keeps more time free on either side of it.
+LONGEST_BUFFER = dt.timedelta(minutes=_BUFFER_MINUTES)
 _REFERENCE_LETTERS = "23456789ABCDEFGHJKMNPQRSTUVWXYZ"
 
 
@@ -91,10 +94,10 @@ class Appointment(models.Model):
     end = models.DateTimeField(_("end"))
     local_date = models.DateField(_("day"), editable=False)
     buffer_before = models.PositiveSmallIntegerField(
-        default=0, validators=[MaxValueValidator(120), on_the_grid]
+        default=0, validators=[MaxValueValidator(_BUFFER_MINUTES), on_the_grid]
     )
     buffer_after = models.PositiveSmallIntegerField(
-        default=0, validators=[MaxValueValidator(120), on_the_grid]
+        default=0, validators=[MaxValueValidator(_BUFFER_MINUTES), on_the_grid]
     )
     status = models.CharField(_("state"), max_length=10, choices=Status)
     reason = models.CharField(_("reason for the visit"), max_length=500, blank=True)

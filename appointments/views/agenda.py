@@ -69,6 +69,7 @@ def _day_page(
         "top_messages": top,
         "day": shown,
         "rows": [(row, beside.get(getattr(row, "anchor", ""), [])) for row in rows],
+        "next_visit": shown.next_visit,
         "tabs": _tabs(shown, slug),
         "tab": slug,
         "shows_place": len(shown.places) > 1,
