@@ -27,7 +27,7 @@ from clinic.models import Location, Organization
 from scheduling.almanac import almanac
 from scheduling.catalogue import Catalogue, catalogue
 from scheduling.intervals import Interval, clip, merge, overlaps, subtract, to_instant, to_minute
-from scheduling.models import Schedule, ServiceOffering
+from scheduling.models import Schedule
 from scheduling.selectors import Block, OpenTime
 from scheduling.wallclock import day_bounds, each_day
 
@@ -109,7 +109,8 @@ class Visit:
 
     @property
     def more(self) -> list[Action]:
-        return [action for action in self.actions if action != self.main]
+        main = self.main
+        return [action for action in self.actions if action is not main]
 
     @property
     def undo(self) -> Action | None:
@@ -236,8 +237,7 @@ def days(
 ) -> list[Day]:
     """Every day from first to last, both included, in a constant number of queries.
 
-    ``details``: whether to look who comes for the first time and what can be taken back;
-    a week shows neither.
+    ``details``: age, first visit, what can be done and taken back; a week shows none of it.
     """
     edition = (organization or Organization.current()).edition
     known = catalogue(edition)
@@ -245,7 +245,10 @@ def days(
     around = _appointments(practitioner, first, last, known, details)
     rows = [row for row in around if first <= row.local_date <= last]
     back = undoable(rows, Role.PRACTITIONER, now) if details else set()
-    visits = [_visit(a, now, can_undo=a.pk in back) for a in rows]
+    visits = [
+        _visit(a, now, can_undo=a.pk in back) if details else Visit(a, None, False, [])
+        for a in rows
+    ]
     busy = {practitioner.pk: [row.occupied for row in around if row.is_occupying]}
     free = OpenDays(schedules, first, last, edition, busy)
     zone = schedules[0].location.zone if schedules else _any_zone(visits)
@@ -273,6 +276,8 @@ def _appointments(
     practitioner: Practitioner, first: dt.date, last: dt.date, known: Catalogue, details: bool
 ) -> list[Appointment]:
     """What begins on these days, and what takes time of them from the day before or after."""
+    if not known.places:
+        return []
     start, end = _reach(first, last, known.places.values())
     rows = (_with_first_visits() if details else _with_patients()).filter(
         practitioner=practitioner,
@@ -297,10 +302,19 @@ def _reach(
     return to_instant(min(b[0] for b in bounds)), to_instant(max(b[1] for b in bounds))
 
 
+#: What these pages read of a visit and its patient: of a week, and of a day besides.
+_BARE = ["reference", "start", "end", "local_date", "buffer_before", "buffer_after", "status"]
+_BARE += ["overbooked", "practitioner", "service", "location"]
+_BARE += ["patient__first_name", "patient__last_name"]
+_DETAILS = ["public_id", "reason", "overbooking_reason", "cancellation_reason"]
+_DETAILS += ["patient__birth_date"]
+
+
 @functools.cache
 def _with_patients() -> models.QuerySet[Appointment]:
-    """Put together once: only narrowed down, never read itself."""
-    return Appointment.objects.select_related("patient").order_by("start", "pk")
+    """Put together once: only narrowed down, never read itself. A week shows names."""
+    rows = Appointment.objects.select_related("patient").order_by("start", "pk")
+    return rows.only(*_BARE)
 
 
 @functools.cache
@@ -310,7 +324,7 @@ def _with_first_visits() -> models.QuerySet[Appointment]:
         practitioner=OuterRef("practitioner"),
         start__lt=OuterRef("start"),
     )
-    return _with_patients().annotate(is_first=~Exists(earlier))
+    return _with_patients().only(*_BARE, *_DETAILS).annotate(is_first=~Exists(earlier))
 
 
 def _visit(appointment: Appointment, now: dt.datetime, *, can_undo: bool) -> Visit:
@@ -354,7 +368,9 @@ class OpenDays:
             s.pk: subtract(self.opened[s.pk].free_of_blocks, merge(busy[s.practitioner_id]))
             for s in schedules
         }
-        self.shortest = _shortest(schedules, catalogue(edition).offerings)
+        #: The length of the shortest service of each schedule; its step where it offers none.
+        shortest = catalogue(edition).shortest
+        self.shortest = {s.pk: shortest.get(s.pk, s.slot_step) for s in schedules}
 
     def works(self, day: dt.date) -> bool:
         """Whether any hours are set for this day, blocked or not."""
@@ -415,17 +431,3 @@ class OpenDays:
             any((b.row_id, b.kind) == (block.row_id, block.kind) for b in opened.blocks)
             for opened in self.opened.values()
         )
-
-
-def _shortest(
-    schedules: Sequence[Schedule], offerings: Iterable[ServiceOffering]
-) -> dict[int, int]:
-    """The length of the shortest service of each schedule; its step where it offers none."""
-    shortest: dict[int, int] = {}
-    ids = {schedule.pk for schedule in schedules}
-    for offering in offerings:
-        if offering.schedule_id not in ids:
-            continue
-        best = shortest.get(offering.schedule_id, offering.minutes)
-        shortest[offering.schedule_id] = min(best, offering.minutes)
-    return {s.pk: shortest.get(s.pk, s.slot_step) for s in schedules}

@@ -68,6 +68,10 @@ class FreeTime:
             at = to_instant(self.ruler.minute(bit))
             yield Slot(at, at + length, self.offering.pk)
 
+    def slot_at(self, start: dt.datetime) -> Slot:
+        """The slot of a start that is one of these."""
+        return Slot(start, start + dt.timedelta(minutes=self.offering.minutes), self.offering.pk)
+
     def between(self, start: int, end: int) -> FreeTime:
         """Only what starts in these minutes [start, end)."""
         kept = self.starts & self.ruler.span(start, end)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import datetime as dt
+import functools
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from django.db import IntegrityError, transaction
+from django.db import IntegrityError, models, transaction
 from django.db.models import Q
 from django.utils import timezone
 
@@ -63,12 +64,17 @@ def undo_step(
 def undoable(appointments: Iterable[Appointment], role: Role, now: dt.datetime) -> set[int]:
     """The ids of those whose last step this role can take back now, in two queries."""
     rows = list(appointments)
-    recent = AppointmentEvent.objects.filter(
-        appointment__in=[row.pk for row in rows], at__gt=now - UNDO_FOR
-    )
-    last = {event.appointment_id: event for event in recent.order_by("pk")}
+    recent = _events().filter(appointment__in=[row.pk for row in rows], at__gt=now - UNDO_FOR)
+    last = {event.appointment_id: event for event in recent}
     found = {pk for pk, event in last.items() if _may_undo(event, role, now)}
     return found - _settled_by_changes([row for row in rows if row.pk in found], now)
+
+
+@functools.cache
+def _events() -> models.QuerySet[AppointmentEvent]:
+    """Put together once: only narrowed down, never read itself."""
+    rows = AppointmentEvent.objects.order_by("pk")
+    return rows.only("appointment", "verb", "role", "at", "before")
 
 
 def _may_undo(last: AppointmentEvent, role: Role, now: dt.datetime) -> bool:

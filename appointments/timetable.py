@@ -7,6 +7,7 @@ import enum
 import functools
 import heapq
 import itertools
+import math
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -14,17 +15,21 @@ from typing import overload
 from zoneinfo import ZoneInfo
 
 from accounts.models import Practitioner, User
-from appointments.availability import FreeTime, free_slots, free_time
+from appointments.availability import FreeTime, free_time
 from clinic.models import Organization
+from scheduling.catalogue import catalogue
 from scheduling.intervals import Interval, to_instant, to_minute
 from scheduling.models import ServiceOffering
-from scheduling.slots import DAY_CELLS, Mask, Ruler, Slot
+from scheduling.slots import DAY_CELLS, Mask, Ruler, Slot, bits
 from scheduling.wallclock import day_bounds, each_day, local_day, shift_on
 
 #: How many days one page of times shows.
 WINDOW_DAYS = 7
 #: With more practitioners than these, the first days are looked at before the whole window.
 MANY, LOOK_DAYS = 100, dt.timedelta(days=3)
+#: Around a time that is gone so far ahead and so far back; among many practitioners nearer first.
+_REACH, _BACK = dt.timedelta(days=21), dt.timedelta(days=3)
+_NEARER, _SEVERAL = dt.timedelta(days=1), 25
 #: For so few, everything up to the horizon is looked at in one go.
 A_FEW = 3
 
@@ -350,30 +355,53 @@ def nearest(
     others: int = 2,
     holder: User | None = None,
 ) -> tuple[list[OfferedSlot], list[OfferedSlot]]:
-    """What else there is near a time that is gone: with the same practitioner, and with others."""
-    candidates = list(
-        ServiceOffering.objects.online().with_parts().filter(service=offering.service)
-    )
-    around = max(around, now)
-    slots = free_slots(
-        candidates,
-        start=max(now, around - dt.timedelta(days=3)),
-        end=around + dt.timedelta(days=21),
-        now=now,
-        holder=holder,
-    )
-    by_id = {o.pk: o for o in candidates}
-    ranked = sorted(slots, key=lambda s: (abs(s.start - around), s.start, s.offering_id))
-    offered = [OfferedSlot(s, by_id[s.offering_id]) for s in ranked]
-    me = offering.practitioner
-    here = [o for o in offered if o.offering.practitioner == me and o.start != around]
-    there = _one_each(o for o in offered if o.offering.practitioner != me)
-    return sorted(here[:same], key=when), sorted(there[:others], key=when)
+    """What else there is near a time that is gone: with the same practitioner, and with others.
+
+    From three days before to three weeks after it. Looks no further away than it takes: what
+    lies beyond a stretch of time is no nearer than what was found in it.
+    """
+    organization = Organization.current()
+    ask, around = _Question(now, organization, None, holder), max(around, now)
+    me = offering.schedule.practitioner_id
+    online = catalogue(organization.edition).online
+    giving = [o for o in online if o.service_id == offering.service_id]
+    here: list[_Near] = []
+    there: list[_Near] = []
+    for reach in (_NEARER, _REACH) if len(giving) > _SEVERAL else (_REACH,):
+        missing = {True: len(here) < same, False: len(there) < others}
+        asked = [o for o in giving if missing[o.schedule.practitioner_id == me]]
+        found = ask.free(asked, max(now, around - min(reach, _BACK)), around + reach)
+        # A longer stretch holds what a shorter one held: whoever is not asked keeps what they have.
+        mine = [near for free in found.pop(me, []) for near in _around(free, around, same + 1)]
+        here = sorted(near for near in mine if near[1] != around)[:same] or here
+        firsts = (
+            min(n for free in frees for n in _around(free, around, 1)) for frees in found.values()
+        )
+        there = sorted(firsts)[:others] or there
+    return _by_time(here), _by_time(there)
 
 
-def _one_each(offered: Iterable[OfferedSlot]) -> list[OfferedSlot]:
-    """The first of each practitioner."""
-    firsts: dict[int, OfferedSlot] = {}
-    for one in offered:
-        firsts.setdefault(one.offering.practitioner.pk, one)
-    return list(firsts.values())
+#: How far away, where that is, the offering's id, and the times it comes from.
+_Near = tuple[dt.timedelta, dt.datetime, int, FreeTime]
+
+
+def _around(free: FreeTime, around: dt.datetime, most: int) -> Iterator[_Near]:
+    """The starts next to a moment, at most so many on each side of it."""
+    before = free.starts & free.ruler.before(math.ceil(around.timestamp() / 60))
+    earlier = itertools.islice(_downwards(before), most)
+    later = itertools.islice(bits(free.starts ^ before), most)
+    for bit in itertools.chain(earlier, later):
+        start = to_instant(free.ruler.minute(bit))
+        yield abs(start - around), start, free.offering.pk, free
+
+
+def _downwards(mask: Mask) -> Iterator[int]:
+    while mask:
+        highest = mask.bit_length() - 1
+        yield highest
+        mask ^= 1 << highest
+
+
+def _by_time(near: Iterable[_Near]) -> list[OfferedSlot]:
+    slots = [OfferedSlot(free.slot_at(start), free.offering) for _far, start, _pk, free in near]
+    return sorted(slots, key=when)

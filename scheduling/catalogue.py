@@ -93,6 +93,15 @@ class Catalogue:
         return found
 
     @cached_property
+    def shortest(self) -> dict[int, int]:
+        """The minutes of the shortest service by the id of the schedule that offers any."""
+        found: dict[int, int] = {}
+        for offering in self.offerings:
+            best = found.get(offering.schedule_id, offering.minutes)
+            found[offering.schedule_id] = min(best, offering.minutes)
+        return found
+
+    @cached_property
     def insurers(self) -> list[Insurer]:
         """Those that somebody who can be booked works with, in order of name."""
         online = {o.schedule.practitioner_id for o in self.online}

@@ -124,6 +124,21 @@ def _whose(visit: Visit) -> str:
     return _hidden(f"{escape(appointment.patient.full_name)}, {clock}")
 
 
+@register.simple_tag
+def day_counts(day: Day) -> str:
+    """How many appointments, how many of them to confirm, how many gaps."""
+    total, asked, gaps = day.total, day.to_confirm, len(day.gaps)
+    said = [
+        ngettext("%(counter)s appointment", "%(counter)s appointments", total) % {"counter": total}
+    ]
+    if asked:
+        text = ngettext("%(counter)s to confirm", "%(counter)s to confirm", asked)
+        said.append(text % {"counter": asked})
+    if gaps:
+        said.append(ngettext("%(counter)s gap", "%(counter)s gaps", gaps) % {"counter": gaps})
+    return " · ".join(said)
+
+
 # --- a day ------------------------------------------------------------------------
 
 

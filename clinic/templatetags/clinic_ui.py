@@ -14,6 +14,7 @@ from django.forms import BaseForm, BoundField, CheckboxSelectMultiple, MultiWidg
 from django.utils.html import format_html
 from django.utils.safestring import SafeString, mark_safe
 from django.utils.text import capfirst
+from django.utils.translation import get_language
 from django.utils.translation import gettext_lazy as _
 
 register = template.Library()
@@ -47,7 +48,12 @@ def status_look(status: str) -> StatusLook:
 @register.simple_tag
 def status_mark(status: str) -> SafeString:
     """components/status.html; written here because an agenda has one in each row."""
-    look = STATUSES[str(status)]
+    return _status_mark(get_language(), str(status))
+
+
+@functools.lru_cache(maxsize=64)
+def _status_mark(_language: str | None, status: str) -> SafeString:
+    look = STATUSES[status]
     return format_html(
         '<span class="status status-{}"><span class="status-shape" aria-hidden="true">{}</span>'
         " {}</span>",
