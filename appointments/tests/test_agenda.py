@@ -273,8 +273,8 @@ def test_a_week_asks_as_often_as_a_day(django_assert_num_queries):
         book(offering=offering, start=at(9, days=days))
     agenda.days(offering.practitioner, TODAY, TODAY, now=NOW)
     for last in (TODAY, TODAY + dt.timedelta(days=6)):
-        # The edition, the visits, what can be undone and what is occupied; the rules are known.
-        with django_assert_num_queries(4):
+        # The edition, the visits, what can be undone; the rules are known.
+        with django_assert_num_queries(3):
             agenda.days(offering.practitioner, TODAY, last, now=NOW)
 
 
