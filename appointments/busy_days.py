@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable
 
+from django.db import connection
+
 from appointments.models import Appointment, BusyDay
 from clinic.fields import CELL_MINUTES
 from scheduling.intervals import to_instant, to_minute
@@ -78,10 +80,22 @@ def read(practitioners: Iterable[int], ruler: Ruler) -> dict[int, dict[int, Mask
     """Busy time on the ruler by practitioner and location. The ruler stands on whole days."""
     first = ruler.first // DAY_CELLS
     last = first + ruler.cells // DAY_CELLS - 1
-    rows = BusyDay.objects.filter(
-        practitioner__in=set(practitioners), day__range=(first, last)
-    ).values_list("practitioner_id", "location_id", "day", "cells")
     busy: dict[int, dict[int, Mask]] = defaultdict(lambda: defaultdict(int))
-    for practitioner, location, day, cells in rows:
+    for practitioner, location, day, cells in _rows(sorted(set(practitioners)), first, last):
         busy[practitioner][location] |= int.from_bytes(cells, "little") << (day - first) * DAY_CELLS
     return busy
+
+
+def _rows(practitioners: list[int], first: int, last: int) -> list[tuple[int, int, int, bytes]]:
+    """Past the ORM: a search reads a thousand of these rows, and the ORM takes as long for
+    naming a hundred practitioners as the database for finding them."""
+    if not practitioners:
+        return []
+    marks = ", ".join(["%s"] * len(practitioners))
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"SELECT practitioner_id, location_id, day, cells FROM {BusyDay._meta.db_table}"  # noqa: S608 (marks only)
+            f" WHERE practitioner_id IN ({marks}) AND day BETWEEN %s AND %s",
+            [*practitioners, first, last],
+        )
+        return list(cursor.fetchall())
