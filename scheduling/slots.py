@@ -167,7 +167,9 @@ def choose(possible: Mask, grid: Mask) -> Mask:
 def bits(mask: Mask) -> Iterator[int]:
     """The numbers of the bits that are set, ascending."""
     # Byte by byte: taking the lowest bit off a long integer again and again copies it each time.
-    for index, whole in enumerate(mask.to_bytes((mask.bit_length() + 7) // 8, "little")):
+    empty = max((mask & -mask).bit_length() - 1, 0) // 8
+    mask >>= empty * 8
+    for index, whole in enumerate(mask.to_bytes((mask.bit_length() + 7) // 8, "little"), empty):
         byte = whole
         while byte:
             low = byte & -byte
