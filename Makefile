@@ -54,11 +54,16 @@ test-sqlite: .venv/.developing ## The suite on SQLite, with the browser
 test-mariadb: .venv/.developing ## The suite on MariaDB (TEST_DATABASE_URL), with Redis and the worker (WHOLE=1: all of it)
 	DATABASE_URL=$(TEST_DATABASE_URL) NOT_RUN_REPORT=$(NOT_RUN) $(PYTEST) -n $(JOBS) --dist worksteal -m "not browser$(if $(WHOLE),, and not once)"
 
+# EXAMPLES random schedules each: free starts against a reference that walks minute by minute;
+# the same in any order of the rules; rules on the wall clocks of seven zones against their
+# reference. A tenth: intervals, what a process remembers of the rules. A two-hundredth, because
+# each writes rows: why there is no time, against the search and the guard.
 .PHONY: properties
-properties: .venv/.developing ## The arithmetic of time on 100,000 random schedules (EXAMPLES)
-	env -u DATABASE_URL HYPOTHESIS_EXAMPLES=$(EXAMPLES) $(PYTEST) -n $(JOBS) --dist worksteal \
-		scheduling/tests/test_intervals.py scheduling/tests/test_slots.py \
-		scheduling/tests/test_expand.py appointments/tests/test_explain.py
+properties: .venv/.developing ## The arithmetic of time, each promise on 100,000 random schedules (EXAMPLES; an hour)
+	env -u DATABASE_URL HYPOTHESIS_EXAMPLES=$(EXAMPLES) $(PYTEST) -n $(JOBS) --dist worksteal --durations=0 \
+		scheduling/tests/test_slots.py scheduling/tests/test_expand.py \
+		scheduling/tests/test_intervals.py scheduling/tests/test_almanac.py \
+		appointments/tests/test_explain.py
 
 .PHONY: walk
 walk: .venv/.developing ## Every page of every role in a browser, in both looks, with axe on each (minutes)

@@ -2,7 +2,6 @@
 
 import contextlib
 import datetime as dt
-import os
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -21,6 +20,7 @@ from clinic.models import Closure, Organization
 from clinic.tests.factories import LocationFactory
 from scheduling.intervals import to_instant, to_minute
 from scheduling.models import DateOverride, ServiceOffering, TimeOff, WorkingHours
+from scheduling.tests.examples import with_rows
 from scheduling.tests.factories import ScheduleFactory, open_offering, open_week
 from scheduling.wallclock import day_bounds
 
@@ -253,7 +253,7 @@ def test_the_number_of_queries_does_not_grow(visits, django_assert_num_queries):
 
 # --- against the search ----------------------------------------------------------
 
-EXAMPLES = max(25, int(os.environ.get("HYPOTHESIS_EXAMPLES", "0")) // 200)
+EXAMPLES = with_rows(few=25)
 
 #: Days on and beside which the clock changes, and some on which it does not.
 DAYS = [

@@ -14,7 +14,8 @@ from scheduling.models import Schedule, TimeOff
 from scheduling.selectors import expand, open_time
 from scheduling.slots import DAY_CELLS, Ruler
 from scheduling.tests.factories import open_offering
-from scheduling.tests.test_expand import EXAMPLES, ZONES, World, worlds
+from scheduling.tests.examples import lesser, part
+from scheduling.tests.test_expand import ZONES, World, worlds
 from scheduling.wallclock import day_bounds
 
 NOW = dt.datetime(2026, 11, 23, 11, tzinfo=dt.UTC)
@@ -22,7 +23,7 @@ NOW = dt.datetime(2026, 11, 23, 11, tzinfo=dt.UTC)
 
 @pytest.mark.parametrize("name", ZONES)
 def test_the_pages_side_by_side_are_the_rules_at_once(name):
-    @settings(max_examples=EXAMPLES, deadline=None)
+    @settings(max_examples=part(lesser(few=140), len(ZONES)), deadline=None)
     @given(worlds(name), st.integers(-9, 2), st.integers(1, 17), st.sampled_from([5, 15, 40]))
     def run(world: World, before: int, days: int, step: int) -> None:
         schedule = world.schedule

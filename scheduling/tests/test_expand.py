@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import datetime as dt
 import functools
-import os
 from dataclasses import dataclass
 from zoneinfo import ZoneInfo
 
@@ -22,6 +21,7 @@ from clinic.models import Closure, Location
 from scheduling.intervals import Interval, to_instant
 from scheduling.models import DateOverride, Schedule, TimeOff
 from scheduling.selectors import HoursLine, Rules, Week, expand
+from scheduling.tests.examples import part, schedules
 from scheduling.wallclock import day_bounds
 
 ZONES = [
@@ -33,8 +33,8 @@ ZONES = [
     "Atlantic/Canary",
     "Africa/Casablanca",
 ]
-#: Of each zone its part of `make test`'s few schedules or of the full run's 100,000.
-EXAMPLES = -(-int(os.environ.get("HYPOTHESIS_EXAMPLES", "140")) // len(ZONES))
+#: Of each zone its part of the random schedules of a run.
+EXAMPLES = part(schedules(few=140), len(ZONES))
 
 DAY = dt.timedelta(days=1)
 Walk = list[tuple[int, dt.datetime]]
@@ -250,8 +250,8 @@ def test_the_rules_of_a_day_are_those_of_the_reference(name):
         assert found(world, whole) == (works, closed, works - closed)
         # A part of the day says the same about itself.
         cut = data.draw(st.integers(whole[0] + 1, whole[1] - 1))
-        part = set(range(cut, whole[1]))
-        expected = (works & part, closed & part, (works - closed) & part)
+        rest = set(range(cut, whole[1]))
+        expected = (works & rest, closed & rest, (works - closed) & rest)
         assert found(world, (cut, whole[1])) == expected
 
     run()

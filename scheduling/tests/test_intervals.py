@@ -3,12 +3,15 @@
 import itertools
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from scheduling.intervals import Interval, clip, merge, overlaps, subtract
+from scheduling.tests.examples import lesser
 
 pytestmark = pytest.mark.once
+
+many = settings(max_examples=lesser(few=100), deadline=None)
 
 interval = st.tuples(st.integers(0, 120), st.integers(0, 120)).filter(lambda i: i[0] < i[1])
 some = st.lists(interval, max_size=8)
@@ -25,6 +28,7 @@ def is_tidy(intervals: list[Interval]) -> bool:
     )
 
 
+@many
 @given(some)
 def test_merge_keeps_each_minute_and_is_tidy(intervals):
     merged = merge(intervals)
@@ -36,6 +40,7 @@ def test_merge_joins_what_touches_and_drops_what_is_empty():
     assert merge([(60, 90), (30, 60), (100, 100)]) == [(30, 90)]
 
 
+@many
 @given(some, some)
 def test_subtract_leaves_the_minutes_outside_every_hole(whole, holes):
     left = subtract(whole, holes)
@@ -43,12 +48,14 @@ def test_subtract_leaves_the_minutes_outside_every_hole(whole, holes):
     assert is_tidy(left)
 
 
+@many
 @given(some, interval)
 def test_clip_keeps_the_minutes_inside_the_window(intervals, window):
     clipped = clip(intervals, window)
     assert minutes(clipped) == minutes(intervals) & minutes([window])
 
 
+@many
 @given(interval, interval)
 def test_overlaps_is_sharing_a_minute(a, b):
     assert overlaps(a, b) == bool(minutes([a]) & minutes([b]))

@@ -1,21 +1,21 @@
 """Starts of visits against a slow, obviously right reference."""
 
-import os
-
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from scheduling.intervals import Interval, merge
 from scheduling.slots import Need, starts
+from scheduling.tests.examples import part, schedules
 
 pytestmark = pytest.mark.once
 
-#: `make test` looks at this many schedules; the full run sets HYPOTHESIS_EXAMPLES=100000.
-EXAMPLES = int(os.environ.get("HYPOTHESIS_EXAMPLES", "300"))
+#: Together these look at all random schedules of a run; in parts, so that every core has some.
+PARTS = range(4)
+EXAMPLES = part(schedules(few=300), len(PARTS))
 
 five = st.integers(0, 96).map(lambda n: n * 5)
-interval = st.tuples(five, five).filter(lambda i: i[0] < i[1])
+interval = st.tuples(five, five).filter(lambda i: i[0] != i[1]).map(lambda i: (min(i), max(i)))
 some = st.lists(interval, max_size=6)
 needs = st.builds(
     Need,
@@ -31,7 +31,7 @@ def fits(start: int, shift: Interval, closed: set[int], busy: set[int], need: Ne
     visit = range(start, start + need.duration)
     around = range(start - need.before, start + need.duration + need.after)
     inside = shift[0] <= start and start + need.duration <= shift[1]
-    return inside and not (closed & set(visit)) and not (busy & set(around))
+    return inside and closed.isdisjoint(visit) and busy.isdisjoint(around)
 
 
 def minutes(intervals: list[Interval]) -> set[int]:
@@ -62,16 +62,26 @@ def reference(
     return sorted(found)
 
 
+@pytest.mark.parametrize("_part", PARTS)
 @settings(max_examples=EXAMPLES, deadline=None)
-@given(some, some, some, needs, steps)
-def test_starts_are_those_of_the_reference(shifts, closed, busy, need, step):
+@given(shifts=some, closed=some, busy=some, need=needs, step=steps)
+def test_starts_are_those_of_the_reference(_part, shifts, closed, busy, need, step):
+    """None touches busy or closed time, and every free place that is long enough is offered."""
     found = starts(shifts=shifts, closed=closed, busy=busy, need=need, step=step)
     assert found == reference(shifts, closed, busy, need, step)
 
 
-@settings(max_examples=60, deadline=None)
-@given(some, some, some, needs, steps, st.randoms(use_true_random=False))
-def test_the_order_of_the_rules_does_not_matter(shifts, closed, busy, need, step, random):
+@pytest.mark.parametrize("_part", PARTS)
+@settings(max_examples=EXAMPLES, deadline=None)
+@given(
+    shifts=some,
+    closed=some,
+    busy=some,
+    need=needs,
+    step=steps,
+    random=st.randoms(use_true_random=False),
+)
+def test_the_order_of_the_rules_does_not_matter(_part, shifts, closed, busy, need, step, random):
     before = starts(shifts=shifts, closed=closed, busy=busy, need=need, step=step)
     for rules in (shifts, closed, busy):
         random.shuffle(rules)
