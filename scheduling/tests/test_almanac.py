@@ -13,8 +13,8 @@ from scheduling.intervals import to_instant
 from scheduling.models import Schedule, TimeOff
 from scheduling.selectors import expand, open_time
 from scheduling.slots import DAY_CELLS, Ruler
-from scheduling.tests.factories import open_offering
 from scheduling.tests.examples import lesser, part
+from scheduling.tests.factories import open_offering
 from scheduling.tests.test_expand import ZONES, World, worlds
 from scheduling.wallclock import day_bounds
 
