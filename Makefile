@@ -59,7 +59,7 @@ test-mariadb: .venv/.developing ## The suite on MariaDB (TEST_DATABASE_URL), wit
 # reference. A tenth: intervals, what a process remembers of the rules. A two-hundredth, because
 # each writes rows: why there is no time, against the search and the guard.
 .PHONY: properties
-properties: .venv/.developing ## The arithmetic of time, each promise on 100,000 random schedules (EXAMPLES; an hour)
+properties: .venv/.developing ## The arithmetic of time, each promise on 100,000 random schedules (EXAMPLES; 40 minutes)
 	env -u DATABASE_URL HYPOTHESIS_EXAMPLES=$(EXAMPLES) $(PYTEST) -n $(JOBS) --dist worksteal --durations=0 \
 		scheduling/tests/test_slots.py scheduling/tests/test_expand.py \
 		scheduling/tests/test_intervals.py scheduling/tests/test_almanac.py \

@@ -8,7 +8,7 @@ The past's appointments come without cells and events: no page here reads them.
 
     make bench                              both databases, one after the other
     make bench-mariadb, make bench-sqlite   one of them
-    make bench-later ON=mariadb             one of them, in the background, into var/bench/mariadb.txt
+    make bench-later ON=mariadb             one, in the background, into var/bench/mariadb.txt
     .ci/bench.py --appointments 120000      a smaller past: nearly the same in less time
     .ci/bench.py --keep --only agenda       the clinic of the last run, one kind of page
 """

@@ -155,7 +155,7 @@ def day_rows(
         shows_zone=context["shows_zone"],
     )
     drawn = (
-        _visit(row, notes, page) if row.kind == "visit" else _DRAW[row.kind](row, page)
+        _visit(row, notes, page) if isinstance(row, Visit) else _DRAW[row.kind](row, page)
         for row, notes in rows
     )
     return mark_safe("\n".join(drawn))  # noqa: S308 (escaped below)
