@@ -270,7 +270,12 @@ def _settle_one(
         return None
     if choice is Hit.CANCEL:
         services.cancel(
-            appointment=appointment, by=by, reason=answer.note, tell_at=tell_at, now=now
+            appointment=appointment,
+            by=by,
+            reason=answer.note,
+            tell_at=tell_at,
+            away=True,
+            now=now,
         )
         return {**done, "verb": Verb.CANCEL}
     place = answer.places.get(appointment.pk)

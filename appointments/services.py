@@ -401,17 +401,19 @@ def cancel(
     by: Actor,
     reason: str = "",
     tell_at: dt.datetime | None = None,
+    away: bool = False,
     now: dt.datetime | None = None,
 ) -> Appointment:
     """Give the time back. Patients within the notice; staff with a reason.
 
-    ``tell_at``: people are not told before then.
+    ``tell_at``: people are not told before then. ``away``: a change of the rules left no
+    time for it.
     """
     reason = reason.strip()
     if by.role != Role.PATIENT and not reason:
         raise ReasonNeeded
     gone = {"cancellation_reason": reason, "expires_at": None}
-    return _move(appointment, Verb.CANCEL, by, now, tell_at=tell_at, **gone)
+    return _move(appointment, Verb.CANCEL, by, now, tell_at=tell_at, away=away, **gone)
 
 
 def mark_arrived(
@@ -445,6 +447,7 @@ def _move(
     now: dt.datetime | None,
     *,
     tell_at: dt.datetime | None = None,
+    away: bool = False,
     **values: object,
 ) -> Appointment:
     """One line of the table of moves; refuses MoveNotAllowed, NotYet, TooLateToCancel."""
@@ -461,7 +464,16 @@ def _move(
             raise NotYet
         if verb == Verb.CANCEL and by.role == Role.PATIENT and not can_cancel(current, now):
             raise TooLateToCancel
-        store.change(current, verb=verb, by=by, now=now, tell_at=tell_at, status=status, **values)
+        store.change(
+            current,
+            verb=verb,
+            by=by,
+            now=now,
+            tell_at=tell_at,
+            away=away,
+            status=status,
+            **values,
+        )
         return current
 
 

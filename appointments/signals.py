@@ -6,8 +6,9 @@ A receiver that fails undoes the change: write rows, send nothing.
 from django.dispatch import Signal
 
 #: Sent by ``appointments.store`` with every change of an appointment.
-#: Arguments: ``appointment`` (as it is now), ``event`` (its AppointmentEvent) and
-#: ``tell_at`` (when people are to be told; missing or None: at once).
+#: Arguments: ``appointment`` (as it is now), ``event`` (its AppointmentEvent),
+#: ``tell_at`` (when people are to be told; missing or None: at once) and ``away`` (cancelled
+#: because a change of the rules left no time for it).
 appointment_changed = Signal()
 
 #: Sent by ``appointments.offers`` when a freed time is offered to somebody who waits, and

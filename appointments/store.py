@@ -79,11 +79,13 @@ def change(
     by: Actor,
     now: dt.datetime,
     tell_at: dt.datetime | None = None,
+    away: bool = False,
     **values: Any,
 ) -> AppointmentEvent:
     """Write these values and what follows from them; saves only what changed.
 
-    IntegrityError when it takes time that is held by another. ``tell_at`` as in ``insert``.
+    IntegrityError when it takes time that is held by another. ``tell_at`` as in ``insert``,
+    ``away`` as in ``signals``.
     """
     before = {name: plain(getattr(appointment, name)) for name in values}
     days = busy_days.keys_of(appointment)
@@ -95,7 +97,7 @@ def change(
     occupancy.sync(appointment, now=now, taker=by.user, before_any_hold=verb in RESTORING)
     busy_days.refresh(days | busy_days.keys_of(appointment))
     after = {name: plain(getattr(appointment, name)) for name in values}
-    return _tell(appointment, verb, by, now, tell_at, before=before, after=after)
+    return _tell(appointment, verb, by, now, tell_at, away=away, before=before, after=after)
 
 
 def _tell(
@@ -105,6 +107,7 @@ def _tell(
     now: dt.datetime,
     tell_at: dt.datetime | None,
     *,
+    away: bool = False,
     before: dict[str, Any],
     after: dict[str, Any],
 ) -> AppointmentEvent:
@@ -120,6 +123,6 @@ def _tell(
     )
     waiting.follow(appointment, event, was=before.get("status"), tell_at=tell_at)
     appointment_changed.send(
-        sender=Appointment, appointment=appointment, event=event, tell_at=tell_at
+        sender=Appointment, appointment=appointment, event=event, tell_at=tell_at, away=away
     )
     return event

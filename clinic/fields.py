@@ -21,3 +21,38 @@ def time_on_the_grid(value: time) -> None:
         raise ValidationError(
             _("Use a time on the five-minute grid, for example 9:00 or 9:05."),
         )
+
+
+#: So many reminders one appointment can have, and so many hours before it.
+MOST_REMINDERS = 4
+LONGEST_REMINDER = 24 * 14
+
+
+def hours_from(text: str) -> list[int]:
+    """The hours of a list as ``48, 24``, the longest first; it has been checked."""
+    return sorted({int(part) for part in text.split(",") if part.strip()}, reverse=True)
+
+
+def hours_in_a_list(text: str) -> None:
+    """Refuses what ``hours_from`` could not read, or what is no reminder."""
+    if not text.strip():
+        return
+    for part in text.split(","):
+        number = part.strip()
+        if not (number.isascii() and number.isdecimal()):
+            raise ValidationError(
+                _("“%(part)s” is not a whole number. Write hours and commas, for example “48, 24”.")
+                % {"part": number}
+            )
+        if not 1 <= int(number) <= LONGEST_REMINDER:
+            raise ValidationError(
+                _("A reminder leaves between 1 and %(most)s hours before.")
+                % {"most": LONGEST_REMINDER}
+            )
+    if len(hours_from(text)) > MOST_REMINDERS:
+        raise ValidationError(_("At most %(most)s reminders.") % {"most": MOST_REMINDERS})
+
+
+def minutes_between(since: time, until: time) -> int:
+    """From one time on the clock to the other, perhaps over midnight; none from one to itself."""
+    return (until.hour * 60 + until.minute - since.hour * 60 - since.minute) % (24 * 60)

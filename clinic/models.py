@@ -6,9 +6,11 @@ No model here points at a user; who did what goes to ``AuditEvent`` as text
 
 from __future__ import annotations
 
+import datetime as dt
 import uuid
 import zoneinfo
 from collections.abc import Iterable
+from contextlib import suppress
 from typing import Any, ClassVar, NoReturn, Self
 
 from django.core.exceptions import ValidationError
@@ -19,8 +21,12 @@ from django.utils.translation import pgettext_lazy
 from phonenumber_field.modelfields import PhoneNumberField
 
 from clinic.editions import EditedModel, EditedQuerySet
-from clinic.fields import on_the_grid
+from clinic.fields import hours_from, hours_in_a_list, minutes_between, on_the_grid
 from clinic.text import normalise, search_words
+
+
+#: So many hours of a day may be quiet; in the others everybody is reminded.
+MOST_QUIET = 18
 
 
 class AppendOnlyError(TypeError):
@@ -202,10 +208,37 @@ class Organization(models.Model):
             " of booking it. 0: never."
         ),
     )
-    reminder_hours = models.PositiveIntegerField(
-        _("reminder (hours before)"),
-        default=24,
-        validators=[MinValueValidator(1), MaxValueValidator(24 * 14)],
+    reminders = models.CharField(
+        _("reminders (hours before)"),
+        max_length=40,
+        default="48, 24",
+        blank=True,
+        validators=[hours_in_a_list],
+        help_text=_("Separated by commas, for example “48, 24”. Empty: nobody is reminded."),
+    )
+    quiet_from = models.TimeField(
+        _("no reminder leaves from"), default=dt.time(21), help_text=_("On each location’s clock.")
+    )
+    quiet_until = models.TimeField(
+        _("until"),
+        default=dt.time(8),
+        help_text=_("What would leave meanwhile leaves before. The same hour twice: at any time."),
+    )
+    requests_told_after = models.PositiveIntegerField(
+        _("tell reception of requests after (minutes)"),
+        default=60,
+        validators=[MaxValueValidator(60 * 24 * 7)],
+        help_text=_("One message for all that nobody has answered so long. 0: none."),
+    )
+    names_to_practitioners = models.BooleanField(
+        _("names of patients in the list of the day"),
+        default=False,
+        help_text=_("Otherwise the e-mail says how many come and when the first one does."),
+    )
+    service_in_mails = models.BooleanField(
+        _("name of the service in e-mails"),
+        default=False,
+        help_text=_("It can tell whoever reads over the shoulder why somebody comes."),
     )
     #: Changes with everything that searches remember: see ``clinic.editions``.
     edition = models.UUIDField(default=uuid.uuid4, editable=False)
@@ -223,6 +256,22 @@ class Organization(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+    @property
+    def reminder_hours(self) -> list[int]:
+        """How long before an appointment people are reminded, the longest first."""
+        return hours_from(self.reminders)
+
+    def clean(self) -> None:
+        super().clean()
+        with suppress(ValidationError):
+            hours_in_a_list(self.reminders)
+            self.reminders = ", ".join(map(str, self.reminder_hours))
+        if minutes_between(self.quiet_from, self.quiet_until) > MOST_QUIET * 60:
+            raise ValidationError(
+                {"quiet_until": _("Leave at least %(hours)s hours of the day for reminders.")
+                 % {"hours": 24 - MOST_QUIET}}
+            )
 
     def save(self, *args: Any, **kwargs: Any) -> None:
         self.pk = 1

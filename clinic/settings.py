@@ -243,6 +243,11 @@ CELERY_BEAT_SCHEDULE = {
         "schedule": 3600.0,
         "options": {"expires": 3600},
     },
+    "owe-lists-and-words": {
+        "task": "notifications.tasks.owe_digests",
+        "schedule": 60.0,
+        "options": {"expires": 60},
+    },
     "expire-unanswered-requests": {
         "task": "appointments.tasks.expire_requests",
         "schedule": 300.0,

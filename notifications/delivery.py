@@ -17,14 +17,17 @@ from typing import Any
 
 from django.core import mail
 from django.core.mail.backends.base import BaseEmailBackend
-from django.db import DatabaseError
-from django.db.models import F
+from django.db import DatabaseError, models
+from django.db.models import F, Value
+from django.db.models.functions import Greatest
 from django.utils import timezone
 
-from notifications import faults
+from clinic.models import Organization
+from notifications import choices, digests, faults, together
 from notifications.letters import letter_for
 from notifications.models import TO_PRACTITIONER, TRUE_WHILE, Kind, Notification, State
 from notifications.selectors import may_still_read
+from scheduling.quiet import QuietHours
 
 log = logging.getLogger(__name__)
 
@@ -84,8 +87,14 @@ def deliver(ids: Iterable[int], *, now: dt.datetime | None = None) -> Round:
 
 
 def claim(pk: int, *, now: dt.datetime | None = None) -> Notification | None:
-    """Take the row for ourselves, or None: the database lets one of any number of workers."""
+    """Take the row for ourselves, or None: the database lets one of any number of workers.
+
+    A reminder takes along what its mail can tell too (``row.companions``).
+    """
     now = now or timezone.now()
+    bundle = together.bundle_of(pk)
+    if bundle is not None:
+        return together.claim(pk, bundle, now=now, lease_until=now + LEASE)
     taken = (
         Notification.objects.due(now)
         .filter(pk=pk)
@@ -100,12 +109,18 @@ def verdict(row: Notification, now: dt.datetime) -> State | None:
         return State.LATE
     if row.kind == Kind.ACCOUNT:
         return None
+    if not choices.wants(row):
+        return State.UNWANTED
     if row.kind == Kind.OFFER:
         return None if _still_offered(row, now) else State.VOID
+    if row.kind in digests.KINDS:
+        return None if digests.is_true(row, now) else State.VOID
     appointment = row.appointment
     if appointment is None or appointment.sequence != row.sequence:
         return State.VOID
     if appointment.status != TRUE_WHILE[Kind(row.kind)]:
+        return State.VOID
+    if row.kind == Kind.REMINDER and not choices.is_planned(row):
         return State.VOID
     if row.user and row.kind not in TO_PRACTITIONER:
         return None if may_still_read(row.user, appointment.patient) else State.VOID
@@ -123,11 +138,11 @@ def _send(row: Notification, connection: BaseEmailBackend, now: dt.datetime) -> 
     """Send one claimed row and mark it; whatever goes wrong concerns this row alone."""
     if row.tries > faults.MAX_TRIES:
         # Its worker died each time.
+        together.let_go(row)
         _settle(row, State.FAILED)
         return False
     try:
-        if (end := verdict(row, now)) is not None:
-            _settle(row, end)
+        if not _is_for_now(row, now):
             return False
         letter = letter_for(row, now)
         if connection.send_messages([letter.message]) != 1:
@@ -144,18 +159,53 @@ def _send(row: Notification, connection: BaseEmailBackend, now: dt.datetime) -> 
     return True
 
 
+def _is_for_now(row: Notification, now: dt.datetime) -> bool:
+    """Look once more at the row, and at those that go along; what is not true ends here."""
+    end, morning = verdict(row, now), _morning(row, now)
+    if end is not None or morning:
+        together.let_go(row)
+        if end is not None:
+            _settle(row, end)
+        else:
+            _update_mine(
+                row, state=State.PENDING, lease_until=None, try_at=morning, tries=F("tries") - 1
+            )
+        return False
+    true = []
+    for other in row.companions:
+        if (end := verdict(other, now)) is None:
+            true.append(other)
+        else:
+            _settle(other, end, told_with=None)
+    row.companions = true
+    return True
+
+
+def _morning(row: Notification, now: dt.datetime) -> dt.datetime | None:
+    """Until when a reminder waits that comes late, in the quiet hours."""
+    if row.kind != Kind.REMINDER or row.appointment is None:
+        return None
+    quiet, zone = QuietHours.of(Organization.current()), row.appointment.zone
+    return quiet.ends(now, zone) if quiet.covers(now, zone) else None
+
+
 def _put_off(row: Notification, error: Exception, now: dt.datetime) -> None:
+    if not isinstance(error, OSError):
+        # It could not be written, and whose words were to blame is not known.
+        together.let_go(row)
     reason = faults.describe(error)[:300]
     if faults.is_permanent(error) or row.tries >= faults.MAX_TRIES:
         log.error("Message %s (%s) failed for good: %s", row.pk, row.kind, type(error).__name__)
         _settle(row, State.FAILED, last_error=reason)
         return
     log.warning("Message %s (%s), try %d: %s", row.pk, row.kind, row.tries, type(error).__name__)
+    again = now + faults.wait_after(row.tries)
     _update_mine(
         row,
         state=State.PENDING,
         lease_until=None,
-        try_at=now + faults.wait_after(row.tries),
+        # What goes along is not due before its own time because of this.
+        try_at=Greatest(F("due_at"), Value(again, models.DateTimeField())),
         last_error=reason,
     )
 
@@ -166,9 +216,12 @@ def _settle(row: Notification, state: State, **values: Any) -> None:
 
 
 def _update_mine(row: Notification, **values: Any) -> None:
-    """Write only if the lease is still ours."""
-    mine = Notification.objects.filter(pk=row.pk, state=State.SENDING, lease_until=row.lease_until)
-    if not mine.update(**values):
+    """Write only if the lease is still ours; those that go along fare as it does."""
+    ids = [row.pk, *(other.pk for other in row.companions)]
+    mine = Notification.objects.filter(
+        pk__in=ids, state=State.SENDING, lease_until=row.lease_until
+    )
+    if mine.update(**values) < len(ids):
         log.warning("Message %s outlived its lease; another worker has it.", row.pk)
 
 

@@ -6,14 +6,16 @@ import datetime as dt
 from collections import Counter
 from collections.abc import Iterator
 
-from django.db.models import Count, Exists, OuterRef
+from django.db.models import Count, Exists, OuterRef, Q
 
 from appointments.integrity import Breach, chunks
 from appointments.models import Appointment, WaitingOffer
 from appointments.transitions import Status
 from clinic.models import Organization
+from notifications import digests, timing
 from notifications.models import AGAIN, TRUE_WHILE, Kind, Notification, State
-from notifications.selectors import recipients_for
+from notifications.selectors import recipients_of
+from scheduling.quiet import QuietHours
 
 #: So long the sweep may take to clear what has become useless.
 SWEEP_SLACK = dt.timedelta(hours=1)
@@ -25,21 +27,56 @@ def breaches(counts: Counter[str], *, now: dt.datetime) -> Iterator[Breach]:
     yield from _offered(counts)
     yield from _useless(now)
     yield from _told_twice()
+    yield from _together(counts)
 
 
 def _not_reminded(counts: Counter[str], now: dt.datetime) -> Iterator[Breach]:
-    """Whoever can be reminded of what is to come will be, also who left an address later."""
-    ahead = dt.timedelta(hours=Organization.current().reminder_hours)
-    reminder = Notification.objects.filter(
-        appointment=OuterRef("pk"), kind=Kind.REMINDER, sequence=OuterRef("sequence")
-    ).exclude(state=State.VOID)
-    upcoming = Appointment.objects.filter(status=Status.BOOKED, start__gt=now + ahead)
-    # One question, so that a change in between is not mistaken for a breach.
-    for chunk in chunks(upcoming.select_related("patient").annotate(reminded=Exists(reminder))):
-        counts["upcoming"] += len(chunk)
-        for appointment in chunk:
-            if not appointment.reminded and recipients_for(appointment.patient):
-                yield _breach("everybody is reminded", appointment.reference, "has no reminder")
+    """Whoever can be reminded of what is to come will be, also who left an address later.
+
+    At each of the clinic's distances; only those that are still to leave are looked at.
+    """
+    clinic = Organization.current()
+    upcoming = Appointment.objects.filter(status=Status.BOOKED, start__gt=now)
+    counts["upcoming"] += upcoming.count()
+    for hours in clinic.reminder_hours:
+        reminder = Notification.objects.filter(
+            appointment=OuterRef("pk"),
+            kind=Kind.REMINDER,
+            sequence=OuterRef("sequence"),
+            hours_before=hours,
+        ).exclude(state=State.VOID)
+        # One question, so that a change in between is not mistaken for a breach.
+        without = upcoming.filter(~Exists(reminder)).select_related("patient", "location")
+        for chunk in chunks(without):
+            reached = recipients_of(appointment.patient for appointment in chunk)
+            for appointment in chunk:
+                if reached[appointment.patient_id] and _would_leave(appointment, hours, clinic, now):
+                    yield _breach("everybody is reminded", appointment.reference, "has no reminder")
+
+
+def _would_leave(
+    appointment: Appointment, hours: int, clinic: Organization, now: dt.datetime
+) -> bool:
+    """Not what was booked in the evening and would have left before the quiet hours."""
+    quiet = QuietHours.of(clinic)
+    due = timing.reminder(appointment.start, appointment.zone, hours, quiet, now=now)
+    return due is not None and due.at <= due.promised
+
+
+def _together(counts: Counter[str]) -> Iterator[Breach]:
+    """A reminder that was told with another ended with it, and they are of one bundle."""
+    told = Notification.objects.filter(told_with__isnull=False, state=State.SENT)
+    for chunk in chunks(told.select_related("told_with", "appointment")):
+        counts["told together"] += len(chunk)
+        for row in chunk:
+            lead = row.told_with
+            same = (lead.kind, lead.day, lead.user_id, lead.to, lead.sent_at)
+            if same != (row.kind, row.day, row.user_id, row.to, row.sent_at):
+                yield _breach(
+                    "each message once",
+                    row.appointment.reference,
+                    f"{row.kind} {row.pk} was not told with {lead.pk}",
+                )
 
 
 def _untrue(counts: Counter[str]) -> Iterator[Breach]:
@@ -73,14 +110,12 @@ def _offered(counts: Counter[str]) -> Iterator[Breach]:
 
 def _useless(now: dt.datetime) -> Iterator[Breach]:
     """Waiting rows that help nobody any more: no worker has swept for a long time."""
-    old = Notification.objects.filter(
-        state=State.PENDING, appointment__isnull=False, useful_until__lte=now - SWEEP_SLACK
-    )
-    for chunk in chunks(old.select_related("appointment")):
+    old = Notification.objects.filter(state=State.PENDING, useful_until__lte=now - SWEEP_SLACK)
+    about = Q(appointment__isnull=False) | Q(kind__in=digests.KINDS)
+    for chunk in chunks(old.filter(about).select_related("appointment")):
         for row in chunk:
-            yield _breach(
-                "messages are true", row.appointment.reference, f"{row.kind} {row.pk} is too late"
-            )
+            of = f"appointment {row.appointment.reference}" if row.appointment else row.key
+            yield Breach("messages are true", of, f"{row.kind} {row.pk} is too late")
 
 
 def _told_twice() -> Iterator[Breach]:
@@ -89,7 +124,7 @@ def _told_twice() -> Iterator[Breach]:
     ).exclude(key__contains=AGAIN)
     doubled = (
         told.order_by()
-        .values("appointment__reference", "sequence", "kind", "to")
+        .values("appointment__reference", "sequence", "kind", "to", "hours_before")
         .annotate(times=Count("pk"))
         .filter(times__gt=1)
     )

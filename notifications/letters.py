@@ -33,6 +33,8 @@ from clinic.templatetags.clinic_times import (
     local_time,
     zone_name,
 )
+from notifications.facts import Fact
+from notifications.letters_of_several import DIGESTS, reminder
 from notifications.models import TO_PRACTITIONER, Kind, Notification
 
 MAX_SUBJECT = 50
@@ -40,15 +42,17 @@ MAX_SUBJECT = 50
 SURE = frozenset({Kind.BOOKED, Kind.CONFIRMED, Kind.MOVED, Kind.REMINDER})
 #: These tell patients how to come.
 TO_COME = SURE | {Kind.REQUESTED}
+#: These take it out of the calendar.
+CALLED_OFF = frozenset({Kind.CANCELLED, Kind.AWAY})
 #: These say where a moved appointment was before.
 ABOUT_MOVES = frozenset(
     {Kind.MOVED, Kind.REQUESTED, Kind.PRACTITIONER_MOVED, Kind.PRACTITIONER_REQUEST}
 )
 #: These put the appointment into the calendar, and cancelling takes it out again.
-WITH_CALENDAR = SURE | {Kind.CANCELLED}
+WITH_CALENDAR = SURE | CALLED_OFF
 
 #: These say who gave a time up, and why.
-GONE = frozenset({Kind.CANCELLED, Kind.MOVED, Kind.PRACTITIONER_CANCELLED, Kind.PRACTITIONER_MOVED})
+GONE = CALLED_OFF | {Kind.MOVED, Kind.PRACTITIONER_CANCELLED, Kind.PRACTITIONER_MOVED}
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,20 +61,16 @@ class Letter:
     message: EmailMultiAlternatives
 
 
-@dataclass(frozen=True, slots=True)
-class Fact:
-    label: str
-    value: str
-
-
 def letter_for(row: Notification, now: dt.datetime) -> Letter:
     """The mail, in the recipient's language and on the clock of the location."""
     organization = Organization.current()
+    if row.user and row.kind != Kind.ACCOUNT:
+        row.language = row.user.language
     if row.kind == Kind.ACCOUNT:
         subject, text, html = row.subject, row.text, row.html
     else:
         with translation.override(row.language):
-            context = (_offer if row.offer else _about)(row, organization, now)
+            context = _context(row, organization, now)
             subject, text, html = _write(row, context)
     message = EmailMultiAlternatives(
         subject,
@@ -82,8 +82,17 @@ def letter_for(row: Notification, now: dt.datetime) -> Letter:
     if html:
         message.attach_alternative(html, "text/html")
     if row.kind in WITH_CALENDAR:
-        message.attach(_calendar_part(row, organization, now))
+        for each in (row, *row.companions):
+            message.attach(_calendar_part(each, organization, now))
     return Letter(subject, message)
+
+
+def _context(row: Notification, organization: Organization, now: dt.datetime) -> dict[str, Any]:
+    if row.offer:
+        return _offer(row, organization, now)
+    tell = DIGESTS.get(Kind(row.kind)) or (reminder if row.companions else _about)
+    shared = {"organization": organization, "language": row.language}
+    return {**shared, **tell(row, organization, now)}
 
 
 def message_id(row: Notification) -> str:
@@ -117,7 +126,7 @@ def _address(row: Notification) -> str:
 
 
 def _write(row: Notification, context: dict[str, Any]) -> tuple[str, str, str]:
-    context["opening"] = _plain(f"notifications/{row.kind}/text.txt", context)
+    context["opening"] = _plain(f"notifications/{_folder(row)}/text.txt", context)
     subject = _subject(row, context)
     text = _plain("notifications/body.txt", context)
     html = render_to_string("notifications/body.html", {**context, "subject": subject})
@@ -134,12 +143,13 @@ def _about(row: Notification, organization: Organization, now: dt.datetime) -> d
         "days_ahead": _days_ahead(appointment, now),
         "time": local_time(appointment.start, appointment.zone),
         "headline": _headline(appointment),
-        "facts": list(_facts(row, now)),
+        "facts": list(_facts(row, organization, now)),
         "preparation": _preparation(row),
         "answer_until": _answer_until(appointment),
         "url": page_of(row),
         "language": row.language,
         **_cancellation(row),
+        **(_another_time(row) if row.kind == Kind.AWAY else {}),
     }
 
 
@@ -177,12 +187,17 @@ def _plain(template: str, context: dict[str, Any]) -> str:
 def _subject(row: Notification, context: dict[str, Any]) -> str:
     """One line of at most 50 characters; the weekday gives way first."""
     subject = ""
+    about = row.offer or row.appointment
     for weekday in (True, False):
-        when = subject_when(row.offer or _appointment(row), weekday=weekday)
-        subject = _plain(f"notifications/{row.kind}/subject.txt", {**context, "when": when})
+        when = subject_when(about, weekday=weekday) if about else ""
+        subject = _plain(f"notifications/{_folder(row)}/subject.txt", {**context, "when": when})
         if len(subject) <= MAX_SUBJECT:
             break
     return " ".join(subject.split())
+
+
+def _folder(row: Notification) -> str:
+    return "reminder_several" if row.companions else row.kind
 
 
 def _appointment(row: Notification) -> Appointment:
@@ -204,7 +219,7 @@ def _headline(appointment: Appointment | WaitingOffer) -> str:
     return f"{when} ({clock})"
 
 
-def _facts(row: Notification, now: dt.datetime) -> Iterator[Fact]:
+def _facts(row: Notification, organization: Organization, now: dt.datetime) -> Iterator[Fact]:
     appointment = _appointment(row)
     location = appointment.location
     if row.kind in ABOUT_MOVES and appointment.rescheduled_from:
@@ -212,6 +227,8 @@ def _facts(row: Notification, now: dt.datetime) -> Iterator[Fact]:
     yield Fact(gettext("Patient"), appointment.patient.full_name)
     if row.kind not in TO_PRACTITIONER:
         yield Fact(gettext("With"), str(appointment.practitioner))
+    if organization.service_in_mails:
+        yield Fact(gettext("Service"), str(appointment.service))
     yield Fact(gettext("Where"), f"{location.name}, {location.address}")
     if row.kind in TO_COME and location.directions:
         yield Fact(gettext("How to get there"), location.directions)
@@ -264,8 +281,22 @@ def _cancellation(row: Notification) -> dict[str, Any]:
     }
 
 
+def _another_time(row: Notification) -> dict[str, str]:
+    """Where to look for one. A search would name the specialty in its address: the page of the
+    appointment has a link to it, and whoever has no account begins with the practitioner.
+    """
+    who = _appointment(row).practitioner
+    public = reverse("appointments:practitioner", args=[who.slug])
+    if not who.is_active:
+        public = reverse("appointments:times")
+    return {
+        "url": page_of(row) or settings.BASE_URL + public,
+        "link_text": gettext("Choose another time"),
+    }
+
+
 def _calendar_part(row: Notification, organization: Organization, now: dt.datetime) -> MIMEBase:
-    cancelled = row.kind == Kind.CANCELLED
+    cancelled = row.kind in CALLED_OFF
     method = "CANCEL" if cancelled else "PUBLISH"
     data = calendar_file(
         _appointment(row),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Sequence
 from typing import Self
 
 from django.db import models
@@ -20,6 +21,8 @@ class Kind(models.TextChoices):
     CONFIRMED = "confirmed", _("appointment confirmed")
     MOVED = "moved", _("appointment moved")
     CANCELLED = "cancelled", _("appointment cancelled")
+    #: Cancelled because a change of hours, time off or a closure left no room for it.
+    AWAY = "away", _("practitioner away: choose another time")
     EXPIRED = "expired", _("request expired")
     REMINDER = "reminder", _("reminder")
     #: A time that became free, to whoever waits for one.
@@ -28,6 +31,10 @@ class Kind(models.TextChoices):
     PRACTITIONER_NEW = "practitioner_new", _("to the practitioner: new appointment")
     PRACTITIONER_MOVED = "practitioner_moved", _("to the practitioner: moved")
     PRACTITIONER_CANCELLED = "practitioner_cancelled", _("to the practitioner: cancelled")
+    #: The appointments of a day, to the practitioner in the morning.
+    PRACTITIONER_DAY = "practitioner_day", _("to the practitioner: list of the day")
+    #: To the desk: how many wait for an answer.
+    REQUESTS = "requests", _("to reception: requests to confirm")
     #: Codes, resets and invitations: rendered when queued, wiped when sent.
     ACCOUNT = "account", _("account")
 
@@ -39,6 +46,7 @@ TRUE_WHILE: dict[Kind, Status] = {
     Kind.CONFIRMED: Status.BOOKED,
     Kind.MOVED: Status.BOOKED,
     Kind.CANCELLED: Status.CANCELLED,
+    Kind.AWAY: Status.CANCELLED,
     Kind.EXPIRED: Status.CANCELLED,
     Kind.REMINDER: Status.BOOKED,
     Kind.PRACTITIONER_REQUEST: Status.PENDING,
@@ -65,6 +73,11 @@ class State(models.TextChoices):
     FAILED = "failed", _("failed")
     VOID = "void", _("no longer true")
     LATE = "late", _("too late to be useful")
+    UNWANTED = "unwanted", _("not wanted by the recipient")
+
+
+#: It is not over with these: they are sent, or will be.
+LIVE = frozenset({State.PENDING, State.SENDING})
 
 
 class NotificationQuerySet(models.QuerySet["Notification"]):
@@ -82,7 +95,8 @@ class NotificationQuerySet(models.QuerySet["Notification"]):
     def with_parts(self) -> Self:
         """With everything that a message shows."""
         return self.select_related(
-            "user",
+            "user__mail_choices",
+            "user__practitioner",
             "appointment__patient",
             "appointment__practitioner__user",
             "appointment__service",
@@ -120,6 +134,20 @@ class Notification(models.Model):
         related_name="notifications",
         verbose_name=_("offer"),
     )
+    #: What it tells of happens on this day of the place: reminders, lists of a day.
+    day = models.DateField(null=True, editable=False)
+    #: Of a reminder: how long before the start it was promised.
+    hours_before = models.PositiveSmallIntegerField(null=True, editable=False)
+    #: The reminder whose mail told of this one too, or is about to. See ``together``.
+    told_with = models.ForeignKey(
+        "self",
+        models.SET_NULL,
+        null=True,
+        blank=True,
+        editable=False,
+        related_name="+",
+        verbose_name=_("told together with"),
+    )
     #: The version of the appointment it tells of.
     sequence = models.PositiveIntegerField(default=0, editable=False)
     user = models.ForeignKey(
@@ -142,6 +170,9 @@ class Notification(models.Model):
     created_at = models.DateTimeField(_("written"), auto_now_add=True)
     sent_at = models.DateTimeField(_("sent on"), null=True, blank=True)
 
+    #: Of a row that was claimed: the others that its mail tells of.
+    companions: Sequence[Notification] = ()
+
     objects = NotificationQuerySet.as_manager()
 
     class Meta:
@@ -151,7 +182,37 @@ class Notification(models.Model):
         indexes = [
             models.Index(fields=["state", "try_at"]),
             models.Index(fields=["due_at"]),
+            models.Index(fields=["day", "user"]),
         ]
 
     def __str__(self) -> str:
         return self.key
+
+
+class MailChoices(models.Model):
+    """Which messages an account wants of those that can be switched off.
+
+    Without a row: all of them, and no list of the day.
+    """
+
+    user = models.OneToOneField(
+        User, models.CASCADE, related_name="mail_choices", verbose_name=_("account")
+    )
+    reminders = models.BooleanField(_("reminders"), default=True)
+    #: Of the clinic's reminders, those that are not wanted: one that the clinic adds is.
+    declined_hours = models.JSONField(default=list, editable=False)
+    practitioner_request = models.BooleanField(_("requests to confirm"), default=True)
+    practitioner_new = models.BooleanField(_("new appointments"), default=True)
+    practitioner_moved = models.BooleanField(_("moved appointments"), default=True)
+    practitioner_cancelled = models.BooleanField(_("cancelled appointments"), default=True)
+    day_list_at = models.TimeField(
+        _("list of the day at"), null=True, blank=True, help_text=_("Empty: no list.")
+    )
+    requests = models.BooleanField(_("requests that wait at the desk"), default=True)
+
+    class Meta:
+        verbose_name = _("choice of messages")
+        verbose_name_plural = _("choices of messages")
+
+    def __str__(self) -> str:
+        return str(self.user)

@@ -8,17 +8,25 @@ from collections.abc import Iterable, Iterator
 from functools import partial
 
 from django.db import transaction
-from django.db.models import Exists, OuterRef
+from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.utils import timezone
 
-from accounts.models import User
+from accounts.models import PatientAccess, User
 from accounts.roles import Role
 from appointments.models import Appointment, AppointmentEvent, WaitingOffer
 from appointments.transitions import BACK_TO, Status, Verb
 from clinic.models import Organization
+from notifications import timing
 from notifications.models import TO_PRACTITIONER, TRUE_WHILE, Kind, Notification, State
-from notifications.selectors import Recipient, recipient_at_work, recipients_for
+from notifications.selectors import (
+    Recipient,
+    batches,
+    recipient_at_work,
+    recipients_for,
+    recipients_of,
+)
 from notifications.wake import wake
+from scheduling.quiet import QuietHours
 
 #: What each change is to the patient, and to a practitioner who did not make it.
 PATIENT_NEWS: dict[tuple[Verb, Status], Kind] = {
@@ -43,8 +51,6 @@ NEWS_AGAIN = {Status.PENDING: Kind.REQUESTED, Status.BOOKED: Kind.CONFIRMED}
 WORK_AGAIN = {Status.PENDING: Kind.PRACTITIONER_REQUEST, Status.BOOKED: Kind.PRACTITIONER_NEW}
 #: These make the appointment sure, so that it can be reminded of.
 MADE_SURE = frozenset({Kind.BOOKED, Kind.CONFIRMED, Kind.MOVED})
-#: A reminder that would arrive later than this before the start reminds nobody.
-REMINDER_USEFUL = dt.timedelta(hours=1)
 #: What begins sooner than this after the notice was to leave is told at once.
 CLOSE = dt.timedelta(hours=2)
 #: How long a mail about an account is good for if its sender does not say.
@@ -52,15 +58,20 @@ ACCOUNT_MAIL_LIVES = dt.timedelta(days=1)
 
 
 def owe_for(
-    appointment: Appointment, event: AppointmentEvent, *, tell_at: dt.datetime | None = None
+    appointment: Appointment,
+    event: AppointmentEvent,
+    *,
+    tell_at: dt.datetime | None = None,
+    away: bool = False,
 ) -> None:
     """Void what this change made untrue, owe what it makes true.
 
-    ``tell_at``: the news wait until then, unless that would be too late. The same
-    number of queries for any number of recipients.
+    ``tell_at``: the news wait until then, unless that would be too late. ``away``: it was
+    cancelled because there is no time for it any more. The same number of queries for any
+    number of recipients.
     """
     _void_older(appointment)
-    rows = list(_rows(appointment, event, _due(appointment, event, tell_at)))
+    rows = list(_rows(appointment, event, _due(appointment, event, tell_at), away=away))
     if not rows:
         return
     # The key makes a second run harmless.
@@ -71,32 +82,49 @@ def owe_for(
 
 def owe_reminders(appointments: Iterable[Appointment], *, now: dt.datetime) -> None:
     """Only the reminders, for appointments that people were told of in another way."""
-    hours = Organization.current().reminder_hours
-    known: dict[int, list[Recipient]] = {}
-    rows: list[Notification] = []
-    for appointment in appointments:
-        patient = appointment.patient
-        if patient.pk not in known:
-            known[patient.pk] = recipients_for(patient)
-        for recipient in known[patient.pk]:
-            rows.extend(_reminder(appointment, recipient, hours, now))
-    Notification.objects.bulk_create(rows, batch_size=500, ignore_conflicts=True)
+    clinic = Organization.current()
+    for some in batches(appointments, 500):
+        known = recipients_of(appointment.patient for appointment in some)
+        rows = [
+            row
+            for appointment in some
+            for recipient in known[appointment.patient_id]
+            for row in _reminders(appointment, recipient, clinic, now)
+        ]
+        Notification.objects.bulk_create(rows, batch_size=500, ignore_conflicts=True)
 
 
 def owe_missing_reminders(*, now: dt.datetime) -> int:
-    """Reminders for those who could not be written to when it was booked, and now can.
+    """Reminders for those who could not be written to when it was booked, and now can, and
+    those that the clinic has added since.
 
-    The number of appointments that had none. A reminder that was withdrawn stays so: its
+    The number of appointments that lacked one. A reminder that was withdrawn stays so: its
     key is taken.
     """
-    ahead = dt.timedelta(hours=Organization.current().reminder_hours)
-    theirs = Notification.objects.filter(
-        appointment=OuterRef("pk"), sequence=OuterRef("sequence"), kind=Kind.REMINDER
-    )
-    upcoming = Appointment.objects.filter(status=Status.BOOKED, start__gt=now + ahead)
-    without = list(upcoming.filter(~Exists(theirs)).select_related("patient").order_by("start"))
+    without = list(lacking_reminders(now).select_related("patient", "location").order_by("start"))
     owe_reminders(without, now=now)
     return len(without)
+
+
+def lacking_reminders(now: dt.datetime) -> QuerySet[Appointment]:
+    """Sure appointments of people who can be written to, without one of their reminders.
+
+    A superset: one whose time fell into hours that are over is among them.
+    """
+    access = PatientAccess.objects.live().filter(
+        patient=OuterRef("patient"), user__is_active=True
+    )
+    lacks = Q(pk=None)
+    for hours in Organization.current().reminder_hours:
+        theirs = Notification.objects.filter(
+            appointment=OuterRef("pk"),
+            sequence=OuterRef("sequence"),
+            kind=Kind.REMINDER,
+            hours_before=hours,
+        )
+        lacks |= Q(~Exists(theirs), start__gt=now + dt.timedelta(hours=hours))
+    reached = Exists(access) | ~Q(patient__email="")
+    return Appointment.objects.filter(lacks, reached, status=Status.BOOKED, start__gt=now)
 
 
 def owe_account_mail(
@@ -175,19 +203,21 @@ def _what(appointment: Appointment, event: AppointmentEvent) -> tuple[Verb, Stat
 
 
 def _rows(
-    appointment: Appointment, event: AppointmentEvent, due: dt.datetime
+    appointment: Appointment, event: AppointmentEvent, due: dt.datetime, *, away: bool
 ) -> Iterator[Notification]:
     what = _what(appointment, event)
     yield from _again(appointment, event)
     kind = PATIENT_NEWS.get(what)
+    if away and kind == Kind.CANCELLED:
+        kind = Kind.AWAY
     # What has begun is not news to those who are there.
     if kind is None or appointment.start <= event.at:
         return
-    hours = Organization.current().reminder_hours
+    clinic = Organization.current()
     for recipient in recipients_for(appointment.patient):
         yield _row(appointment, recipient, kind, due, appointment.start)
         if kind in MADE_SURE:
-            yield from _reminder(appointment, recipient, hours, event.at)
+            yield from _reminders(appointment, recipient, clinic, event.at)
     if what[0] == Verb.RESCHEDULE:
         yield from _moved_at_work(appointment, event, PRACTITIONER_NEWS[what], due)
         return
@@ -222,13 +252,13 @@ def _again(appointment: Appointment, event: AppointmentEvent) -> Iterator[Notifi
     """It is as it was before: who was told otherwise learns that, all get their reminders."""
     if event.verb not in BROUGHT_BACK or appointment.start <= event.at:
         return
-    hours = Organization.current().reminder_hours
+    clinic = Organization.current()
     told, told_at_work = _last_told(appointment)
     for recipient in recipients_for(appointment.patient):
         if kind := _correction(told, recipient, NEWS_AGAIN.get(appointment.state)):
             yield _row(appointment, recipient, kind, event.at, appointment.start)
         if appointment.state == Status.BOOKED:
-            yield from _reminder(appointment, recipient, hours, event.at)
+            yield from _reminders(appointment, recipient, clinic, event.at)
     at_work = recipient_at_work(appointment.practitioner)
     if at_work is None or _did_it(at_work, event):
         return
@@ -261,14 +291,18 @@ def _correction(told: _Told, recipient: Recipient, kind: Kind | None) -> Kind | 
     return kind if last is None or TRUE_WHILE[last] != TRUE_WHILE[kind] else None
 
 
-def _reminder(
-    appointment: Appointment, recipient: Recipient, hours: int, now: dt.datetime
+def _reminders(
+    appointment: Appointment, recipient: Recipient, clinic: Organization, now: dt.datetime
 ) -> Iterator[Notification]:
-    """None if it is booked so late that the reminder would follow on the booking's heels."""
-    due = appointment.start - dt.timedelta(hours=hours)
-    if due > now:
-        useful = max(due, appointment.start - REMINDER_USEFUL)
-        yield _row(appointment, recipient, Kind.REMINDER, due, useful)
+    """All that the clinic has, also for whoever does not want them: they may change their mind."""
+    quiet = QuietHours.of(clinic)
+    for hours in clinic.reminder_hours:
+        due = timing.reminder(appointment.start, appointment.zone, hours, quiet, now=now)
+        if due is not None:
+            row = _row(appointment, recipient, Kind.REMINDER, due.promised, due.useful_until)
+            row.due_at = row.try_at = due.at
+            row.day, row.hours_before = appointment.local_date, hours
+            yield row
 
 
 def _row(

@@ -5,10 +5,14 @@ from __future__ import annotations
 import datetime as dt
 from typing import Any
 
+from django.db.models.signals import post_save
+from django.utils import timezone
+
 from accounts.models import User
 from accounts.signals import account_mail
 from appointments.models import Appointment, AppointmentEvent, WaitingOffer
 from appointments.signals import appointment_changed, offer_changed
+from clinic.models import Organization
 from notifications import outbox
 
 
@@ -17,9 +21,10 @@ def on_appointment_changed(
     appointment: Appointment,
     event: AppointmentEvent,
     tell_at: dt.datetime | None = None,
+    away: bool = False,
     **kwargs: Any,
 ) -> None:
-    outbox.owe_for(appointment, event, tell_at=tell_at)
+    outbox.owe_for(appointment, event, tell_at=tell_at, away=away)
 
 
 def on_offer_changed(sender: Any, offer: WaitingOffer, **kwargs: Any) -> None:
@@ -48,7 +53,14 @@ def on_account_mail(
     )
 
 
+def on_clinic_saved(sender: Any, created: bool, **kwargs: Any) -> None:
+    """A reminder that the clinic has added is owed for what is booked already."""
+    if not created:
+        outbox.owe_missing_reminders(now=timezone.now())
+
+
 def listen() -> None:
     appointment_changed.connect(on_appointment_changed, dispatch_uid="notifications.outbox")
     offer_changed.connect(on_offer_changed, dispatch_uid="notifications.outbox")
     account_mail.connect(on_account_mail, dispatch_uid="notifications.outbox")
+    post_save.connect(on_clinic_saved, sender=Organization, dispatch_uid="notifications.outbox")

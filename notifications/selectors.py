@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import itertools
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from typing import TypeVar
 
 from django.conf import settings
 
 from accounts.models import Patient, PatientAccess, Practitioner, User
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,15 +27,33 @@ class Recipient:
         return cls(f"u{user.pk}", user.email, user.language, user)
 
 
+def batches(rows: Iterable[T], size: int) -> Iterator[list[T]]:
+    """All of them, so many at a time."""
+    rest = iter(rows)
+    while some := list(itertools.islice(rest, size)):
+        yield some
+
+
 def recipients_for(patient: Patient) -> list[Recipient]:
     """The accounts that act for the patient; without any, the address of the record."""
-    live = PatientAccess.objects.live().filter(patient=patient, user__is_active=True)
-    users = [access.user for access in live.select_related("user").order_by("user_id")]
-    if users:
-        return [Recipient.account(user) for user in users]
-    if patient.email:
-        return [Recipient(f"p{patient.pk}", patient.email, settings.LANGUAGE_CODE, None)]
-    return []
+    return recipients_of([patient])[patient.pk]
+
+
+def recipients_of(patients: Iterable[Patient]) -> dict[int, list[Recipient]]:
+    """The same for many at once, by the id of the patient."""
+    found: dict[int, list[Recipient]] = {}
+    records = {patient.pk: patient for patient in patients}
+    for some in batches(records, 500):
+        live = PatientAccess.objects.live().filter(patient__in=some, user__is_active=True)
+        for access in live.select_related("user").order_by("user_id"):
+            found.setdefault(access.patient_id, []).append(Recipient.account(access.user))
+    return {pk: found.get(pk) or _by_record(patient) for pk, patient in records.items()}
+
+
+def _by_record(patient: Patient) -> list[Recipient]:
+    if not patient.email:
+        return []
+    return [Recipient(f"p{patient.pk}", patient.email, settings.LANGUAGE_CODE, None)]
 
 
 def may_still_read(user: User, patient: Patient) -> bool:

@@ -34,6 +34,9 @@ def send_again(
     if row.state == State.SENT:
         row.key = f"{row.key.split(AGAIN)[0]}{AGAIN}{secrets.token_hex(4)}"
         row.pk, row.sent_at, row._state.adding = None, None, True
+        # Asked for by itself: it neither takes others along nor waits for one.
+        row.day = None if row.kind == Kind.REMINDER else row.day
+        row.told_with = None
     row.state, row.tries, row.try_at, row.last_error = State.PENDING, 0, now, ""
     row.save()
     audit.record(actor=str(by), action="notification.send_again", target=notification)

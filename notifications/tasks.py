@@ -5,7 +5,7 @@ from __future__ import annotations
 from celery import shared_task
 from django.utils import timezone
 
-from notifications import delivery, outbox
+from notifications import delivery, digests, outbox
 
 
 @shared_task
@@ -24,3 +24,9 @@ def sweep() -> int:
 def owe_missing_reminders() -> int:
     """For patients whose account or address came after their appointment."""
     return outbox.owe_missing_reminders(now=timezone.now())
+
+
+@shared_task
+def owe_digests() -> int:
+    """Lists of the day whose hour has come, and word of requests that wait too long."""
+    return digests.owe(now=timezone.now())

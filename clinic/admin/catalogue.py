@@ -31,7 +31,6 @@ class OrganizationAdmin(ClinicAdmin):
                     "horizon_days",
                     "cancel_notice_hours",
                     "request_expiry_hours",
-                    "reminder_hours",
                     "travel_minutes",
                     "adult_age",
                 ]
@@ -47,6 +46,18 @@ class OrganizationAdmin(ClinicAdmin):
                     "most_cancelled",
                     "most_cancelled_days",
                     "approval_after_no_shows",
+                ]
+            },
+        ),
+        (
+            _("Messages"),
+            {
+                "fields": [
+                    "reminders",
+                    ("quiet_from", "quiet_until"),
+                    "requests_told_after",
+                    "names_to_practitioners",
+                    "service_in_mails",
                 ]
             },
         ),

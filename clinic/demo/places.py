@@ -13,7 +13,7 @@ ORGANIZATION = {
     "horizon_days": 60,
     "cancel_notice_hours": 24,
     "request_expiry_hours": 72,
-    "reminder_hours": 24,
+    "reminders": "48, 24",
 }
 
 

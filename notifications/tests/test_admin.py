@@ -11,7 +11,7 @@ from notifications.tests.factories import account_mail, booked, family, pending
 
 LIST = reverse("admin:notifications_notification_changelist")
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("one_reminder")]
 
 
 @pytest.fixture

@@ -48,6 +48,7 @@ def state_of(row):
 
 
 @pytest.mark.django_db
+@pytest.mark.usefixtures("one_reminder")
 class TestSending:
     def test_what_is_due_leaves_and_is_marked(self):
         user, patient = family(email="ana@example.org")
@@ -105,6 +106,7 @@ class TestSending:
 
 
 @pytest.mark.django_db
+@pytest.mark.usefixtures("one_reminder")
 class TestLookingOnceMore:
     def test_too_late_is_not_sent(self):
         appointment = booked()

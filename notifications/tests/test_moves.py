@@ -20,7 +20,7 @@ from notifications.tests.factories import family
 from scheduling.models import ServiceOffering
 from scheduling.tests.factories import open_offering
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("one_reminder")]
 
 
 @pytest.fixture(autouse=True)

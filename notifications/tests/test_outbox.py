@@ -20,7 +20,7 @@ from notifications.models import Kind, Notification, State
 from notifications.tests.factories import booked, family
 from scheduling.tests.factories import open_offering
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("one_reminder")]
 
 DAY = dt.timedelta(days=1)
 
@@ -188,7 +188,7 @@ def test_a_practitioner_who_cannot_be_written_to(gone):
 def test_the_reminder_comes_as_long_before_as_the_clinic_says(hours, days, expected):
     """NOW is 8:00; at ten o'clock tomorrow is 26 hours away."""
     organization = Organization.current()
-    organization.reminder_hours = hours
+    organization.reminders = str(hours)
     organization.save()
     appointment = booked(days=days)
     due = list(

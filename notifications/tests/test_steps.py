@@ -18,7 +18,7 @@ from appointments.tests.practice import new_practice
 from notifications import integrity
 from notifications.models import Kind, Notification, State
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("one_reminder")]
 
 SOON = NOW + dt.timedelta(minutes=5)
 

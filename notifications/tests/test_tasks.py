@@ -13,7 +13,7 @@ from notifications import tasks
 from notifications.models import Kind, Notification, State
 from notifications.tests.factories import account_mail
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("one_reminder")]
 
 
 def due_now():

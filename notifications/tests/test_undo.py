@@ -26,7 +26,7 @@ from scheduling.models import ServiceOffering, TimeOff
 from scheduling.tests.factories import open_offering, open_week
 from scheduling.weeks import Hours
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("one_reminder")]
 
 MORNING = Block(starts_at=at(9), ends_at=at(12), reason="Congreso")
 
@@ -215,7 +215,7 @@ def test_to_another_practitioner_both_are_told():
 # --- the notices wait
 
 
-@pytest.mark.parametrize(("hit", "kind"), [(Hit.CANCEL, "cancelled"), (Hit.MOVE, "moved")])
+@pytest.mark.parametrize(("hit", "kind"), [(Hit.CANCEL, "away"), (Hit.MOVE, "moved")])
 def test_the_notices_wait_ten_minutes(hit, kind):
     offering = new_practice()
     visit_of(offering)
@@ -231,13 +231,13 @@ def test_what_is_about_to_begin_is_told_at_once():
     visit_of(offering, start=at(9, days=0))
     today = Block(starts_at=at(8, days=0), ends_at=at(12, days=0))
     block(offering, answer(ask(offering, today), Hit.CANCEL), today)
-    assert Notification.objects.get(kind=Kind.CANCELLED).due_at == NOW
+    assert Notification.objects.get(kind=Kind.AWAY).due_at == NOW
 
 
 def test_other_cancellations_are_told_at_once():
     visit = visit_of(new_practice())
     services.cancel(appointment=visit, by=desk(), reason="x", now=NOW)
-    assert Notification.objects.get(kind=Kind.CANCELLED).due_at == NOW
+    assert Notification.objects.get(kind=Kind.AWAY).due_at == NOW
 
 
 # --- undone
@@ -258,7 +258,7 @@ def test_a_cancellation_undone():
     assert (visit.status, visit.cancellation_reason) == ("booked", "")
     assert [e.verb for e in visit.events.all()] == ["book", "cancel", "restore"]
     assert not TimeOff.objects.exists()
-    assert news() == [("cancelled", "void")]
+    assert news() == [("away", "void")]
     reminders = Notification.objects.filter(kind=Kind.REMINDER, sequence=visit.sequence)
     assert [r.state for r in reminders] == ["pending"]
     assert problems() == []
@@ -320,7 +320,7 @@ def test_a_time_that_is_taken_is_said():
     assert [a.pk for a in done.lost] == [lost.pk]
     assert [a.pk for a in done.restored] == [kept.pk]
     assert fresh(lost).status == "cancelled"
-    waiting = Notification.objects.get(kind=Kind.CANCELLED, appointment=lost)
+    waiting = Notification.objects.get(kind=Kind.AWAY, appointment=lost)
     assert waiting.state == State.PENDING
     assert problems() == []
 
@@ -343,7 +343,7 @@ def test_who_was_told_already_is_told_that_it_stands():
     visit = visit_of(offering, start=at(9, days=0))
     today = Block(starts_at=at(8, days=0), ends_at=at(12, days=0))
     made = block(offering, answer(ask(offering, today), Hit.CANCEL), today)
-    Notification.objects.filter(kind=Kind.CANCELLED).update(state=State.SENT)
+    Notification.objects.filter(kind=Kind.AWAY).update(state=State.SENT)
     take_back(made, offering)
     row = Notification.objects.get(kind=Kind.CONFIRMED)
     assert (row.appointment_id, row.state) == (visit.pk, "pending")

@@ -29,7 +29,11 @@ from clinic.models import Closure, Location, Organization
 from notifications.models import Kind, Notification
 from scheduling.models import ServiceOffering, TimeOff, WorkingHours
 
-pytestmark = [pytest.mark.django_db, pytest.mark.once]
+pytestmark = [
+    pytest.mark.django_db,
+    pytest.mark.once,
+    pytest.mark.usefixtures("one_reminder"),
+]
 
 CLOSURES = "/admin/clinic/closure/"
 IMPORT = f"{CLOSURES}importar/"
@@ -154,7 +158,7 @@ def test_every_change_can_be_taken_back(client, change):
     url, data = change(client, visit)
     made = save(client, url, data)
     assert status(visit) == "cancelled"
-    notice = Notification.objects.get(kind=Kind.CANCELLED)
+    notice = Notification.objects.get(kind=Kind.AWAY)
     assert notice.due_at == NOW + dt.timedelta(minutes=10)
     page = take_back(client, made)
     assert "Everything is as it was before." in page.content.decode()

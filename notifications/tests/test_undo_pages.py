@@ -136,7 +136,7 @@ def test_the_page_after_saving_offers_to_undo(clock):
     visit.refresh_from_db()
     assert visit.status == "booked"
     assert not TimeOff.objects.exists()
-    assert Notification.objects.get(kind=Kind.CANCELLED).state == "void"
+    assert Notification.objects.get(kind=Kind.AWAY).state == "void"
     assert "can be undone" not in words(client.get("/agenda/bloqueos/"))
 
 
