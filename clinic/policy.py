@@ -152,6 +152,7 @@ POLICY: dict[str, Row] = {
     "accounts:invitation": public(BOTH),
     # --- one's own data and family: staff can be patients and parents too
     "accounts:profile": logged_in(BOTH),
+    "notifications:choices": logged_in(BOTH),
     "accounts:own_record": logged_in(BOTH),
     "accounts:family": logged_in(),
     "accounts:family_add": logged_in(BOTH),

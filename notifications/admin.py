@@ -14,10 +14,10 @@ from django.utils.translation import ngettext
 
 from accounts.doors import person
 from accounts.roles import Actor
-from clinic.admin.base import ReadOnlyAdmin
+from clinic.admin.base import ClinicAdmin, ReadOnlyAdmin
 from notifications import services
 from notifications.exceptions import MessageRefusal
-from notifications.models import Notification
+from notifications.models import MailChoices, Notification
 
 
 class DueFilter(admin.SimpleListFilter):
@@ -47,6 +47,7 @@ class NotificationAdmin(ReadOnlyAdmin):
         "language",
         "appointment",
         "state",
+        "told_with",
         "due_at",
         "useful_until",
         "tries",
@@ -89,3 +90,24 @@ class NotificationAdmin(ReadOnlyAdmin):
             messages.success(request, text % {"count": done})
         for sentence in sorted(refused):
             messages.warning(request, sentence)
+
+
+@admin.register(MailChoices)
+class MailChoicesAdmin(ClinicAdmin):
+    """On somebody's behalf, for instance when they call."""
+
+    list_display = ["user", "reminders", "day_list_at", "requests"]
+    list_select_related = ["user"]
+    search_fields = ["user__email"]
+    search_help_text = _("E-mail")
+    autocomplete_fields = ["user"]
+    fields = [
+        "user",
+        "reminders",
+        "practitioner_request",
+        "practitioner_new",
+        "practitioner_moved",
+        "practitioner_cancelled",
+        "day_list_at",
+        "requests",
+    ]

@@ -190,7 +190,10 @@ def _subject(row: Notification, context: dict[str, Any]) -> str:
     about = row.offer or row.appointment
     for weekday in (True, False):
         when = subject_when(about, weekday=weekday) if about else ""
-        subject = _plain(f"notifications/{_folder(row)}/subject.txt", {**context, "when": when})
+        words = {**context, "when": when}
+        if "day" in words and not weekday:
+            words["day"] = words["day"].partition(" ")[2]
+        subject = _plain(f"notifications/{_folder(row)}/subject.txt", words)
         if len(subject) <= MAX_SUBJECT:
             break
     return " ".join(subject.split())

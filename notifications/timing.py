@@ -32,6 +32,7 @@ class Due:
 def promised(start: dt.datetime, zone: ZoneInfo, hours: int) -> dt.datetime:
     """Whole days go by the clock on the wall, whatever it was changed in between."""
     days, rest = divmod(hours, 24)
+    start = start.astimezone(dt.UTC)
     if days:
         day = local_day(start, zone) - dt.timedelta(days=days)
         start = to_instant(instant_of(day, start.astimezone(zone).time(), zone))
@@ -46,6 +47,7 @@ def reminder(
     Out of the quiet hours it goes to the evening before; if that is over already, to the
     morning, as long as it is of use then.
     """
+    start = start.astimezone(dt.UTC)
     named = promised(start, zone, hours)
     if named <= now:
         return None

@@ -4,6 +4,7 @@ from notifications import views
 
 app_name = "notifications"
 urlpatterns = [
+    path("mis-datos/correos/", views.choices, name="choices"),
     path("demo/correos/", views.demo_mail, name="demo_mail"),
     path("demo/correos/<slug:name>/", views.demo_message, name="demo_message"),
 ]

@@ -1,13 +1,34 @@
-"""The letter box of the demo: the mails that would have left. Closed outside the demo."""
+"""Which messages somebody wants; and the letter box of the demo, closed outside the demo."""
 
 from __future__ import annotations
 
 from django.conf import settings
+from django.contrib import messages
 from django.http import Http404, HttpRequest, HttpResponse
-from django.shortcuts import render
+from django.shortcuts import redirect, render
+from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 
+from accounts.doors import person
+from accounts.roles import Actor, Role
 from notifications import mailbox
+from notifications.choices import choose
+from notifications.forms import ChoicesForm
+
+
+def choices(request: HttpRequest) -> HttpResponse:
+    """What can be switched off, and what cannot."""
+    user = person(request)
+    form = ChoicesForm(request.POST if request.method == "POST" else None, user=user)
+    if request.method == "POST":
+        if not form.is_valid():
+            return render(request, "notifications/choices.html", {"form": form}, status=422)
+        if form.choices:
+            by = Actor(user, next(iter(sorted(user.roles)), Role.PATIENT))
+            choose(user=user, by=by, **form.choices)
+        messages.success(request, _("Your choice is saved."))
+        return redirect("notifications:choices")
+    return render(request, "notifications/choices.html", {"form": form})
 
 
 @never_cache

@@ -8,12 +8,13 @@ import pytest
 from django.core import mail
 from icalendar import Calendar
 
+from accounts.models import User
 from accounts.roles import Actor
 from accounts.tests.factories import PatientFactory
 from appointments import services
 from appointments.tests.factories import NOW, SYSTEM, ZONE, at, book, desk
 from clinic.models import Organization
-from notifications import delivery, letters
+from notifications import delivery, digests, letters
 from notifications.models import Kind, Notification
 from notifications.tests.factories import SOON, account_mail, booked, family
 from scheduling.tests.factories import open_offering
@@ -54,11 +55,11 @@ def every_kind(language="en"):
             row.pk, row.kind, row.key = None, kind, f"copy:{kind}"
             row._state.adding = True
             row.save()
-    Notification.objects.filter(kind=Kind.PRACTITIONER_CANCELLED).update(language=language)
+    User.objects.update(language=language)
     return Notification.objects.with_parts().filter(appointment=appointment)
 
 
-ABOUT_APPOINTMENTS = [kind for kind in Kind if kind != Kind.ACCOUNT]
+ABOUT_APPOINTMENTS = [kind for kind in Kind if kind not in {Kind.ACCOUNT, *digests.KINDS}]
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
@@ -194,7 +195,7 @@ def test_a_request_says_until_when_it_waits():
     booked(user=user, patient=patient, asks=True)
     until = "Wednesday 25 November 2026, 8:00"
     assert f"If nobody answers before {until}, the request ends." in text_of(Kind.REQUESTED)
-    Notification.objects.filter(kind=Kind.PRACTITIONER_REQUEST).update(language="en")
+    User.objects.update(language="en")
     assert f"Without an answer before {until}" in text_of(Kind.PRACTITIONER_REQUEST)
 
 
@@ -249,7 +250,7 @@ class TestCancelled:
         user, patient = in_english()
         appointment = booked(user=user, patient=patient)
         services.cancel(appointment=appointment, by=Actor.patient(user), reason="canary", now=NOW)
-        Notification.objects.update(language="en")
+        User.objects.update(language="en")
         assert "canary" not in text_of(Kind.CANCELLED) + text_of(Kind.PRACTITIONER_CANCELLED)
         assert "The patient cancelled" in text_of(Kind.PRACTITIONER_CANCELLED)
 
@@ -291,7 +292,7 @@ class TestEnvelope:
         booked()
         account_mail()
         rows = list(Notification.objects.with_parts())
-        assert len({letters.message_id(row) for row in rows}) == len(rows) == 4
+        assert len({letters.message_id(row) for row in rows}) == len(rows) == 5
         assert [letters.message_id(row) for row in rows] == [
             letters.message_id(row) for row in Notification.objects.with_parts()
         ]

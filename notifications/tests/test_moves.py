@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 import time_machine
 
+from accounts.models import User
 from accounts.roles import Actor
 from accounts.tests.factories import patient_user
 from appointments import services
@@ -81,7 +82,7 @@ def test_the_practitioner_who_gives_it_up_and_the_one_who_gets_it():
         "practitioner_cancelled": case.offering.practitioner.user.email,
         "practitioner_new": other.practitioner.user.email,
     }
-    Notification.objects.filter(kind=Kind.PRACTITIONER_CANCELLED).update(language="en")
+    User.objects.update(language="en")
     text = str(letter(Kind.PRACTITIONER_CANCELLED).message.body)
     assert "This appointment went to another practitioner." in text
 

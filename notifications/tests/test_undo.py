@@ -237,7 +237,7 @@ def test_what_is_about_to_begin_is_told_at_once():
 def test_other_cancellations_are_told_at_once():
     visit = visit_of(new_practice())
     services.cancel(appointment=visit, by=desk(), reason="x", now=NOW)
-    assert Notification.objects.get(kind=Kind.AWAY).due_at == NOW
+    assert Notification.objects.get(kind=Kind.CANCELLED).due_at == NOW
 
 
 # --- undone
