@@ -35,10 +35,7 @@ def hours_from(text: str) -> list[int]:
 
 def hours_in_a_list(text: str) -> None:
     """Refuses what ``hours_from`` could not read, or what is no reminder."""
-    if not text.strip():
-        return
-    for part in text.split(","):
-        number = part.strip()
+    for number in filter(None, map(str.strip, text.split(","))):
         if not (number.isascii() and number.isdecimal()):
             raise ValidationError(
                 _("“%(part)s” is not a whole number. Write hours and commas, for example “48, 24”.")

@@ -21,7 +21,6 @@ from clinic.templatetags.clinic_times import (
     local_datetime,
     local_day,
     local_time,
-    time_range,
     zone_name,
 )
 from notifications import digests
@@ -122,8 +121,9 @@ def _how_many(visits: Sequence[Appointment]) -> Iterator[Fact]:
     for place in dict.fromkeys(visit.location for visit in visits):
         here = [visit for visit in visits if visit.location == place]
         count = ngettext("%(count)d appointment", "%(count)d appointments", len(here))
-        hours = time_range(here[0].start, max(visit.end for visit in here), place.zone)
-        yield Fact(place.name, f"{count % {'count': len(here)}}, {hours}")
+        since = local_time(here[0].start, place.zone)
+        until = local_time(max(visit.end for visit in here), place.zone)
+        yield Fact(place.name, f"{count % {'count': len(here)}}, {since}–{until}")
 
 
 def requests_at_the_desk(row: Notification, clinic: Organization, now: dt.datetime) -> Context:
