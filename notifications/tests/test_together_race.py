@@ -5,7 +5,9 @@ from __future__ import annotations
 import datetime as dt
 import functools
 import random
+import threading
 from collections import Counter
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -21,6 +23,7 @@ from clinic.models import Organization
 from clinic.tests.factories import LocationFactory
 from notifications import delivery, digests
 from notifications import integrity as messages
+from notifications import together as bundles
 from notifications.models import Kind, MailChoices, Notification, State
 from notifications.tests.factories import family
 from notifications.tests.test_digests import asking
@@ -28,8 +31,8 @@ from scheduling.tests.factories import open_offering
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.race]
 
-#: A day before ten o'clock in three days; at eleven all of them are due.
-TEN, ELEVEN = at(10, days=2), at(11, days=2)
+#: All that is at nine or ten in three days is due.
+ELEVEN = at(11, days=2)
 WORKERS = 6
 
 
@@ -104,6 +107,25 @@ def test_workers_at_one_time_tell_each_family_in_one_mail() -> None:
 
 def reminder_states() -> list[str]:
     return list(Notification.objects.filter(kind=Kind.REMINDER).values_list("state", flat=True))
+
+
+def test_two_that_claim_of_one_family_at_one_moment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The second does not get as far as taking the others along: nobody has to be rolled back."""
+    families(1)
+    gate, whole, calls = threading.Barrier(2), bundles._that_go_along, []
+
+    def meet(*args: Any) -> Any:
+        calls.append(args)
+        with suppress(threading.BrokenBarrierError):
+            gate.wait(timeout=0.5)
+        return whole(*args)
+
+    monkeypatch.setattr(bundles, "_that_go_along", meet)
+    claims = [functools.partial(delivery.claim, pk, now=ELEVEN) for pk in due_for(3)[:2]]
+    results = together(claims)
+    [claimed] = [row for row in results if row is not None]
+    assert len(claimed.companions) == 2
+    assert len(calls) == 1
 
 
 def test_cancelled_while_workers_claim() -> None:
