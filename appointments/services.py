@@ -8,6 +8,7 @@ from __future__ import annotations
 import datetime as dt
 import uuid
 from collections.abc import Iterable
+from typing import Any
 
 from django.db import IntegrityError, transaction
 from django.utils import timezone
@@ -313,7 +314,11 @@ def reschedule(
                 return made
             status = _check_move(old, offering, start, by, now)
             was = old.state
-            gone = {"status": status, "cancellation_reason": note, "expires_at": None}
+            gone: dict[str, Any] = {
+                "status": status,
+                "cancellation_reason": note,
+                "expires_at": None,
+            }
             store.change(old, verb=Verb.RESCHEDULE, by=by, now=now, tell_at=tell_at, **gone)
             slot = availability.check(
                 offering, start=start, now=now, online=by.role == Role.PATIENT, holder=by.user

@@ -24,7 +24,6 @@ from clinic.editions import EditedModel, EditedQuerySet
 from clinic.fields import hours_from, hours_in_a_list, minutes_between, on_the_grid
 from clinic.text import normalise, search_words
 
-
 #: So many hours of a day may be quiet; in the others everybody is reminded.
 MOST_QUIET = 18
 
@@ -269,8 +268,10 @@ class Organization(models.Model):
             self.reminders = ", ".join(map(str, self.reminder_hours))
         if minutes_between(self.quiet_from, self.quiet_until) > MOST_QUIET * 60:
             raise ValidationError(
-                {"quiet_until": _("Leave at least %(hours)s hours of the day for reminders.")
-                 % {"hours": 24 - MOST_QUIET}}
+                {
+                    "quiet_until": _("Leave at least %(hours)s hours of the day for reminders.")
+                    % {"hours": 24 - MOST_QUIET}
+                }
             )
 
     def save(self, *args: Any, **kwargs: Any) -> None:

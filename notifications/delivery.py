@@ -218,9 +218,7 @@ def _settle(row: Notification, state: State, **values: Any) -> None:
 def _update_mine(row: Notification, **values: Any) -> None:
     """Write only if the lease is still ours; those that go along fare as it does."""
     ids = [row.pk, *(other.pk for other in row.companions)]
-    mine = Notification.objects.filter(
-        pk__in=ids, state=State.SENDING, lease_until=row.lease_until
-    )
+    mine = Notification.objects.filter(pk__in=ids, state=State.SENDING, lease_until=row.lease_until)
     if mine.update(**values) < len(ids):
         log.warning("Message %s outlived its lease; another worker has it.", row.pk)
 

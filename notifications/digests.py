@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from django.db import transaction
 from django.db.models import Max
 
-from accounts.models import Practitioner, Receptionist
+from accounts.models import Practitioner, Receptionist, User
 from appointments.models import Appointment, AppointmentQuerySet
 from appointments.transitions import UPCOMING, Status
 from clinic.models import Location, Organization
@@ -32,6 +32,9 @@ LIST_USEFUL = dt.timedelta(hours=4)
 #: So long word of waiting requests is worth sending.
 WORD_USEFUL = dt.timedelta(hours=12)
 ONE_DAY = dt.timedelta(days=1)
+
+#: By practitioner: who gets a list, and at what time.
+Wanted = dict[int, tuple[User, dt.time]]
 
 
 def owe(*, now: dt.datetime) -> int:
@@ -62,8 +65,12 @@ def _owe_lists(now: dt.datetime) -> int:
     wanted = MailChoices.objects.filter(
         day_list_at__isnull=False, user__is_active=True, user__practitioner__is_active=True
     )
-    at = {choice.user.practitioner.pk: choice for choice in wanted.select_related("user__practitioner")}
-    rows = [row for row in _lists(at, now) if row]
+    at = {
+        choice.user.practitioner.pk: (choice.user, choice.day_list_at)
+        for choice in wanted.select_related("user__practitioner")
+        if choice.day_list_at
+    }
+    rows = list(_lists(at, now))
     known = set(
         Notification.objects.filter(key__in=[row.key for row in rows]).values_list("key", flat=True)
     )
@@ -72,7 +79,7 @@ def _owe_lists(now: dt.datetime) -> int:
     return len(new)
 
 
-def _lists(at: dict[int, MailChoices], now: dt.datetime) -> Iterator[Notification]:
+def _lists(at: Wanted, now: dt.datetime) -> Iterator[Notification]:
     """Those whose hour has come, on the clock of the place where the day begins."""
     today = now.astimezone(dt.UTC).date()
     visits = Appointment.objects.filter(
@@ -80,17 +87,17 @@ def _lists(at: dict[int, MailChoices], now: dt.datetime) -> Iterator[Notificatio
         local_date__range=(today - ONE_DAY, today + ONE_DAY),
         status__in=EXPECTED,
     )
-    ordered = visits.select_related("location").order_by("practitioner", "local_date", "start")
+    ordered = visits.select_related("location").order_by("practitioner_id", "local_date", "start")
     for (practitioner, day), some in itertools.groupby(
         ordered, lambda visit: (visit.practitioner_id, visit.local_date)
     ):
         first, *rest = some
-        choice = at[practitioner]
-        due = to_instant(instant_of(day, choice.day_list_at, first.zone))
+        user, clock = at[practitioner]
+        due = to_instant(instant_of(day, clock, first.zone))
         useful_until = min(due + LIST_USEFUL, (rest or [first])[-1].start)
         if due <= now < useful_until:
             key = f"d{practitioner}:{day:%Y%m%d}:{Kind.PRACTITIONER_DAY}"
-            row = _row(key, Kind.PRACTITIONER_DAY, Recipient.account(choice.user), due, useful_until)
+            row = _row(key, Kind.PRACTITIONER_DAY, Recipient.account(user), due, useful_until)
             row.day = day
             yield row
 

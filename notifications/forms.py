@@ -36,6 +36,11 @@ def distance(hours: int) -> str:
     return ngettext("%(count)d day before", "%(count)d days before", days) % {"count": days}
 
 
+def _name_of(switch: str) -> str:
+    field: Any = MailChoices._meta.get_field(switch)
+    return str(field.verbose_name)
+
+
 class ChoicesForm(forms.Form):
     """Asks what concerns this account: as a patient, a practitioner, at the desk."""
 
@@ -70,9 +75,7 @@ class ChoicesForm(forms.Form):
         else:
             self._offer("reminders", [(hours, distance(hours)) for hours in self.hours])
         if Role.PRACTITIONER in roles:
-            fields = MailChoices._meta
-            labels = [(name, fields.get_field(name).verbose_name) for name in AT_WORK]
-            self._offer("at_work", labels)
+            self._offer("at_work", [(name, _name_of(name)) for name in AT_WORK])
             self._offer("day_list_at", self._times())
         else:
             del self.fields["at_work"], self.fields["day_list_at"]
@@ -100,7 +103,8 @@ class ChoicesForm(forms.Form):
     @property
     def choices(self) -> dict[str, Any]:
         """What was chosen, as ``choices.choose`` takes it: only what was asked."""
-        data, said = self.cleaned_data, {}
+        data = self.cleaned_data
+        said: dict[str, Any] = {}
         if "reminders" in data:
             wanted = data["reminders"]
             said["reminders"] = bool(wanted)

@@ -50,7 +50,8 @@ def _not_reminded(counts: Counter[str], now: dt.datetime) -> Iterator[Breach]:
         for chunk in chunks(without):
             reached = recipients_of(appointment.patient for appointment in chunk)
             for appointment in chunk:
-                if reached[appointment.patient_id] and _would_leave(appointment, hours, clinic, now):
+                told = reached[appointment.patient_id]
+                if told and _would_leave(appointment, hours, clinic, now):
                     yield _breach("everybody is reminded", appointment.reference, "has no reminder")
 
 

@@ -132,7 +132,9 @@ def requests_at_the_desk(row: Notification, clinic: Organization, now: dt.dateti
     first, facts = found[0], []
     for place in dict.fromkeys(visit.location for visit in found):
         here = [visit for visit in found if visit.location == place]
-        count = ngettext("%(count)d request", "%(count)d requests", len(here)) % {"count": len(here)}
+        count = ngettext("%(count)d request", "%(count)d requests", len(here)) % {
+            "count": len(here)
+        }
         soonest = gettext("the first for %(when)s") % {
             "when": local_datetime(here[0].start, place.zone)
         }
@@ -141,9 +143,11 @@ def requests_at_the_desk(row: Notification, clinic: Organization, now: dt.dateti
     return {
         "count": len(found),
         "headline": ngettext(
-            "%(count)d request waits for an answer", "%(count)d requests wait for an answer",
+            "%(count)d request waits for an answer",
+            "%(count)d requests wait for an answer",
             len(found),
-        ) % {"count": len(found)},
+        )
+        % {"count": len(found)},
         "facts": facts,
         "url": f"{settings.BASE_URL}{reverse('appointments:desk')}?{query}",
         "link_text": gettext("Go to the first one"),

@@ -111,9 +111,7 @@ def lacking_reminders(now: dt.datetime) -> QuerySet[Appointment]:
 
     A superset: one whose time fell into hours that are over is among them.
     """
-    access = PatientAccess.objects.live().filter(
-        patient=OuterRef("patient"), user__is_active=True
-    )
+    access = PatientAccess.objects.live().filter(patient=OuterRef("patient"), user__is_active=True)
     lacks = Q(pk=None)
     for hours in Organization.current().reminder_hours:
         theirs = Notification.objects.filter(

@@ -37,8 +37,9 @@ class Bundle:
 def bundle_of(pk: int) -> Bundle | None:
     """None for everything that goes alone."""
     reminders = Notification.objects.filter(pk=pk, kind=Kind.REMINDER, day__isnull=False)
-    found = reminders.values_list("day", "user", "to").first()
-    return Bundle(*found) if found else None
+    for day, user, to in reminders.values_list("day", "user", "to"):
+        return Bundle(day, user, to) if day else None
+    return None
 
 
 @retrying
@@ -66,7 +67,7 @@ def claim(
 
 
 def _lock(bundle: Bundle) -> None:
-    first = bundle.rows.order_by("pk").values_list("pk", flat=True).first()
+    first = bundle.rows.order_by("pk").values_list("pk", flat=True)[0]
     Notification.objects.select_for_update().values_list("pk").get(pk=first)
 
 

@@ -12,7 +12,7 @@ from accounts.tests.factories import PatientAccessFactory
 from appointments.models import Appointment
 from appointments.tests.factories import NOW, at, book
 from notifications import outbox
-from notifications.models import Notification
+from notifications.models import MailChoices, Notification
 from scheduling.tests.factories import open_offering
 
 #: The mails of a booking at NOW have long left by then.
@@ -44,6 +44,12 @@ def booked(days: int = 3, *, asks: bool = False, **kwargs: Any) -> Appointment:
         start=kwargs.pop("start", at(10, days=days)),
         **kwargs,
     )
+
+
+def chooses(user: User | None, **choices: Any) -> MailChoices:
+    """What this account wants to be told of."""
+    assert user is not None
+    return MailChoices.objects.create(user=user, **choices)
 
 
 def account_mail(**fields: Any) -> Notification:

@@ -7,14 +7,15 @@ from accounts.models import PatientAccess, User
 from accounts.tests.factories import PatientFactory
 from appointments import services
 from appointments.changes import Hit
+from appointments.models import Appointment
 from appointments.tests.factories import NOW, at, book, desk
-from appointments.tests.practice import new_practice
+from appointments.tests.practice import doctor_of, new_practice
 from appointments.undo import undo
 from clinic.models import Organization
 from notifications import delivery, letters
 from notifications.models import Kind, Notification, State
 from notifications.tests.factories import SOON
-from notifications.tests.test_undo import MORNING, answer, ask, block, doctor_of, visit_of
+from notifications.tests.test_undo import answer, ask, block, visit_of
 
 pytestmark = pytest.mark.django_db
 
@@ -109,7 +110,7 @@ def test_nor_a_single_appointment_that_somebody_cancels(offering):
 
 
 def test_undone_in_time_nobody_hears_of_it(offering):
-    visit, made = taken_off(offering)
+    _visit, made = taken_off(offering)
     undo(change=made.change, by=doctor_of(offering), now=NOW)
     mail.outbox.clear()
     delivery.deliver_due(now=at(0))
@@ -137,8 +138,7 @@ def test_nor_in_a_reminder_of_several(shown):
     mail.outbox.clear()
     delivery.deliver_due(now=at(10, days=2))
     [sent] = mail.outbox
-    for visit in Notification.objects.filter(kind=Kind.REMINDER):
-        service = str(visit.appointment.service)
-        assert (service in sent.body) is shown
-        assert service not in sent.subject
-        assert str(visit.appointment.service.specialty) not in sent.body
+    for visit in Appointment.objects.select_related("service__specialty"):
+        assert (visit.service.name in sent.body) is shown
+        assert visit.service.name not in str(sent.subject)
+        assert visit.service.specialty.name not in sent.body

@@ -21,7 +21,7 @@ from appointments.tests.factories import NOW, at, desk
 from clinic.models import AuditEvent, Organization
 from notifications import choices, delivery, outbox
 from notifications.models import Kind, MailChoices, Notification, State
-from notifications.tests.factories import SOON, booked, family
+from notifications.tests.factories import SOON, booked, chooses, family
 from scheduling.tests.factories import open_offering
 
 pytestmark = pytest.mark.django_db
@@ -75,7 +75,7 @@ def test_the_clinics_reminders_are_two_and_four_days_of_notice_give_both():
 def test_a_reminder_that_is_not_wanted_does_not_leave(choice, states):
     user, patient = family()
     appointment = booked(user=user, patient=patient)
-    MailChoices.objects.create(user=user, **choice)
+    chooses(user, **choice)
     for days in (2, 1):
         delivery.deliver_due(now=appointment.start - days * DAY)
     assert [state for _hours, state in reminders()] == states
@@ -85,7 +85,7 @@ def test_the_other_account_of_the_patient_has_its_own_choice():
     user, patient = family()
     other, _patient = family(patient)
     appointment = booked(user=user, patient=patient)
-    MailChoices.objects.create(user=other, reminders=False)
+    chooses(other, reminders=False)
     delivery.deliver_due(now=SOON)
     mail.outbox.clear()
     delivery.deliver_due(now=appointment.start - DAY)
@@ -95,7 +95,7 @@ def test_the_other_account_of_the_patient_has_its_own_choice():
 def test_confirmations_and_cancellations_cannot_be_switched_off():
     user, patient = family()
     off = {"reminders": False, "practitioner_new": False, "practitioner_cancelled": False}
-    MailChoices.objects.create(user=user, **off)
+    chooses(user, **off)
     appointment = booked(user=user, patient=patient)
     delivery.deliver_due(now=SOON)
     services.cancel(appointment=appointment, by=desk(), reason="x", now=SOON)
@@ -113,7 +113,7 @@ def test_confirmations_and_cancellations_cannot_be_switched_off():
 @pytest.mark.parametrize("wanted", [True, False])
 def test_each_word_to_a_practitioner_has_a_switch(kind, wanted):
     appointment = booked(asks=kind == Kind.PRACTITIONER_REQUEST)
-    MailChoices.objects.create(user=appointment.practitioner.user, **{kind: wanted})
+    chooses(appointment.practitioner.user, **{kind: wanted})
     if kind == Kind.PRACTITIONER_CANCELLED:
         services.cancel(appointment=appointment, by=desk(), reason="x", now=NOW)
     delivery.deliver_due(now=SOON)
@@ -260,7 +260,7 @@ def test_the_desks_choice():
 
 def test_an_hour_that_an_administrator_chose_stays_on_the_list():
     user = PractitionerFactory.create().user
-    MailChoices.objects.create(user=user, day_list_at=dt.time(19, 15))
+    chooses(user, day_list_at=dt.time(19, 15))
     assert browser(user).get(PAGE).context["form"]["day_list_at"].value() == "19:15"
     browser(user).post(PAGE, {"day_list_at": "19:15"})
     assert choices_of(user).day_list_at == dt.time(19, 15)

@@ -15,6 +15,7 @@ from clinic.models import Organization
 from clinic.tests.factories import LocationFactory
 from notifications import delivery, digests, tasks
 from notifications.models import Kind, MailChoices, Notification, State
+from notifications.tests.factories import chooses
 from scheduling.tests.factories import open_offering
 
 pytestmark = pytest.mark.django_db
@@ -36,7 +37,7 @@ def offering():
     user = offering.practitioner.user
     user.language = "en"
     user.save()
-    MailChoices.objects.create(user=user, day_list_at=dt.time(7))
+    chooses(user, day_list_at=dt.time(7))
     return offering
 
 
@@ -101,7 +102,7 @@ class TestListOfTheDay:
 
     def test_the_hour_is_that_of_the_place(self, offering):
         far = open_offering(schedule__location__time_zone="Europe/Madrid")
-        MailChoices.objects.create(user=far.practitioner.user, day_list_at=dt.time(7))
+        chooses(far.practitioner.user, day_list_at=dt.time(7))
         book(offering=far, start=at(9).replace(hour=6))
         digests.owe(now=at(3))
         [row] = lists()
@@ -164,7 +165,7 @@ class TestListOfTheDay:
 
     def test_requests_are_counted_apart(self):
         offering = open_offering(confirmation="manual")
-        MailChoices.objects.create(user=offering.practitioner.user, day_list_at=dt.time(7))
+        chooses(offering.practitioner.user, day_list_at=dt.time(7))
         book(offering=offering, start=at(15), by=asking())
         digests.owe(now=SEVEN)
         delivery.deliver_due(now=SEVEN)
@@ -176,7 +177,7 @@ class TestListOfTheDay:
     def test_the_same_number_of_queries_for_any_number_of_practitioners(self, number):
         for _n in range(number):
             offering = open_offering()
-            MailChoices.objects.create(user=offering.practitioner.user, day_list_at=dt.time(7))
+            chooses(offering.practitioner.user, day_list_at=dt.time(7))
             visit(offering)
         with CaptureQueriesContext(connection) as queries:
             assert digests._owe_lists(SEVEN) == number
@@ -265,7 +266,7 @@ class TestRequestsAtTheDesk:
         assert not {other.user, closed.user, gone.user} & {row.user for row in words()}
 
     def test_who_switched_it_off_is_not_told(self, place, reception):
-        MailChoices.objects.create(user=reception, requests=False)
+        chooses(reception, requests=False)
         request(place)
         digests.owe(now=NOW + HOUR)
         delivery.deliver_due(now=NOW + HOUR)

@@ -106,7 +106,7 @@ def test_in_spanish_within_50_characters(mother):
     User.objects.update(language="es")
     visits(mother, 10, 16)
     row = delivery.claim(reminders()[0].pk, now=TEN)
-    letter = delivery.letter_for(row, TEN - 2 * DAY)
+    letter = letters.letter_for(row, TEN - 2 * DAY)
     assert letter.subject == "Recordatorio: 2 turnos, jueves 26 de noviembre"
     assert len(letter.subject) <= 50
     assert "2 turnos" in letter.message.body
@@ -119,9 +119,7 @@ def test_another_day_and_another_account_have_their_own(mother):
     alone = booked(user=father, patient=_patient, start=at(11, days=3))
     Notification.objects.exclude(kind=Kind.REMINDER).update(state=State.SENT)
     delivery.deliver_due(now=TEN + 60 * MINUTE)
-    assert sorted(told()) == sorted(
-        [sorted([one.reference, other.reference]), [alone.reference]]
-    )
+    assert sorted(told()) == sorted([sorted([one.reference, other.reference]), [alone.reference]])
     delivery.deliver_due(now=TEN + DAY)
     assert told()[-1] == [later.reference]
 
@@ -152,7 +150,9 @@ def test_one_that_was_cancelled_is_not_told(mother):
     services.cancel(appointment=other, by=desk(), reason="x", now=NOW)
     delivery.deliver_due(now=TEN)
     assert one.reference in mail.outbox[-1].body
-    assert not any(other.reference in sent.body and "Reminder" in sent.subject for sent in mail.outbox)
+    assert not any(
+        other.reference in sent.body and "Reminder" in sent.subject for sent in mail.outbox
+    )
     assert states() == [State.SENT, State.VOID]
 
 
@@ -167,7 +167,7 @@ def test_if_the_first_was_cancelled_the_other_has_its_own_time(mother):
 
 def test_cancelled_between_the_claim_and_the_mail(mother):
     """The row is on its way and is not voided: the worker looks once more."""
-    one, other = visits(mother, 10, 16)
+    _one, other = visits(mother, 10, 16)
     row = delivery.claim(reminders()[0].pk, now=TEN)
     services.cancel(appointment=other, by=desk(), reason="x", now=NOW)
     row = again(row)
@@ -177,7 +177,7 @@ def test_cancelled_between_the_claim_and_the_mail(mother):
 
 
 def test_the_first_cancelled_between_the_claim_and_the_mail(mother):
-    one, other = visits(mother, 10, 16)
+    one, _other = visits(mother, 10, 16)
     row = delivery.claim(reminders()[0].pk, now=TEN)
     services.cancel(appointment=one, by=desk(), reason="x", now=NOW)
     assert not delivery._is_for_now(again(row), TEN)
@@ -249,7 +249,7 @@ def test_refused_for_good_is_refused_for_both(mother, settings, monkeypatch):
 
 def test_one_that_cannot_be_written_delays_the_other_once(mother, monkeypatch):
     one, other = visits(mother, 10, 16)
-    whole = delivery.letter_for
+    whole = letters.letter_for
 
     def letter_for(row, now):
         if any(each.appointment == other for each in (row, *row.companions)):
@@ -285,7 +285,7 @@ def test_each_of_two_reminders_is_told_at_its_own_time(mother):
 
 
 def test_sent_again_it_goes_alone(mother):
-    one, other = visits(mother, 10, 16)
+    _one, other = visits(mother, 10, 16)
     delivery.deliver_due(now=TEN)
     second = reminders().get(appointment=other)
     copy = by_hand.send_again(notification=second, by=Actor.system(), now=TEN)

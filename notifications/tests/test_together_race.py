@@ -24,8 +24,8 @@ from clinic.tests.factories import LocationFactory
 from notifications import delivery, digests
 from notifications import integrity as messages
 from notifications import together as bundles
-from notifications.models import Kind, MailChoices, Notification, State
-from notifications.tests.factories import family
+from notifications.models import Kind, Notification, State
+from notifications.tests.factories import chooses, family
 from notifications.tests.test_digests import asking
 from scheduling.tests.factories import open_offering
 
@@ -175,13 +175,17 @@ def test_schedulers_at_one_time_owe_each_list_and_each_word_once() -> None:
     desks = [ReceptionistFactory.create(locations=[place]).user for _n in range(4)]
     for _n in range(4):
         offering = open_offering(confirmation="manual", schedule__location=place)
-        MailChoices.objects.create(user=offering.practitioner.user, day_list_at=dt.time(7))
+        chooses(offering.practitioner.user, day_list_at=dt.time(7))
         book(offering=offering, start=at(15), by=asking())
     Notification.objects.update(state=State.SENT)
     nine = NOW + dt.timedelta(hours=1)
     for now in (nine, at(7), at(8)):
-        results = together([functools.partial(digests.owe, now=now + dt.timedelta(seconds=n))
-                            for n in range(WORKERS)])
+        results = together(
+            [
+                functools.partial(digests.owe, now=now + dt.timedelta(seconds=n))
+                for n in range(WORKERS)
+            ]
+        )
         assert all(isinstance(result, int) for result in results), results
     lists = Notification.objects.filter(kind=Kind.PRACTITIONER_DAY)
     assert lists.count() == 4
