@@ -6,6 +6,7 @@ import datetime as dt
 from typing import Any
 
 from django import forms
+from django.utils.text import capfirst
 from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 
@@ -38,11 +39,14 @@ def distance(hours: int) -> str:
 
 def _name_of(switch: str) -> str:
     field: Any = MailChoices._meta.get_field(switch)
-    return str(field.verbose_name)
+    return capfirst(str(field.verbose_name))
 
 
 class ChoicesForm(forms.Form):
     """Asks what concerns this account: as a patient, a practitioner, at the desk."""
+
+    #: Nothing has to be filled in, so nothing is marked "(optional)".
+    is_search = True
 
     reminders = forms.TypedMultipleChoiceField(
         label=_("Reminders of appointments"),
