@@ -25,7 +25,14 @@ from django.utils import timezone
 from clinic.models import Organization
 from notifications import choices, digests, faults, together
 from notifications.letters import letter_for
-from notifications.models import TO_PRACTITIONER, TRUE_WHILE, Kind, Notification, State
+from notifications.models import (
+    TO_PRACTITIONER,
+    TRUE_WHILE,
+    Kind,
+    Notification,
+    NotificationQuerySet,
+    State,
+)
 from notifications.selectors import may_still_read
 from scheduling.quiet import QuietHours
 
@@ -217,10 +224,13 @@ def _settle(row: Notification, state: State, **values: Any) -> None:
 
 def _update_mine(row: Notification, **values: Any) -> None:
     """Write only if the lease is still ours; those that go along fare as it does."""
-    ids = [row.pk, *(other.pk for other in row.companions)]
-    mine = Notification.objects.filter(pk__in=ids, state=State.SENDING, lease_until=row.lease_until)
-    if mine.update(**values) < len(ids):
+    if _mine(row).update(**values) <= len(row.companions):
         log.warning("Message %s outlived its lease; another worker has it.", row.pk)
+
+
+def _mine(row: Notification) -> NotificationQuerySet:
+    ids = [row.pk, *(other.pk for other in row.companions)]
+    return Notification.objects.filter(pk__in=ids, state=State.SENDING, lease_until=row.lease_until)
 
 
 def _open(connection: BaseEmailBackend, waiting: Sequence[int]) -> bool:

@@ -53,8 +53,9 @@ def claim(
         _lock(bundle)
         row = Notification.objects.select_related("told_with").get(pk=pk)
         lead = row.told_with if row.told_with and row.told_with.state in LIVE else row
-        mine = {"state": State.SENDING, "lease_until": lease_until, "tries": F("tries") + 1}
-        if not Notification.objects.due(now).filter(pk=lead.pk).update(told_with=None, **mine):
+        mine = {"state": State.SENDING, "lease_until": lease_until}
+        taken = Notification.objects.due(now).filter(pk=lead.pk)
+        if not taken.update(told_with=None, tries=F("tries") + 1, **mine):
             if lead != row:
                 _wait_for(row, lead, now)
             return None

@@ -1,5 +1,6 @@
 """What nobody but patient and doctor may know is in no mail, log line, key or task."""
 
+import datetime as dt
 import json
 import logging
 from email import message_from_bytes, policy
@@ -9,13 +10,14 @@ from django.core import mail
 
 from accounts.models import Coverage
 from accounts.roles import Actor
+from accounts.tests.factories import PatientAccessFactory, ReceptionistFactory
 from appointments import services
-from appointments.tests.factories import NOW, SYSTEM
+from appointments.tests.factories import NOW, SYSTEM, at, desk
 from clinic.models import AuditEvent
 from clinic.tests.factories import InsurerFactory
-from notifications import delivery, outbox, wake
-from notifications.models import Notification
-from notifications.tests.factories import SOON, account_mail, booked, family
+from notifications import delivery, digests, outbox, wake
+from notifications.models import Kind, Notification
+from notifications.tests.factories import SOON, account_mail, booked, chooses, family
 from scheduling.tests.factories import open_offering
 
 pytestmark = pytest.mark.django_db
@@ -91,11 +93,31 @@ def everything_happened(tasks_seen, django_capture_on_commit_callbacks, caplog):
         account_mail(user=user)
         delivery.deliver_due(now=NOW)
         delivery.deliver_due(now=ended.expires_at)
+        _of_several(user, patient, offering)
+
+
+def _of_several(user, patient, offering):
+    """Two on one day, the list of that day, word of a request, a time that is given up."""
+    chooses(offering.practitioner.user, day_list_at=dt.time(8))
+    ReceptionistFactory.create(locations=[offering.schedule.location])
+    reason = SECRET["reason"]
+    child = PatientAccessFactory.create(user=user, relation="child").patient
+    booked(user=user, patient=child, offering=offering, start=at(12, days=6), reason=reason)
+    gone = booked(9, user=user, patient=patient, offering=offering, reason=reason)
+    services.cancel(appointment=gone, by=desk(), reason="Congreso", away=True, now=NOW)
+    offering.confirmation = "manual"
+    offering.save()
+    booked(10, user=user, patient=patient, offering=offering, reason=reason)
+    for moment in (at(10, days=4), at(10, days=5), at(8, days=6)):
+        digests.owe(now=moment)
+        delivery.deliver_due(now=moment)
 
 
 def test_nothing_secret_is_in_any_mail(everything_happened):
     kinds = set(Notification.objects.filter(state="sent").values_list("kind", flat=True))
-    assert len(kinds) >= 8, "otherwise this test sees too little"
+    assert len(kinds) >= 11, "otherwise this test sees too little"
+    assert {Kind.AWAY, Kind.PRACTITIONER_DAY, Kind.REMINDER} <= kinds
+    assert Notification.objects.filter(told_with__isnull=False).exists()
     for sent in mail.outbox:
         message = message_from_bytes(sent.message().as_bytes(), policy=policy.default)
         parts = [part for part in message.walk() if not part.is_multipart()]
