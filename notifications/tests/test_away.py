@@ -17,7 +17,7 @@ from notifications.models import Kind, Notification, State
 from notifications.tests.factories import SOON
 from notifications.tests.test_undo import answer, ask, block, visit_of
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.once]
 
 
 @pytest.fixture

@@ -24,7 +24,7 @@ from notifications.models import Kind, MailChoices, Notification, State
 from notifications.tests.factories import SOON, booked, chooses, family
 from scheduling.tests.factories import open_offering
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.once]
 
 PAGE = "/mis-datos/correos/"
 DAY = dt.timedelta(days=1)
