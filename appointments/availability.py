@@ -260,12 +260,8 @@ def is_elsewhere_since(appointment: Appointment, event: int) -> bool:
         appointment=OuterRef("pk"), pk__gt=event, verb__in={Verb.BOOK, *RESTORING}
     )
     others = Appointment.objects.occupying().exclude(location=appointment.location_id)
-    since = _taken(
-        others.filter(Exists(came)),
-        [appointment.practitioner_id],
-        appointment.start,
-        appointment.end,
-    )
+    theirs = others.filter(Exists(came), practitioner=appointment.practitioner_id)
+    since = _taken(theirs, appointment.start, appointment.end)
     practitioner = Practitioner.objects.get(pk=appointment.practitioner_id)
     way = travel_rule(practitioner, Organization.current()).value
     begins, ends = appointment.occupied

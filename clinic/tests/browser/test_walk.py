@@ -38,7 +38,7 @@ def with_axe(look: Look, stop: Stop, stops: list[Stop]) -> bool:
 
 
 def checks_in(look: Look, stop: Stop, stops: list[Stop]) -> list[Check]:
-    rulers = [misnamed, misfits]
+    rulers: list[Check] = [misnamed, misfits]
     return [*rulers, violations] if with_axe(look, stop, stops) else rulers
 
 
