@@ -25,6 +25,8 @@ class Source(enum.StrEnum):
     ADMIN = "admin"
     COMMAND = "command"
     TASK = "task"
+    #: A link in a mail, without a login.
+    MAIL = "mail"
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from django.utils.translation import gettext_lazy, pgettext_lazy
 from accounts.models import User
 from accounts.roles import Role
 from appointments.models import Appointment, AppointmentEvent
-from appointments.transitions import Status, Verb
+from appointments.transitions import REMARKS, Status, Verb
 from clinic.templatetags.clinic_times import local_datetime
 
 _WHAT: dict[str, str | Promise] = {
@@ -22,6 +22,7 @@ _WHAT: dict[str, str | Promise] = {
     Verb.ARRIVE: pgettext_lazy("deed", "Arrived"),
     Verb.FULFIL: gettext_lazy("Seen"),
     Verb.NO_SHOW: pgettext_lazy("deed", "Did not come"),
+    Verb.SAY_COMING: pgettext_lazy("deed", "Said they come"),
     Verb.RESCHEDULE: gettext_lazy("Moved to another time"),
     Verb.RESTORE: gettext_lazy("Stands again: the change of the hours was undone"),
     Verb.RESTORE_REQUEST: gettext_lazy("Requested again: the change of the hours was undone"),
@@ -87,5 +88,5 @@ def lines(appointment: Appointment, reader: User) -> list[Line]:
 
 
 def last_line(appointment: Appointment, reader: User) -> Line | None:
-    event = appointment.events.select_related("by").last()
+    event = appointment.events.exclude(verb__in=REMARKS).select_related("by").last()
     return line(event, reader) if event else None

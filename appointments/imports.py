@@ -29,7 +29,7 @@ from appointments.models import (
 from appointments.occupancy import CellKey, wanted
 from appointments.signals import appointment_changed
 from appointments.store import TRACKED, plain
-from appointments.transitions import MAY, Status, Verb, is_time_for, target
+from appointments.transitions import MAY, REMARKS, Status, Verb, is_time_for, target
 from clinic import audit
 from clinic.fields import CELL_MINUTES
 from clinic.models import Location, Room, Service
@@ -209,7 +209,7 @@ def _walk(appointment: Appointment, row: Row, now: dt.datetime) -> Iterator[Appo
         before = {name: getattr(appointment, name) for name in values}
         for name, value in values.items():
             setattr(appointment, name, value)
-        appointment.sequence += 1
+        appointment.sequence += step.verb not in REMARKS
         yield _event(appointment, step, before, values)
 
 
@@ -220,6 +220,8 @@ def _values(appointment: Appointment, row: Row, step: Step) -> dict[str, object]
         raise ValueError(f"{step.by.role} cannot {step.verb} what is {appointment.status}")
     if not is_time_for(step.verb, start=row.start, zone=row.location.zone, now=step.at):
         raise ValueError(f"{step.verb} came too early")
+    if step.verb == Verb.SAY_COMING:
+        return {"coming_since": step.at}
     values: dict[str, object] = {"status": status}
     if step.verb == Verb.CANCEL:
         values["cancellation_reason"] = row.cancellation_reason

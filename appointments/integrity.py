@@ -29,7 +29,7 @@ from appointments.models import (
 )
 from appointments.occupancy import CellKey, wanted, wanted_by_hold
 from appointments.store import plain
-from appointments.transitions import MOVES, Status, Verb
+from appointments.transitions import MOVES, REMARKS, Status, Verb
 from clinic.models import Room
 from scheduling.intervals import Interval, to_minute
 
@@ -265,8 +265,9 @@ def _history_is_whole(
         if not _is_move(state, event.verb, reached):
             yield "history is whole", f"{event.verb} does not lead from {state} to {reached}"
         state = reached
-    if appointment.sequence != len(events) - 1:
-        yield "history is whole", f"{len(events) - 1} changes noted, {appointment.sequence} made"
+    changes = sum(event.verb not in REMARKS for event in events) - 1
+    if appointment.sequence != changes:
+        yield "history is whole", f"{changes} changes noted, {appointment.sequence} made"
 
 
 def _is_move(state: str, verb: str, reached: str) -> bool:

@@ -115,6 +115,8 @@ class Appointment(models.Model):
     #: A chain of moves is one entry in a calendar: the first one's name, counted on.
     calendar_uid = models.UUIDField(null=True, editable=False)
     calendar_base = models.PositiveIntegerField(default=0, editable=False)
+    #: FHIR: the patient's participation is accepted.
+    coming_since = models.DateTimeField(_("the patient said they come"), null=True, editable=False)
     created_at = models.DateTimeField(_("asked on"), auto_now_add=True)
 
     objects: ClassVar[models.Manager[Appointment]] = AppointmentQuerySet.as_manager()

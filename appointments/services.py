@@ -421,6 +421,22 @@ def cancel(
     return _move(appointment, Verb.CANCEL, by, now, tell_at=tell_at, away=away, **gone)
 
 
+@locks.retrying
+def say_coming(
+    *, appointment: Appointment, by: Actor, now: dt.datetime | None = None
+) -> Appointment:
+    """The patient will be there. Twice is once; refuses MoveNotAllowed, also once it has begun."""
+    now = now or timezone.now()
+    with transaction.atomic():
+        locks.hold(practitioners=[appointment.practitioner_id])
+        current = Appointment.objects.select_for_update().get(pk=appointment.pk)
+        if target(current.state, Verb.SAY_COMING, by.role) is None or now >= current.start:
+            raise MoveNotAllowed
+        if current.coming_since is None:
+            store.remark(current, verb=Verb.SAY_COMING, by=by, now=now, coming_since=now)
+        return current
+
+
 def mark_arrived(
     *, appointment: Appointment, by: Actor, now: dt.datetime | None = None
 ) -> Appointment:

@@ -22,7 +22,7 @@ from appointments.exceptions import (
     UndoTheChange,
 )
 from appointments.models import Appointment, AppointmentEvent, RuleChange
-from appointments.transitions import BACK_TO, MAY, STEPS, Status, Verb, target
+from appointments.transitions import BACK_TO, MAY, REMARKS, STEPS, Status, Verb, target
 
 
 @locks.retrying
@@ -44,7 +44,7 @@ def undo_step(
                 patients=[appointment.patient_id],
             )
             current = Appointment.objects.select_for_update().get(pk=appointment.pk)
-            last = current.events.order_by("-pk").first()
+            last = current.events.exclude(verb__in=REMARKS).order_by("-pk").first()
             if last is None or not _may_undo(last, by.role, now):
                 raise NothingToUndo
             if current.pk in _settled_by_changes([current], now):
@@ -73,7 +73,7 @@ def undoable(appointments: Iterable[Appointment], role: Role, now: dt.datetime) 
 @functools.cache
 def _events() -> models.QuerySet[AppointmentEvent]:
     """Put together once: only narrowed down, never read itself."""
-    rows = AppointmentEvent.objects.order_by("pk")
+    rows = AppointmentEvent.objects.exclude(verb__in=REMARKS).order_by("pk")
     return rows.only("appointment", "verb", "role", "at", "before")
 
 

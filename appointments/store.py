@@ -100,6 +100,19 @@ def change(
     return _tell(appointment, verb, by, now, tell_at, away=away, before=before, after=after)
 
 
+@transaction.atomic
+def remark(
+    appointment: Appointment, *, verb: Verb, by: Actor, now: dt.datetime, **values: Any
+) -> AppointmentEvent:
+    """Write what changes nothing of the visit: same time, same state, same version."""
+    before = {name: plain(getattr(appointment, name)) for name in values}
+    for name, value in values.items():
+        setattr(appointment, name, value)
+    models.Model.save(appointment, update_fields=[*values])
+    after = {name: plain(getattr(appointment, name)) for name in values}
+    return _tell(appointment, verb, by, now, None, before=before, after=after)
+
+
 def _tell(
     appointment: Appointment,
     verb: Verb,

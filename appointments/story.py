@@ -33,6 +33,7 @@ _WHAT: _Words = {
     Verb.ARRIVE: gettext_lazy("%(who)s noted that the patient arrived."),
     Verb.FULFIL: gettext_lazy("%(who)s noted that the patient was seen."),
     Verb.NO_SHOW: gettext_lazy("%(who)s noted that the patient did not come."),
+    Verb.SAY_COMING: gettext_lazy("%(who)s said that the patient comes."),
     Verb.RESCHEDULE: gettext_lazy("%(who)s moved it to another time."),
     Verb.RESTORE: gettext_lazy("%(who)s undid the change of hours: it stands again."),
     Verb.RESTORE_REQUEST: gettext_lazy("%(who)s undid the change of hours: it waits again."),
@@ -44,6 +45,8 @@ _WHAT: _Words = {
 }
 #: What patients read of. A verb that is new says nothing to them until somebody adds it here.
 FOR_PATIENTS = frozenset({Verb.BOOK, *_WHAT})
+#: Of a link in a mail to the address of the record.
+_WITHOUT_ACCOUNT = gettext_lazy("The patient")
 _WHO: _Words = {
     Role.PATIENT: gettext_lazy("The patient’s account"),
     Role.PRACTITIONER: pgettext_lazy("deed", "The practitioner"),
@@ -68,6 +71,7 @@ _FROM: _Words = {
     Source.ADMIN: gettext_lazy("from the administration"),
     Source.COMMAND: gettext_lazy("by a command"),
     Source.TASK: gettext_lazy("by the timetable"),
+    Source.MAIL: gettext_lazy("by a link in an e-mail"),
 }
 
 
@@ -191,6 +195,8 @@ def _what_else_moved(event: AppointmentEvent, appointment: Appointment) -> Itera
 def _staff_calls(event: AppointmentEvent, reader: User | None) -> str:
     if reader and event.by_id == reader.pk:
         return _("You")
+    if event.by is None and event.role == Role.PATIENT:
+        return str(_WITHOUT_ACCOUNT)
     if event.by is None or event.role == Role.PATIENT or not event.by.name:
         return str(_WHO.get(event.role, _WHO[Role.SYSTEM]))
     return f"{event.by.name} ({_AS.get(event.role, event.role)})"
@@ -199,6 +205,8 @@ def _staff_calls(event: AppointmentEvent, reader: User | None) -> str:
 def _patient_calls(event: AppointmentEvent, reader: User) -> str:
     if event.by_id is not None and event.by_id == reader.pk and event.role == Role.PATIENT:
         return _("You")
+    if event.by is None and event.role == Role.PATIENT:
+        return str(_WITHOUT_ACCOUNT)
     if event.role == Role.PATIENT:
         return _("Another account of this patient")
     return str(_WHO.get(event.role, _WHO[Role.SYSTEM]))

@@ -38,6 +38,8 @@ class Verb(enum.StrEnum):
     FULFIL = "fulfil"
     NO_SHOW = "no_show"
     EXPIRE = "expire"
+    #: The patient says that they will be there.
+    SAY_COMING = "say_coming"
     #: Gives the time up for another one: the new appointment names this one.
     RESCHEDULE = "reschedule"
     #: Undoing a change of the rules: what it cancelled or moved stands again, as it did.
@@ -59,6 +61,7 @@ MOVES: dict[tuple[Status, Verb], Status] = {
     (Status.BOOKED, Verb.FULFIL): Status.FULFILLED,
     (Status.BOOKED, Verb.NO_SHOW): Status.NOSHOW,
     (Status.BOOKED, Verb.CANCEL): Status.CANCELLED,
+    (Status.BOOKED, Verb.SAY_COMING): Status.BOOKED,
     (Status.ARRIVED, Verb.FULFIL): Status.FULFILLED,
     (Status.ARRIVED, Verb.CANCEL): Status.CANCELLED,
     (Status.PENDING, Verb.RESCHEDULE): Status.CANCELLED,
@@ -86,6 +89,7 @@ MAY: dict[Verb, frozenset[Role]] = {
     Verb.FULFIL: frozenset({Role.PRACTITIONER, Role.ADMINISTRATOR}),
     Verb.NO_SHOW: _STAFF,
     Verb.EXPIRE: frozenset({Role.SYSTEM}),
+    Verb.SAY_COMING: frozenset({Role.PATIENT}),
     Verb.RESCHEDULE: _STAFF | {Role.PATIENT},
     Verb.RESTORE: _STAFF,
     Verb.RESTORE_REQUEST: _STAFF,
@@ -102,15 +106,18 @@ BACK_TO = {
 }
 #: Steps that a wrong click makes, and that whoever may make them may take back.
 STEPS = frozenset({Verb.CONFIRM, Verb.CANCEL, Verb.ARRIVE, Verb.FULFIL, Verb.NO_SHOW})
+#: Change nothing of the visit, so its version stays: files in calendars and messages hold.
+REMARKS = frozenset({Verb.SAY_COMING})
 #: Not before the appointment's own day: nobody has come tomorrow.
 ON_THE_DAY = frozenset({Verb.ARRIVE, Verb.FULFIL})
 #: Not before the appointment's start: nobody is late yet.
 AFTER_START = frozenset({Verb.NO_SHOW})
 #: These give an appointment the time back that it had.
 RESTORING = frozenset({Verb.RESTORE, Verb.RESTORE_REQUEST, *BACK_TO.values()})
-#: Not a button of their own: a move needs another time, undoing what is undone.
+#: Not a button of their own: a move needs another time, undoing what is undone, and coming
+#: is said from a mail.
 _ELSEWHERE = frozenset({Verb.RESCHEDULE, Verb.RESTORE, Verb.RESTORE_REQUEST, Verb.WITHDRAW})
-_ELSEWHERE |= frozenset(BACK_TO.values())
+_ELSEWHERE |= REMARKS | frozenset(BACK_TO.values())
 
 
 def target(status: Status, verb: Verb, role: Role) -> Status | None:

@@ -31,6 +31,7 @@ _SOURCES = {
     Source.ADMIN: _("the administration"),
     Source.COMMAND: _("a command"),
     Source.TASK: _("a timetable"),
+    Source.MAIL: _("a link in an e-mail"),
 }
 
 

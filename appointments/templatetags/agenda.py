@@ -186,12 +186,15 @@ def _who(visit: Visit) -> str:
 
 
 def _about(visit: Visit) -> Iterable[str]:
-    """Age, overbooking, first visit."""
+    """Age, overbooking, what the patient said, first visit."""
     if visit.age is not None:
         years = ngettext("%(counter)s year old", "%(counter)s years old", visit.age)
         yield f'<span class="agenda-age">{escape(years % {"counter": visit.age})}</span>'
     if visit.appointment.overbooked:
         yield _overbooked(visit.appointment)
+    if visit.appointment.coming_since and visit.appointment.status == Status.BOOKED:
+        word = pgettext("said by the patient", "Will come")
+        yield f'<span class="tag">{escape(word)}</span>'
     if visit.is_first and visit.appointment.status != Status.CANCELLED:
         yield f'<span class="tag">{escape(gettext("First visit"))}</span>'
 

@@ -137,6 +137,15 @@ def test_it_writes_what_the_verbs_would_have_written(offering: ServiceOffering) 
     assert first.after.keys() == second.after.keys()
 
 
+def test_who_said_they_come(offering: ServiceOffering) -> None:
+    by = Actor(None, Role.PATIENT, Source.MAIL)
+    said = NOW - MINUTE
+    coming = row(offering, at(10))
+    [made] = load(replace(coming, steps=[*coming.steps, Step(Verb.SAY_COMING, said, by)]))
+    assert (made.status, made.sequence, made.coming_since) == (Status.BOOKED, 0, said)
+    assert breaches() == []
+
+
 def test_it_was_asked_on_the_day_it_was_booked(offering: ServiceOffering) -> None:
     [made] = load(row(offering, at(10, days=-2), Verb.NO_SHOW))
     assert Appointment.objects.get(pk=made.pk).created_at == at(10, days=-5)

@@ -24,6 +24,7 @@ ALLOWED = {
     ("pending", "cancel", "cancelled"): {P, D, R, A},
     ("pending", "expire", "cancelled"): {S},
     ("booked", "cancel", "cancelled"): {P, D, R, A},
+    ("booked", "say_coming", "booked"): {P},
     ("booked", "arrive", "arrived"): {D, R, A},
     ("booked", "fulfil", "fulfilled"): {D, A},
     ("booked", "no_show", "noshow"): {D, R, A},

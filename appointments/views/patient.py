@@ -102,7 +102,7 @@ def calendar(request: HttpRequest, public_id: uuid.UUID) -> HttpResponse:
         language=get_language() or "es",
         url=settings.BASE_URL + reverse("appointments:detail", args=[public_id]),
         now=timezone.now(),
-        organizer=Organization.current().email,
+        organizer=Organization.current().organizer,
     )
     response = HttpResponse(content, content_type="text/calendar; charset=utf-8")
     response["Content-Disposition"] = f'attachment; filename="{appointment.reference}.ics"'

@@ -124,7 +124,17 @@ def _stays_away(row: Row, cast: Cast, now: dt.datetime, rng: random.Random) -> R
     return _then(row, Verb.NO_SHOW, row.end + rng.uniform(1, 25) * MINUTE, cast.doctor, now)
 
 
+def _says_so(row: Row, cast: Cast, now: dt.datetime) -> Row:
+    """Every second patient answers the reminder of the day before."""
+    reminded = row.start - 20 * HOUR
+    if cast.patient is None or row.start.hour % 2 or row.steps[-1].at >= reminded:
+        return row
+    by = Actor(cast.patient, Role.PATIENT, Source.MAIL)
+    return _then(row, Verb.SAY_COMING, reminded, by, now)
+
+
 def _comes(row: Row, cast: Cast, now: dt.datetime, rng: random.Random) -> Row:
+    row = _says_so(row, cast, now)
     arrived = row.start - rng.uniform(0.1, 1) * EARLY
     row = _then(row, Verb.ARRIVE, arrived, cast.reception, now)
     return _then(row, Verb.FULFIL, row.end + rng.uniform(-3, 8) * MINUTE, cast.doctor, now)
