@@ -41,7 +41,11 @@ GROUPS: list[tuple[str, str | Promise, list[str]]] = [
     ("people", _("People"), ["Patient", "Practitioner", "Receptionist", "User"]),
     ("time", _("Times"), ["Schedule", "TimeOff", "Closure"]),
     ("offer", _("The clinic"), ["Organization", "Location", "Specialty", "Service", "Insurer"]),
-    ("log", _("Messages and log"), ["Notification", "MailChoices", "AuditEvent"]),
+    (
+        "log",
+        _("Messages and log"),
+        ["Notification", "MessageText", "MailChoices", "AuditEvent"],
+    ),
 ]
 
 

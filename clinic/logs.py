@@ -5,9 +5,9 @@ from __future__ import annotations
 import logging
 import re
 
-#: Whoever reads what follows could open it: feeds, invitations, resets.
+#: Whoever reads what follows could open it: feeds, links in mails, invitations, resets.
 _KEYS = re.compile(
-    r"(/(?:calendario|cuenta/ficha|cuenta/invitacion|cuenta/clave/nueva)/)[^\s?\"']+"
+    r"(/(?:calendario|correo/[\w-]+|cuenta/ficha|cuenta/invitacion|cuenta/clave/nueva)/)[^\s?\"']+"
 )
 
 

@@ -11,8 +11,10 @@ import uuid
 import zoneinfo
 from collections.abc import Iterable
 from contextlib import suppress
+from email.utils import parseaddr
 from typing import Any, ClassVar, NoReturn, Self
 
+from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
@@ -284,6 +286,11 @@ class Organization(models.Model):
 
     def delete(self, *args: Any, **kwargs: Any) -> NoReturn:
         raise models.ProtectedError("The clinic itself stays.", {self})
+
+    @property
+    def organizer(self) -> str:
+        """Who calendars name as the source (RFC 5546 wants one): the clinic, else the sender."""
+        return self.email or parseaddr(settings.DEFAULT_FROM_EMAIL)[1]
 
     @classmethod
     def current(cls) -> Organization:

@@ -88,6 +88,8 @@ POLICY: dict[str, Row] = {
     # The letter box of the demo; outside the demo its views answer 404.
     "notifications:demo_mail": public(),
     "notifications:demo_message": public(),
+    # A link in a mail: its token is the key, for one purpose. All others answer 404.
+    "notifications:link": public(BOTH),
     # --- appointments: finding and booking
     "appointments:times": public(),
     "appointments:practitioners": public(),

@@ -17,7 +17,8 @@ from accounts.roles import Actor
 from clinic.admin.base import ClinicAdmin, ReadOnlyAdmin
 from notifications import services
 from notifications.exceptions import MessageRefusal
-from notifications.models import MailChoices, Notification
+from notifications.models import MailChoices, MessageText, Notification
+from notifications.texts_admin import MessageTextAdmin
 
 
 class DueFilter(admin.SimpleListFilter):
@@ -111,3 +112,6 @@ class MailChoicesAdmin(ClinicAdmin):
         "day_list_at",
         "requests",
     ]
+
+
+admin.site.register(MessageText, MessageTextAdmin)

@@ -15,8 +15,6 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
-from django.core import mail
-from django.core.mail.backends.base import BaseEmailBackend
 from django.db import DatabaseError, models
 from django.db.models import F, Value
 from django.db.models.functions import Greatest
@@ -24,6 +22,7 @@ from django.utils import timezone
 
 from clinic.models import Organization
 from notifications import choices, digests, faults, together
+from notifications.channels import Channel, channel
 from notifications.letters import letter_for
 from notifications.models import (
     TO_PRACTITIONER,
@@ -79,7 +78,7 @@ def deliver(ids: Iterable[int], *, now: dt.datetime | None = None) -> Round:
     """Send those of these rows that are due. ``now`` only for tests."""
     due = Notification.objects.due(now or timezone.now()).filter(pk__in=list(ids))
     waiting = list(due.order_by("try_at", "pk").values_list("pk", flat=True))
-    connection = mail.get_connection()
+    connection = channel()
     sent = 0
     try:
         for position, pk in enumerate(waiting):
@@ -141,7 +140,7 @@ def _still_offered(row: Notification, now: dt.datetime) -> bool:
     return may_still_read(user, offer.entry.patient)
 
 
-def _send(row: Notification, connection: BaseEmailBackend, now: dt.datetime) -> bool:
+def _send(row: Notification, connection: Channel, now: dt.datetime) -> bool:
     """Send one claimed row and mark it; whatever goes wrong concerns this row alone."""
     if row.tries > faults.MAX_TRIES:
         # Its worker died each time.
@@ -152,17 +151,14 @@ def _send(row: Notification, connection: BaseEmailBackend, now: dt.datetime) -> 
         if not _is_for_now(row, now):
             return False
         letter = letter_for(row, now)
-        if connection.send_messages([letter.message]) != 1:
-            raise OSError("The mail backend took no message.")
+        connection.send(letter)
     except DatabaseError:
         raise  # not the row's fault: the lease ends, the next sweep comes
     except Exception as error:  # noqa: BLE001 - one bad row delays nobody
         _close(connection)
         _put_off(row, error, now)
         return False
-    _settle(
-        row, State.SENT, sent_at=now, to=letter.message.to[0], subject=letter.subject, last_error=""
-    )
+    _settle(row, State.SENT, sent_at=now, to=letter.to, subject=letter.subject, last_error="")
     return True
 
 
@@ -233,7 +229,7 @@ def _mine(row: Notification) -> NotificationQuerySet:
     return Notification.objects.filter(pk__in=ids, state=State.SENDING, lease_until=row.lease_until)
 
 
-def _open(connection: BaseEmailBackend, waiting: Sequence[int]) -> bool:
+def _open(connection: Channel, waiting: Sequence[int]) -> bool:
     """Whether the mail server is there. If not, no row is to blame and none loses a try."""
     try:
         connection.open()
@@ -245,6 +241,6 @@ def _open(connection: BaseEmailBackend, waiting: Sequence[int]) -> bool:
     return True
 
 
-def _close(connection: BaseEmailBackend) -> None:
+def _close(connection: Channel) -> None:
     with suppress(OSError):
         connection.close()

@@ -22,7 +22,7 @@ from django.utils.translation import gettext
 
 from accounts.roles import Role
 from appointments.ical import calendar_file
-from appointments.models import Appointment, WaitingOffer
+from appointments.models import Appointment, AppointmentEvent, WaitingOffer
 from appointments.services import can_cancel
 from appointments.transitions import UPCOMING, Verb
 from clinic.models import Organization
@@ -33,9 +33,12 @@ from clinic.templatetags.clinic_times import (
     local_time,
     zone_name,
 )
+from notifications import links, texts
 from notifications.facts import Fact
 from notifications.letters_of_several import DIGESTS, reminder
+from notifications.links import Way
 from notifications.models import TO_PRACTITIONER, Kind, Notification
+from notifications.texts import Words
 
 MAX_SUBJECT = 50
 #: Patients are expected.
@@ -48,8 +51,8 @@ CALLED_OFF = frozenset({Kind.CANCELLED, Kind.AWAY})
 ABOUT_MOVES = frozenset(
     {Kind.MOVED, Kind.REQUESTED, Kind.PRACTITIONER_MOVED, Kind.PRACTITIONER_REQUEST}
 )
-#: These put the appointment into the calendar, and cancelling takes it out again.
-WITH_CALENDAR = SURE | CALLED_OFF
+#: These take it out of the calendar again.
+OUT_OF_CALENDAR = CALLED_OFF | {Kind.EXPIRED}
 
 #: These say who gave a time up, and why.
 GONE = CALLED_OFF | {Kind.MOVED, Kind.PRACTITIONER_CANCELLED, Kind.PRACTITIONER_MOVED}
@@ -60,9 +63,20 @@ class Letter:
     subject: str
     message: EmailMultiAlternatives
 
+    @property
+    def to(self) -> str:
+        return str(self.message.to[0])
 
-def letter_for(row: Notification, now: dt.datetime) -> Letter:
-    """The mail, in the recipient's language and on the clock of the location."""
+    @property
+    def text(self) -> str:
+        return str(self.message.body)
+
+
+def letter_for(row: Notification, now: dt.datetime, words: Words | None = None) -> Letter:
+    """The mail, in the recipient's language and on the clock of the location.
+
+    ``words``: as if the clinic had written these; None: as it has.
+    """
     organization = Organization.current()
     if row.user and row.kind != Kind.ACCOUNT:
         row.language = row.user.language
@@ -70,8 +84,9 @@ def letter_for(row: Notification, now: dt.datetime) -> Letter:
         subject, text, html = row.subject, row.text, row.html
     else:
         with translation.override(row.language):
-            context = _context(row, organization, now)
-            subject, text, html = _write(row, context)
+            context = context_of(row, organization, now)
+            words = words or _words(row)
+            subject, text, html = _write(row, context, words, values_of(row, context, now))
     message = EmailMultiAlternatives(
         subject,
         text,
@@ -81,13 +96,19 @@ def letter_for(row: Notification, now: dt.datetime) -> Letter:
     )
     if html:
         message.attach_alternative(html, "text/html")
-    if row.kind in WITH_CALENDAR:
-        for each in (row, *row.companions):
+    for each in (row, *row.companions):
+        if _is_for_calendars(each):
             message.attach(_calendar_part(each, organization, now))
     return Letter(subject, message)
 
 
-def _context(row: Notification, organization: Organization, now: dt.datetime) -> dict[str, Any]:
+def _words(row: Notification) -> Words:
+    """A mail of several appointments has no one time and place to fill in."""
+    of_one = row.kind in texts.ADAPTABLE and not row.companions
+    return texts.words(row.kind, row.language) if of_one else texts.OURS
+
+
+def context_of(row: Notification, organization: Organization, now: dt.datetime) -> dict[str, Any]:
     if row.offer:
         return _offer(row, organization, now)
     tell = DIGESTS.get(Kind(row.kind)) or (reminder if row.companions else _about)
@@ -99,15 +120,6 @@ def message_id(row: Notification) -> str:
     """The same for each try, so that a repetition is recognised as one."""
     digest = hashlib.sha256(row.key.encode()).hexdigest()[:32]
     return f"<{digest}@{urlsplit(settings.BASE_URL).hostname}>"
-
-
-def page_of(row: Notification) -> str:
-    """The address of the appointment's page; empty for somebody without an account."""
-    if row.user is None or row.appointment is None:
-        return ""
-    work = row.kind in TO_PRACTITIONER
-    name = "appointments:agenda_appointment" if work else "appointments:detail"
-    return settings.BASE_URL + reverse(name, args=[row.appointment.public_id])
 
 
 def subject_when(appointment: Appointment | WaitingOffer, *, weekday: bool) -> str:
@@ -125,9 +137,12 @@ def _address(row: Notification) -> str:
     return row.user.email
 
 
-def _write(row: Notification, context: dict[str, Any]) -> tuple[str, str, str]:
-    context["opening"] = _plain(f"notifications/{_folder(row)}/text.txt", context)
-    subject = _subject(row, context)
+def _write(
+    row: Notification, context: dict[str, Any], words: Words, values: dict[str, str]
+) -> tuple[str, str, str]:
+    context["opening"] = _opening(row, context, words.filled("opening", values))
+    context["closing"] = words.filled("closing", values)
+    subject = _subject(row, context, words, values)
     text = _plain("notifications/body.txt", context)
     html = render_to_string("notifications/body.html", {**context, "subject": subject})
     return subject, f"{text}\n", html
@@ -146,10 +161,9 @@ def _about(row: Notification, organization: Organization, now: dt.datetime) -> d
         "facts": list(_facts(row, organization, now)),
         "preparation": _preparation(row),
         "answer_until": _answer_until(appointment),
-        "url": page_of(row),
+        "ways": [_another_time(row)] if row.kind == Kind.AWAY else links.ways(row, now),
         "language": row.language,
         **_cancellation(row),
-        **(_another_time(row) if row.kind == Kind.AWAY else {}),
     }
 
 
@@ -158,6 +172,7 @@ def _offer(row: Notification, organization: Organization, now: dt.datetime) -> d
     offer = row.offer
     assert offer is not None  # noqa: S101 (for mypy)
     location, old = offer.location, offer.entry.instead_of
+    page = reverse("appointments:offer", args=[offer.public_id])
     if old and old.state not in UPCOMING:
         old = None
     facts = [
@@ -172,10 +187,46 @@ def _offer(row: Notification, organization: Organization, now: dt.datetime) -> d
         "headline": _headline(offer),
         "facts": facts,
         "until": local_time(offer.expires_at, offer.zone),
-        "url": settings.BASE_URL + reverse("appointments:offer", args=[offer.public_id]),
-        "link_text": gettext("See the time and answer"),
+        "ways": [Way(gettext("See the time and answer"), settings.BASE_URL + page, is_main=True)],
         "language": row.language,
     }
+
+
+def values_of(row: Notification, context: dict[str, Any], now: dt.datetime) -> dict[str, str]:
+    """What the names in the clinic's own words become; nothing in a mail of several."""
+    if row.companions or not (row.offer or row.appointment):
+        return {}
+    about = told_of(row)
+    patient = row.offer.entry.patient if row.offer else _appointment(row).patient
+    organization, location = context["organization"], about.location
+    phone = location.phone or organization.phone
+    return {
+        "patient": patient.full_name,
+        "practitioner": str(about.practitioner),
+        "when": subject_when(about, weekday=True),
+        "day": _day(about, now),
+        "time": local_time(about.start, about.zone),
+        "place": location.name,
+        "address": location.address,
+        "phone": phone.as_international if phone else "",
+        "clinic": organization.name,
+    }
+
+
+def _day(about: Appointment | WaitingOffer, now: dt.datetime) -> str:
+    soon = {0: gettext("today"), 1: gettext("tomorrow")}
+    return soon.get(_days_ahead(about, now)) or local_day(about.start, about.zone)
+
+
+def _opening(row: Notification, context: dict[str, Any], theirs: str) -> str:
+    """The clinic's words for ours; where ours say who did what and until when, both."""
+    if theirs and row.kind not in texts.KEEPS_OURS:
+        return theirs
+    return f"{theirs}\n\n{our_opening(row, context)}".strip()
+
+
+def our_opening(row: Notification, context: dict[str, Any]) -> str:
+    return _plain(f"notifications/{_folder(row)}/text.txt", context)
 
 
 def _plain(template: str, context: dict[str, Any]) -> str:
@@ -184,19 +235,25 @@ def _plain(template: str, context: dict[str, Any]) -> str:
     return found.render(Context(context, autoescape=False)).strip()
 
 
-def _subject(row: Notification, context: dict[str, Any]) -> str:
-    """One line of at most 50 characters; the weekday gives way first."""
-    subject = ""
+def _subject(
+    row: Notification, context: dict[str, Any], words: Words, values: dict[str, str]
+) -> str:
+    """One line of at most 50 characters; the weekday gives way first, then the clinic's words."""
     about = row.offer or row.appointment
+    theirs, ours = [], []
     for weekday in (True, False):
         when = subject_when(about, weekday=weekday) if about else ""
-        words = {**context, "when": when}
-        if "day" in words and not weekday:
-            words["day"] = words["day"].partition(" ")[2]
-        subject = _plain(f"notifications/{_folder(row)}/subject.txt", words)
-        if len(subject) <= MAX_SUBJECT:
-            break
-    return " ".join(subject.split())
+        facts = {**context, "when": when}
+        if "day" in facts and not weekday:
+            facts["day"] = facts["day"].partition(" ")[2]
+        theirs.append(words.filled("subject", {**values, "when": when}))
+        ours.append(_plain(f"notifications/{_folder(row)}/subject.txt", facts))
+    lines = [" ".join(subject.split()) for subject in (*theirs, *ours) if subject]
+    return next((line for line in lines if len(line) <= MAX_SUBJECT), lines[-1])
+
+
+def told_of(row: Notification) -> Appointment | WaitingOffer:
+    return row.offer or _appointment(row)
 
 
 def _folder(row: Notification) -> str:
@@ -209,7 +266,7 @@ def _appointment(row: Notification) -> Appointment:
     return row.appointment
 
 
-def _days_ahead(appointment: Appointment, now: dt.datetime) -> int:
+def _days_ahead(appointment: Appointment | WaitingOffer, now: dt.datetime) -> int:
     """Days between today and the appointment's day on the location's calendar."""
     day = in_zone(appointment.start, appointment.zone).date()
     return (day - in_zone(now, appointment.zone).date()).days
@@ -279,12 +336,27 @@ def _cancellation(row: Notification) -> dict[str, Any]:
     return {
         "by_role": role,
         "moved": bool(event and event.verb == Verb.RESCHEDULE),
-        "by_reader": bool(event and event.by_id and event.by_id == row.user_id),
+        "by_reader": bool(event and _is_reader(event, row)),
         "why": appointment.cancellation_reason if role != Role.PATIENT else "",
     }
 
 
-def _another_time(row: Notification) -> dict[str, str]:
+def _is_reader(event: AppointmentEvent, row: Notification) -> bool:
+    """Whoever has no account does it by a link, as the patient."""
+    if event.by_id is None:
+        return event.role == Role.PATIENT and row.user_id is None
+    return event.by_id == row.user_id
+
+
+def _is_for_calendars(row: Notification) -> bool:
+    """What is sure, and the end of it. A request only if it follows what was sure before."""
+    if row.kind in SURE | CALLED_OFF:
+        return True
+    moved_here = row.appointment is not None and row.appointment.calendar_uid is not None
+    return row.kind in {Kind.REQUESTED, Kind.EXPIRED} and moved_here
+
+
+def _another_time(row: Notification) -> Way:
     """Where to look for one. A search would name the specialty in its address: the page of the
     appointment has a link to it, and whoever has no account begins with the practitioner.
     """
@@ -292,22 +364,20 @@ def _another_time(row: Notification) -> dict[str, str]:
     public = reverse("appointments:practitioner", args=[who.slug])
     if not who.is_active:
         public = reverse("appointments:times")
-    return {
-        "url": page_of(row) or settings.BASE_URL + public,
-        "link_text": gettext("Choose another time"),
-    }
+    url = links.page_of(row) or settings.BASE_URL + public
+    return Way(gettext("Choose another time"), url, is_main=True)
 
 
 def _calendar_part(row: Notification, organization: Organization, now: dt.datetime) -> MIMEBase:
-    cancelled = row.kind in CALLED_OFF
+    cancelled = row.kind in OUT_OF_CALENDAR
     method = "CANCEL" if cancelled else "PUBLISH"
     data = calendar_file(
         _appointment(row),
         cancelled=cancelled,
         language=row.language,
-        url=page_of(row) or f"{settings.BASE_URL}/",
+        url=links.page_of(row) or f"{settings.BASE_URL}/",
         now=now,
-        organizer=organization.email,
+        organizer=organization.organizer,
     )
     part = MIMEBase("text", "calendar", method=method, charset="utf-8", name="turno.ics")
     part.set_payload(data)

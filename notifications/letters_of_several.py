@@ -25,6 +25,7 @@ from clinic.templatetags.clinic_times import (
 )
 from notifications import digests
 from notifications.facts import Fact
+from notifications.links import Way
 from notifications.models import Kind, Notification
 
 Context = dict[str, Any]
@@ -42,9 +43,14 @@ def reminder(row: Notification, clinic: Organization, now: dt.datetime) -> Conte
         "headline": _headline(visits),
         "facts": [fact for visit in visits for fact in _expected(visit, visits, clinic, now)],
         "phone": _phone(visits, clinic),
-        "url": settings.BASE_URL + reverse("appointments:list") if row.user else "",
-        "link_text": gettext("See the appointments"),
+        "ways": [_way(gettext("See the appointments"), reverse("appointments:list"))]
+        if row.user
+        else [],
     }
+
+
+def _way(text: str, path: str) -> Way:
+    return Way(text, f"{settings.BASE_URL}{path}", is_main=True)
 
 
 def _headline(visits: Sequence[Appointment]) -> str:
@@ -103,8 +109,12 @@ def list_of_the_day(row: Notification, clinic: Organization, now: dt.datetime) -
         "time": local_time(first.start, first.zone),
         "headline": _headline(visits),
         "facts": list(facts),
-        "url": settings.BASE_URL + reverse("appointments:agenda_day", args=[f"{row.day}"]),
-        "link_text": gettext("See the day in the agenda"),
+        "ways": [
+            _way(
+                gettext("See the day in the agenda"),
+                reverse("appointments:agenda_day", args=[f"{row.day}"]),
+            )
+        ],
     }
 
 
@@ -149,8 +159,7 @@ def requests_at_the_desk(row: Notification, clinic: Organization, now: dt.dateti
         )
         % {"count": len(found)},
         "facts": facts,
-        "url": f"{settings.BASE_URL}{reverse('appointments:desk')}?{query}",
-        "link_text": gettext("Go to the first one"),
+        "ways": [_way(gettext("Go to the first one"), f"{reverse('appointments:desk')}?{query}")],
     }
 
 

@@ -216,3 +216,28 @@ class MailChoices(models.Model):
 
     def __str__(self) -> str:
         return str(self.user)
+
+
+class MessageText(models.Model):
+    """The clinic's own words for one kind of mail in one language; empty ones are ours.
+
+    Written by ``notifications.texts``. See docs/decisions/0024.
+    """
+
+    kind = models.CharField(_("kind"), max_length=30, choices=Kind)
+    language = models.CharField(_("language"), max_length=5)
+    subject = models.CharField(_("subject"), max_length=120, blank=True)
+    opening = models.TextField(_("opening"), max_length=600, blank=True)
+    closing = models.TextField(_("closing"), max_length=600, blank=True)
+
+    class Meta:
+        verbose_name = _("text of e-mails")
+        verbose_name_plural = _("texts of e-mails")
+        constraints = [
+            models.UniqueConstraint(
+                fields=["kind", "language"], name="one_text_per_kind_and_language"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.get_kind_display()} ({self.language})"

@@ -16,6 +16,7 @@ pytestmark = [pytest.mark.django_db, pytest.mark.once]
     "path",
     [
         "/calendario/canary-key.ics",
+        "/correo/voy/canary-key/",
         "/cuenta/ficha/canary-key/",
         "/cuenta/invitacion/canary-key/",
         "/cuenta/clave/nueva/1-canary-key/",

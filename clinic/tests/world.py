@@ -185,6 +185,7 @@ class World:
             "appointments:feed": {"token": "x"},
             "accounts:take_over": {"token": "x"},
             "notifications:demo_message": {"name": "nothing"},
+            "notifications:link": {"purpose": "voy", "token": "x"},
         }
 
     @cached_property

@@ -14,8 +14,10 @@ from accounts.tests.factories import PatientFactory
 from appointments import services
 from appointments.tests.factories import NOW, SYSTEM, ZONE, at, book, desk
 from clinic.models import Organization
-from notifications import delivery, digests, letters
+from notifications import delivery, digests, letters, links
+from notifications.links import Purpose
 from notifications.models import Kind, Notification
+from notifications.selectors import Recipient
 from notifications.tests.factories import SOON, account_mail, booked, family
 from scheduling.tests.factories import open_offering
 
@@ -42,6 +44,10 @@ def html_of(kind, now=SOON):
 def in_english(**fields):
     """An account that reads English, and its patient."""
     return family(language="en", **fields)
+
+
+def link_to(purpose, appointment, user):
+    return links.address(purpose, appointment, Recipient.account(user))
 
 
 def every_kind(language="en"):
@@ -82,8 +88,8 @@ def test_every_kind_is_small_and_shows_no_picture(kind):
     assert len(html.encode()) < 30_000
     assert not re.search(r"<img|<script|<link|url\(|@import", html)
     links = set(re.findall(r'(?:href|src)="([^"]+)"', html))
-    assert len(links) == 1
-    assert links.pop().startswith("http://localhost:8000/")
+    assert 1 <= len(links) <= 4
+    assert all(link.startswith("http://localhost:8000/") for link in links)
 
 
 def test_subjects_say_the_thing_itself():
@@ -144,6 +150,12 @@ def test_the_text_as_a_patient_reads_it():
         "\n"
         "See the appointment:\n"
         f"http://localhost:8000/turnos/{appointment.public_id}/\n"
+        "\n"
+        "Change the time:\n"
+        f"http://localhost:8000/turnos/{appointment.public_id}/mover/\n"
+        "\n"
+        "Cancel the appointment:\n"
+        f"{link_to(Purpose.CANCEL, appointment, user)}\n"
         "\n"
         "To ask or to change something, call +54 11 4865-0000.\n"
         "\n"
@@ -209,8 +221,9 @@ def test_the_practitioners_link_leads_to_the_agenda():
 def test_without_an_account_there_is_no_link_to_a_login():
     patient = PatientFactory.create(email="abuela@example.org")
     book(patient=patient, start=at(10, days=3))
-    assert "http" not in text_of(Kind.BOOKED)
-    assert "<a " not in html_of(Kind.BOOKED)
+    for kind in (Kind.BOOKED, Kind.REMINDER):
+        for body in (text_of(kind), html_of(kind)):
+            assert set(re.findall(r"http://[^/]+(/\w+/)", body)) == {"/correo/"}
     assert "al +54 11 4865-0000" in text_of(Kind.BOOKED)
 
 

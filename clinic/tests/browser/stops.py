@@ -14,6 +14,7 @@ from urllib.parse import urlencode
 
 from allauth.account.forms import default_token_generator
 from allauth.account.utils import user_pk_to_url_str
+from django.conf import settings
 from django.contrib import admin
 from django.urls import resolve, reverse
 
@@ -43,7 +44,9 @@ from appointments.views.public import book_url
 from clinic.demo.staff import DOCTOR
 from clinic.management.demo import PASSWORD
 from clinic.tests.browser.acts import Act, fold_out, press, send, send_empty, send_without_token
-from notifications import mailbox
+from notifications import links, mailbox
+from notifications.links import Purpose
+from notifications.selectors import Recipient
 from scheduling.models import DateOverride, Schedule, ServiceOffering
 
 WEEK = dt.timedelta(weeks=1)
@@ -120,11 +123,37 @@ def visitors() -> Iterator[Stop]:
     yield from _set_password()
     yield from _invitation()
     yield to("account_inactive")
+    yield from _links_in_mails()
     yield to("notifications:demo_mail")
     yield to("notifications:demo_message", mailbox.newest()[0].name)
     for status in (400, 403, 404, 429, 500):
         yield Stop(f"/roto/{status}/", status=status)
     yield from _code()
+
+
+def _links_in_mails() -> Iterator[Stop]:
+    """Each purpose asked and done; too late, moved, and no link of ours."""
+    user = User.objects.get(email="paciente@demo.test")
+    mine = Appointment.objects.of_patients_of(user).filter(start__gt=OPENED).order_by("start")
+    near, *_others, far = mine.filter(status=Status.BOOKED)
+    gone = mine.filter(status=Status.CANCELLED).first()
+    asked = Appointment.objects.filter(
+        status=Status.PENDING, start__gt=OPENED, practitioner__user__isnull=False
+    )[0]
+    yield _link(Purpose.CONFIRM, asked, asked.practitioner.user)
+    yield _link(Purpose.CANCEL, near, user)
+    yield _link(Purpose.CANCEL, far, user)
+    yield _link(Purpose.COME, far, user)
+    yield Stop(_link(Purpose.COME, far, user).path, act=press)
+    yield _link(Purpose.COME, gone, user)
+    yield to("notifications:link", "voy", "x", status=404)
+
+
+def _link(purpose: Purpose, visit: Appointment | None, user: User | None) -> Stop:
+    assert visit is not None
+    assert user is not None
+    address = links.address(purpose, visit, Recipient.account(user))
+    return Stop(address.removeprefix(settings.BASE_URL))
 
 
 def _set_password() -> Iterator[Stop]:
@@ -521,6 +550,10 @@ def administrators() -> Iterator[Stop]:
     yield to("admin:clinic_closure_import", query="country=AR&region=X&year=2026&location=")
     yield to("admin:clinic_closure_import", query="country=XX", status=422)
     yield to("admin:clinic_closure_import", query=_THIS_YEAR, act=_holidays)
+    text = to("admin:notifications_messagetext_edit", "reminder", "es")
+    yield text
+    yield Stop(text.path, act=_preview("Nos vemos {day}"))
+    yield Stop(text.path, act=_preview("{motivo}"), status=422)
     move = Appointment.objects.filter(status=Status.PENDING).first()
     assert move is not None
     change = reverse("admin:appointments_appointment_change", args=[move.pk])
@@ -542,6 +575,14 @@ def _administration_of(model: Any, options: Any) -> Iterator[Stop]:
         yield to(f"{name}_change", first.pk)
     if first and options.can_remove:
         yield to(f"{name}_delete", first.pk)
+
+
+def _preview(subject: str) -> Act:
+    def act(page: Any) -> Any:
+        page.locator("[name=subject]").fill(subject)
+        return press(page, "[name=preview]")
+
+    return act
 
 
 _THIS_YEAR = "country=AR&region=&year=2026&location="
