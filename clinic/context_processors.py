@@ -8,12 +8,14 @@ from typing import Any
 from django.conf import settings
 from django.http import HttpRequest
 from django.urls import reverse
+from django.utils import timezone
 from django.utils.functional import SimpleLazyObject
 from django.utils.translation import get_language
 from django.utils.translation import gettext_lazy as _
 
 from accounts.roles import Role
 from clinic import current
+from notifications import pulse
 
 #: What the header offers, by who looks: (label, name of the URL).
 VISITOR = [(_("Book an appointment"), "home"), (_("Practitioners"), "appointments:practitioners")]
@@ -38,6 +40,7 @@ ADMINISTRATOR = [(_("Administration"), "admin:index")]
 SIGNED_OUT = [(_("Log in"), "account_login"), (_("Create account"), "account_signup")]
 SIGNED_IN = [(_("My details"), "accounts:profile"), (_("Log out"), "account_logout")]
 
+_TOLD_OF_MAIL = {Role.RECEPTION, Role.ADMINISTRATOR}
 #: Pages without an entry of their own, and where they belong.
 BELONGS = {"appointments:waiting": "appointments:list"}
 
@@ -71,7 +74,17 @@ def clinic(request: HttpRequest) -> dict[str, Any]:
         "other_language": "en" if language == "es" else "es",
         "other_language_name": LANGUAGE_NAMES["en" if language == "es" else "es"],
         "demo": settings.DEMO,
+        "mail_trouble": SimpleLazyObject(lambda: mail_trouble(request)),
     }
+
+
+def mail_trouble(request: HttpRequest) -> pulse.Health | None:
+    """For those who answer the telephone when mails do not arrive; None while all goes well."""
+    user = getattr(request, "user", None)
+    if user is None or not user.is_authenticated or not user.roles & _TOLD_OF_MAIL:
+        return None
+    health = pulse.health(timezone.now())
+    return health if health.stands_since or health.held else None
 
 
 def navigation(request: HttpRequest) -> Navigation:

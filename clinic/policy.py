@@ -82,6 +82,7 @@ POLICY: dict[str, Row] = {
     # --- for everybody
     "home": public(),
     "healthz": public(),
+    "mail_healthz": public(),
     "set_language": public(POST),
     "start": logged_in(),
     "send_again": logged_in(),

@@ -232,11 +232,15 @@ CELERY_TASK_TIME_LIMIT = 120
 CELERY_TASK_SOFT_TIME_LIMIT = 90
 CELERY_TASK_PUBLISH_RETRY = False
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+# A worker looks for its broker as long as it takes; a hundred times is an hour.
+CELERY_BROKER_CONNECTION_MAX_RETRIES = None
+CELERY_BEAT_SCHEDULER = "notifications.clock:Clock"
+CELERY_BEAT_MAX_LOOP_INTERVAL = 10
 CELERY_BEAT_SCHEDULE = {
     "deliver-what-is-due": {
         "task": "notifications.tasks.sweep",
-        "schedule": 20.0,
-        "options": {"expires": 60},
+        "schedule": 10.0,
+        "options": {"expires": 30},
     },
     "owe-missing-reminders": {
         "task": "notifications.tasks.owe_missing_reminders",

@@ -12,6 +12,7 @@ urlpatterns = [
     path("enviar-otra-vez/", views.send_again, name="send_again"),
     path("idioma/", people.choose_language, name="set_language"),
     path("healthz", views.healthz, name="healthz"),
+    path("healthz/mail", views.mail_healthz, name="mail_healthz"),
     path("cuenta/", include("accounts.entrance_urls")),
     path("", include("accounts.urls")),
     path("", include("notifications.urls")),

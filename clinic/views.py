@@ -6,11 +6,13 @@ from django.db import connection
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
+from django.utils import timezone
 
 from accounts.adapter import next_page
 from accounts.roles import Role
 from clinic import unsent
 from clinic.policy import row_for
+from notifications import pulse
 
 #: Where each role begins its day; the first that fits.
 _STARTS = (
@@ -32,6 +34,15 @@ def healthz(request: HttpRequest) -> HttpResponse:
     with connection.cursor() as cursor:
         cursor.execute("SELECT 1")
     return HttpResponse("ok\n", content_type="text/plain")
+
+
+def mail_healthz(request: HttpRequest) -> HttpResponse:
+    """Whether mails leave; for whoever is called at night when they do not."""
+    since = pulse.health(timezone.now()).stands_since
+    if since is None:
+        return HttpResponse("ok\n", content_type="text/plain")
+    text = f"mail stands still since {since:%Y-%m-%dT%H:%M:%SZ}\n"
+    return HttpResponse(text, content_type="text/plain", status=503)
 
 
 def bad_request(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:

@@ -17,6 +17,7 @@ from accounts.roles import Actor
 from clinic.admin.base import ClinicAdmin, ReadOnlyAdmin
 from notifications import services
 from notifications.exceptions import MessageRefusal
+from notifications.health import ShowsHealth
 from notifications.models import MailChoices, MessageText, Notification
 from notifications.texts_admin import MessageTextAdmin
 
@@ -35,7 +36,7 @@ class DueFilter(admin.SimpleListFilter):
 
 
 @admin.register(Notification)
-class NotificationAdmin(ReadOnlyAdmin):
+class NotificationAdmin(ShowsHealth, ReadOnlyAdmin):
     list_display = ["subject_or_kind", "to", "due_at", "state", "tries", "sent_at", "last_error"]
     list_filter = [DueFilter, "state", "kind", "due_at"]
     search_fields = ["appointment__patient__search_text"]

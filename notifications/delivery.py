@@ -9,19 +9,20 @@ from __future__ import annotations
 
 import datetime as dt
 import logging
+import threading
 import time
-from collections.abc import Iterable, Sequence
-from contextlib import suppress
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
 
-from django.db import DatabaseError, models
+from django.db import DatabaseError, InterfaceError, OperationalError, connection, models
 from django.db.models import F, Value
 from django.db.models.functions import Greatest
 from django.utils import timezone
 
 from clinic.models import Organization
-from notifications import choices, digests, faults, together
+from notifications import choices, digests, faults, pulse, together
 from notifications.channels import Channel, channel
 from notifications.letters import letter_for
 from notifications.models import (
@@ -37,11 +38,19 @@ from scheduling.quiet import QuietHours
 
 log = logging.getLogger(__name__)
 
-#: Longer than one mail can take (EMAIL_TIMEOUT for each step of the conversation).
-LEASE = dt.timedelta(minutes=3)
+#: A worker that dies delays what it was sending by so long.
+LEASE = dt.timedelta(seconds=20)
+#: A mail that takes longer than this has its lease renewed, again and again (seconds).
+RENEWED_EVERY = 5.0
+#: No mail takes as long; one that does is taken for lost (seconds).
+LONGEST_MAIL = 120.0
 #: How long a sweep goes on (seconds); below the soft time limit of a task.
-SWEEP_SECONDS = 60
+SWEEP_SECONDS = 60.0
 BATCH = 100
+#: After so many failures in a row it is the mail server, not the rows: the rest waits.
+ENOUGH_FAILURES = 3
+#: So long a mail that has left is tried to be marked while the database is away (seconds).
+MARKED_WITHIN = 18.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +69,7 @@ def deliver_due(*, now: dt.datetime | None = None) -> int:
         ids = list(due.values_list("pk", flat=True)[:BATCH])
         if not ids:
             break
-        done = deliver(ids, now=now)
+        done = deliver(ids, now=now, end=end)
         sent += done.sent
         if not done.reached:
             break
@@ -74,21 +83,31 @@ def mark_late(*, now: dt.datetime | None = None) -> int:
     return late.update(state=State.LATE, text="", html="")
 
 
-def deliver(ids: Iterable[int], *, now: dt.datetime | None = None) -> Round:
-    """Send those of these rows that are due. ``now`` only for tests."""
+def deliver(
+    ids: Iterable[int], *, now: dt.datetime | None = None, end: float | None = None
+) -> Round:
+    """Send those of these rows that are due. ``now`` only for tests.
+
+    ``end``: no mail is begun after it, on the monotonic clock.
+    """
+    end = time.monotonic() + SWEEP_SECONDS if end is None else end
     due = Notification.objects.due(now or timezone.now()).filter(pk__in=list(ids))
     waiting = list(due.order_by("try_at", "pk").values_list("pk", flat=True))
-    connection = channel()
-    sent = 0
+    line = channel()
+    sent = failed = 0
     try:
         for position, pk in enumerate(waiting):
-            if not _open(connection, waiting[position:]):
+            if time.monotonic() >= end:
+                break
+            if failed == ENOUGH_FAILURES or not _open(line, waiting[position:], now):
                 return Round(sent, reached=False)
             row = claim(pk, now=now)
-            if row is not None:
-                sent += _send(row, connection, now or timezone.now())
+            went = _send(row, line, now or timezone.now()) if row else None
+            if went:
+                sent += 1
+            failed = failed + 1 if went is False else 0
     finally:
-        _close(connection)
+        _close(line)
     return Round(sent)
 
 
@@ -140,25 +159,30 @@ def _still_offered(row: Notification, now: dt.datetime) -> bool:
     return may_still_read(user, offer.entry.patient)
 
 
-def _send(row: Notification, connection: Channel, now: dt.datetime) -> bool:
-    """Send one claimed row and mark it; whatever goes wrong concerns this row alone."""
+def _send(row: Notification, line: Channel, now: dt.datetime) -> bool | None:
+    """Send one claimed row and mark it; whatever goes wrong concerns this row alone.
+
+    None if the mail server was not asked, or has said no for good.
+    """
     if row.tries > faults.MAX_TRIES:
         # Its worker died each time.
         together.let_go(row)
         _settle(row, State.FAILED)
-        return False
+        return None
     try:
         if not _is_for_now(row, now):
-            return False
+            return None
         letter = letter_for(row, now)
-        connection.send(letter)
+        with _lease_kept(row):
+            line.send(letter)
     except DatabaseError:
         raise  # not the row's fault: the lease ends, the next sweep comes
     except Exception as error:  # noqa: BLE001 - one bad row delays nobody
-        _close(connection)
-        _put_off(row, error, now)
-        return False
-    _settle(row, State.SENT, sent_at=now, to=letter.to, subject=letter.subject, last_error="")
+        _close(line)
+        return _put_off(row, error, now)
+    _mark_sent(row, sent_at=now, to=letter.to, subject=letter.subject, last_error="")
+    if pulse.mail_went(now):
+        _bring_forward(now)
     return True
 
 
@@ -192,7 +216,8 @@ def _morning(row: Notification, now: dt.datetime) -> dt.datetime | None:
     return quiet.ends(now, zone) if quiet.covers(now, zone) else None
 
 
-def _put_off(row: Notification, error: Exception, now: dt.datetime) -> None:
+def _put_off(row: Notification, error: Exception, now: dt.datetime) -> bool | None:
+    """False if the mail server may be to blame; else None."""
     if not isinstance(error, OSError):
         # It could not be written, and whose words were to blame is not known.
         together.let_go(row)
@@ -200,7 +225,7 @@ def _put_off(row: Notification, error: Exception, now: dt.datetime) -> None:
     if faults.is_permanent(error) or row.tries >= faults.MAX_TRIES:
         log.error("Message %s (%s) failed for good: %s", row.pk, row.kind, type(error).__name__)
         _settle(row, State.FAILED, last_error=reason)
-        return
+        return None
     log.warning("Message %s (%s), try %d: %s", row.pk, row.kind, row.tries, type(error).__name__)
     again = now + faults.wait_after(row.tries)
     _update_mine(
@@ -211,11 +236,67 @@ def _put_off(row: Notification, error: Exception, now: dt.datetime) -> None:
         try_at=Greatest(F("due_at"), Value(again, models.DateTimeField())),
         last_error=reason,
     )
+    if not isinstance(error, OSError):
+        return None
+    if faults.is_of_server(error) or _put_off_rows().count() >= ENOUGH_FAILURES:
+        pulse.mail_stands(now)
+    return False
+
+
+def _put_off_rows() -> NotificationQuerySet:
+    return Notification.objects.filter(state=State.PENDING, tries__gt=0)
+
+
+def _bring_forward(now: dt.datetime) -> None:
+    """Mail goes again after a standstill: whoever was put off meanwhile waits no longer."""
+    _put_off_rows().filter(due_at__lte=now, try_at__gt=now).update(try_at=now)
 
 
 def _settle(row: Notification, state: State, **values: Any) -> None:
     """The end of the row; what it said is not kept."""
     _update_mine(row, state=state, lease_until=None, text="", html="", **values)
+
+
+def _mark_sent(row: Notification, **values: Any) -> None:
+    """The mail has left, and would leave again if that was lost: waits for the database."""
+    end = time.monotonic() + MARKED_WITHIN
+    while True:
+        try:
+            _settle(row, State.SENT, **values)
+        except (OperationalError, InterfaceError):
+            if time.monotonic() >= end:
+                raise
+            pulse.drop_dead_connection()
+            time.sleep(0.5)
+        else:
+            return
+
+
+@contextmanager
+def _lease_kept(row: Notification) -> Iterator[None]:
+    """While the block runs, nobody else takes the row for left behind."""
+    over = threading.Event()
+    keeper = threading.Thread(target=_keep_lease, args=(row, over), daemon=True)
+    keeper.start()
+    try:
+        yield
+    finally:
+        over.set()
+        keeper.join()
+
+
+def _keep_lease(row: Notification, over: threading.Event) -> None:
+    end = time.monotonic() + LONGEST_MAIL
+    try:
+        while not over.wait(RENEWED_EVERY) and time.monotonic() < end:
+            later = (row.lease_until or timezone.now()) + dt.timedelta(seconds=RENEWED_EVERY)
+            if not _mine(row).update(lease_until=later):
+                return
+            row.lease_until = later
+    except DatabaseError as error:
+        log.warning("The lease of message %s is not renewed: %s", row.pk, type(error).__name__)
+    finally:
+        connection.close()
 
 
 def _update_mine(row: Notification, **values: Any) -> None:
@@ -229,18 +310,19 @@ def _mine(row: Notification) -> NotificationQuerySet:
     return Notification.objects.filter(pk__in=ids, state=State.SENDING, lease_until=row.lease_until)
 
 
-def _open(connection: Channel, waiting: Sequence[int]) -> bool:
+def _open(line: Channel, waiting: Sequence[int], now: dt.datetime | None) -> bool:
     """Whether the mail server is there. If not, no row is to blame and none loses a try."""
     try:
-        connection.open()
+        line.open()
     except OSError as error:
         reason = faults.describe(error)
         log.warning("No mail server (%s); %d messages wait.", type(error).__name__, len(waiting))
         Notification.objects.waiting().filter(pk__in=waiting).update(last_error=reason[:300])
+        pulse.mail_stands(now or timezone.now())
         return False
     return True
 
 
-def _close(connection: Channel) -> None:
+def _close(line: Channel) -> None:
     with suppress(OSError):
-        connection.close()
+        line.close()

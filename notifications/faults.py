@@ -6,6 +6,8 @@ import datetime as dt
 import random
 import smtplib
 
+#: "Service not available, closing transmission channel" (RFC 5321, 3.8).
+_CLOSING = 421
 #: The first wait; each further one is three times as long, up to LONGEST.
 FIRST = dt.timedelta(seconds=30)
 LONGEST = dt.timedelta(hours=6)
@@ -23,6 +25,15 @@ def is_permanent(error: BaseException) -> bool:
     if isinstance(error, smtplib.SMTPDataError):
         return error.smtp_code >= 500
     return isinstance(error, smtplib.SMTPNotSupportedError)
+
+
+def is_of_server(error: BaseException) -> bool:
+    """Whether the mail server, or the way to it, is the trouble: it said nothing of this mail."""
+    if isinstance(error, smtplib.SMTPRecipientsRefused):
+        return any(code == _CLOSING for code, _text in error.recipients.values())
+    if isinstance(error, smtplib.SMTPDataError):
+        return error.smtp_code == _CLOSING
+    return isinstance(error, OSError)
 
 
 def describe(error: BaseException) -> str:

@@ -73,6 +73,8 @@ class State(models.TextChoices):
     FAILED = "failed", _("failed")
     VOID = "void", _("no longer true")
     LATE = "late", _("too late to be useful")
+    #: From a backup, perhaps sent already: an administrator decides.
+    HELD = "held", _("held for a decision")
     UNWANTED = "unwanted", _("not wanted by the recipient")
 
 
@@ -90,7 +92,10 @@ class NotificationQuerySet(models.QuerySet["Notification"]):
 
     def waiting(self) -> Self:
         """Nobody has begun to send these."""
-        return self.filter(state=State.PENDING)
+        return self.filter(state__in=[State.PENDING, State.HELD])
+
+    def held(self) -> Self:
+        return self.filter(state=State.HELD)
 
     def with_parts(self) -> Self:
         """With everything that a message shows."""
@@ -241,3 +246,24 @@ class MessageText(models.Model):
 
     def __str__(self) -> str:
         return f"{self.get_kind_display()} ({self.language})"
+
+
+class Part(models.TextChoices):
+    #: The scheduler itself.
+    CLOCK = "clock"
+    #: A worker that was sent by the scheduler to look for what is due.
+    SWEEP = "sweep"
+    #: The mail server.
+    MAIL = "mail"
+
+
+class Pulse(models.Model):
+    """When a part of the works last gave a sign of life."""
+
+    part = models.CharField(max_length=10, choices=Part, primary_key=True)
+    at = models.DateTimeField(null=True)
+    #: Of the mail server: nothing has gone through since then.
+    stands_since = models.DateTimeField(null=True)
+
+    def __str__(self) -> str:
+        return self.part

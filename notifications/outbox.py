@@ -200,6 +200,11 @@ def _what(appointment: Appointment, event: AppointmentEvent) -> tuple[Verb, Stat
     return verb, appointment.state
 
 
+def is_news(appointment: Appointment, event: AppointmentEvent) -> bool:
+    """Whether those who act for the patient have to be told of it."""
+    return _what(appointment, event) in PATIENT_NEWS and appointment.start > event.at
+
+
 def _rows(
     appointment: Appointment, event: AppointmentEvent, due: dt.datetime, *, away: bool
 ) -> Iterator[Notification]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from celery import shared_task
 from django.utils import timezone
 
-from notifications import delivery, digests, outbox
+from notifications import delivery, digests, outbox, pulse
 
 
 @shared_task
@@ -17,6 +17,7 @@ def deliver(ids: list[int]) -> int:
 @shared_task
 def sweep() -> int:
     """Send everything that is due: what no wake-up call reached, and reminders."""
+    pulse.swept(timezone.now())
     return delivery.deliver_due()
 
 

@@ -7,6 +7,9 @@ import threading
 import time
 from collections.abc import Sequence
 
+from celery import current_app
+from kombu.exceptions import ChannelError
+
 from notifications import tasks
 
 log = logging.getLogger(__name__)
@@ -71,3 +74,18 @@ def wake(ids: Sequence[int]) -> None:
     else:
         if breaker.succeeded():
             log.warning("Workers can be woken again.")
+
+
+def queue_depth() -> int | None:
+    """How many tasks wait for a worker; None if the broker does not say so at once."""
+    queue = current_app.conf.task_default_queue
+    try:
+        with current_app.connection_for_read() as connection:
+            # The default channel keeps to the short timeouts of the settings.
+            declared = connection.default_channel.queue_declare(queue=queue, passive=True)
+            return declared.message_count
+    except ChannelError:
+        return 0  # an empty queue is not there
+    except Exception as error:  # noqa: BLE001 - whatever it is, the page says that it is away
+        log.info("The queue cannot be reached (%s).", type(error).__name__)
+        return None

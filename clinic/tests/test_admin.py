@@ -115,7 +115,7 @@ def test_the_titles_are_the_clinics_name(client: Client) -> None:
 
 def test_every_model_of_the_clinic_is_there_and_nothing_else() -> None:
     hidden = {"OccupancyCell", "AppointmentEvent", "Room", "PatientAccess", "WorkingHours"}
-    hidden |= {"DateOverride", "ServiceOffering", "BusyDay", "RuleChange", "FreedTime"}
+    hidden |= {"DateOverride", "ServiceOffering", "BusyDay", "RuleChange", "FreedTime", "Pulse"}
     # On the patient's page; and what is nobody's but its owner's.
     hidden |= {"Coverage", "RecordOffer", "CalendarFeed"}
     ours = {

@@ -33,7 +33,7 @@ from conftest import MISSING
 from notifications import delivery, tasks
 from notifications import wake as wake_module
 from notifications.models import Kind, Notification, State
-from notifications.wake import Breaker
+from notifications.wake import Breaker, queue_depth
 from scheduling.models import ServiceOffering
 from scheduling.tests.factories import open_offering
 
@@ -250,9 +250,47 @@ def test_with_redis_and_smtp_down_booking_works_and_the_mails_follow(tmp_path, s
                 redis_server(redis_port, tmp_path),
                 worker(REDIS_URL=url, EMAIL_URL=f"smtp://127.0.0.1:{smtp_port}"),
             ):
-                tasks.sweep.delay()  # as beat does every 20 seconds
+                tasks.sweep.delay()  # as beat does every ten seconds
                 wait_for(lambda: states(Kind.BOOKED) == [State.SENT] * 3, "what was owed", 60)
                 wait_for(lambda: states(Kind.PRACTITIONER_NEW) == [State.SENT] * 3, "the rest", 10)
         finally:
             mail_server.stop()
     assert len(handler.subjects) == 6
+
+
+# --- how long the queue is ---------------------------------------------------------
+
+#: What a page may wait for a queue that is away: half a second, on a slow machine (seconds).
+AT_ONCE = 2.5
+
+
+def test_the_queue_in_files(tmp_path):
+    with broker("filesystem://localhost", folder_broker(tmp_path)):
+        assert queue_depth() == 0
+        tasks.deliver.delay([1])
+        tasks.deliver.delay([2])
+        assert queue_depth() == 2
+
+
+def test_a_queue_that_is_not_there():
+    with broker(f"redis://127.0.0.1:{free_port()}/0", redis_broker()):
+        began = time.monotonic()
+        assert queue_depth() is None
+        assert time.monotonic() - began < AT_ONCE
+
+
+@pytest.mark.redis
+def test_the_queue_in_redis_and_one_that_is_frozen(tmp_path):
+    port = free_port()
+    url = f"redis://127.0.0.1:{port}/0"
+    with redis_server(port, tmp_path) as redis, broker(url, redis_broker()):
+        assert queue_depth() == 0
+        tasks.deliver.delay([1])
+        assert queue_depth() == 1
+        redis.send_signal(signal.SIGSTOP)
+        try:
+            began = time.monotonic()
+            assert queue_depth() is None
+            assert time.monotonic() - began < AT_ONCE
+        finally:
+            redis.send_signal(signal.SIGCONT)

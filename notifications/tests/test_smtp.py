@@ -6,6 +6,7 @@ from email import message_from_bytes, policy
 
 import pytest
 from aiosmtpd.controller import Controller
+from aiosmtpd.smtp import SMTP
 
 from appointments.tests.factories import NOW
 from notifications import delivery
@@ -45,13 +46,27 @@ class Server:
         return "250 OK"
 
 
+class Speaker(SMTP):
+    async def smtp_DATA(self, arg):  # noqa: N802
+        if self.envelope.rcpt_tos[0].startswith("hangs-up-in-data@"):
+            await self.push("354 Go on")
+            self.transport.close()
+            return
+        await super().smtp_DATA(arg)
+
+
+class Post(Controller):
+    def factory(self):
+        return Speaker(self.handler, **self.SMTP_kwargs)
+
+
 @pytest.fixture
 def server(settings):
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     handler = Server()
-    controller = Controller(handler, hostname="127.0.0.1", port=port)
+    controller = Post(handler, hostname="127.0.0.1", port=port)
     controller.start()
     settings.EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend"
     settings.EMAIL_HOST, settings.EMAIL_PORT = "127.0.0.1", port
@@ -86,7 +101,10 @@ def test_a_whole_mail_over_one_connection(server):
         ("550-rcpt@example.org", State.FAILED),
         ("452-data@example.org", State.PENDING),
         ("554-data@example.org", State.FAILED),
+        ("450-rcpt@example.org", State.PENDING),
+        ("421-data@example.org", State.PENDING),
         ("hangs-up@example.org", State.PENDING),
+        ("hangs-up-in-data@example.org", State.PENDING),
         ("takes-and-hangs-up@example.org", State.PENDING),
     ],
 )

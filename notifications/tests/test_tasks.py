@@ -16,6 +16,11 @@ from notifications.tests.factories import account_mail
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("one_reminder")]
 
 
+@pytest.fixture(autouse=True)
+def _new_machine(settings, tmp_path):
+    settings.VAR_DIR = tmp_path
+
+
 def due_now():
     now = timezone.now()
     row = account_mail()

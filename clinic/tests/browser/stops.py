@@ -546,6 +546,8 @@ def administrators() -> Iterator[Stop]:
     yield to("admin:app_list", "clinic")
     for model, options in sorted(admin.site._registry.items(), key=lambda item: item[0].__name__):
         yield from _administration_of(model, options)
+    yield to("admin:notifications_notification_health")
+    yield to("admin:notifications_notification_health", act=_mail_test)
     yield to("admin:clinic_closure_import")
     yield to("admin:clinic_closure_import", query="country=AR&region=X&year=2026&location=")
     yield to("admin:clinic_closure_import", query="country=XX", status=422)
@@ -586,6 +588,10 @@ def _preview(subject: str) -> Act:
 
 
 _THIS_YEAR = "country=AR&region=&year=2026&location="
+
+
+def _mail_test(page: Any) -> Any:
+    return press(page, "#content button[value=test]")
 
 
 def _holidays(page: Any) -> Any:

@@ -13,6 +13,7 @@ pytestmark = pytest.mark.browser
 #: Answer with a file, a word or another address, not with a page.
 NO_PAGE = {
     "healthz",
+    "mail_healthz",
     "start",
     "appointments:calendar",
     "appointments:feed",

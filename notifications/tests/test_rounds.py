@@ -1,0 +1,178 @@
+"""A mail server in trouble, a slow one, and a database that is away at the worst moment."""
+
+import datetime as dt
+import smtplib
+import threading
+
+import pytest
+from django.core import mail
+from django.core.mail.backends.locmem import EmailBackend
+from django.db import OperationalError, connection
+
+from appointments.tests.factories import NOW
+from notifications import delivery, faults, letters, pulse
+from notifications.models import Notification, Part, Pulse, State
+from notifications.tests.factories import pending
+
+pytestmark = pytest.mark.django_db
+
+HOUR, MINUTE = dt.timedelta(hours=1), dt.timedelta(minutes=1)
+GONE = smtplib.SMTPServerDisconnected("gone")
+NOT_NOW = smtplib.SMTPRecipientsRefused({"ana@example.org": (451, b"4.7.1 Not now")})
+
+
+class Troubled(EmailBackend):
+    error: Exception | None = None
+
+    def send_messages(self, messages):
+        if Troubled.error:
+            raise Troubled.error
+        return super().send_messages(messages)
+
+
+@pytest.fixture
+def server(settings, monkeypatch):
+    settings.EMAIL_BACKEND = f"{__name__}.Troubled"
+    monkeypatch.setattr(Troubled, "error", None)
+    return Troubled
+
+
+def states():
+    return list(Notification.objects.order_by("pk").values_list("state", "tries"))
+
+
+@pytest.mark.parametrize("error", [GONE, NOT_NOW])
+def test_after_three_failures_in_a_row_the_rest_waits(server, error):
+    for _n in range(5):
+        pending()
+    server.error = error
+    assert delivery.deliver_due(now=NOW) == 0
+    assert states() == [(State.PENDING, 1)] * 3 + [(State.PENDING, 0)] * 2
+    assert pulse.health(NOW + HOUR).mail_stands_since == NOW
+
+
+def test_what_could_not_be_written_ends_no_round(server, monkeypatch):
+    rows = [pending() for _n in range(5)]
+    whole = letters.letter_for
+
+    def letter_for(row, now):
+        if row.pk != rows[-1].pk:
+            raise ValueError
+        return whole(row, now)
+
+    monkeypatch.setattr(delivery, "letter_for", letter_for)
+    assert delivery.deliver_due(now=NOW) == 1
+    assert pulse.health(NOW).mail_stands_since is None
+
+
+def test_what_was_refused_for_good_ends_no_round(server):
+    for _n in range(5):
+        pending()
+    server.error = smtplib.SMTPRecipientsRefused({"x@example.org": (550, b"5.1.1 No")})
+    delivery.deliver_due(now=NOW)
+    assert states() == [(State.FAILED, 1)] * 5
+    assert pulse.health(NOW).mail_stands_since is None
+
+
+def test_one_address_that_says_not_now_is_no_standstill(server):
+    pending()
+    server.error = NOT_NOW
+    delivery.deliver_due(now=NOW)
+    assert pulse.health(NOW + HOUR).mail_stands_since is None
+
+
+def test_when_it_goes_again_nobody_waits_for_an_hour(server):
+    rows = [pending(lives_for=HOUR) for _n in range(3)]
+    server.error = GONE
+    delivery.deliver_due(now=NOW)
+    Notification.objects.filter(pk__in=[rows[0].pk, rows[1].pk]).update(try_at=NOW + HOUR / 2)
+    server.error = None
+    assert delivery.deliver_due(now=NOW + MINUTE) == 3
+    assert len(mail.outbox) == 3
+    assert pulse.health(NOW + MINUTE).stands_since is None
+    assert Pulse.objects.get(pk=Part.MAIL).at == NOW + MINUTE
+
+
+def test_a_brief_silence_changes_nobodys_wait(server):
+    rows = [pending() for _n in range(2)]
+    server.error = GONE
+    delivery.deliver([rows[0].pk], now=NOW)
+    Notification.objects.filter(pk=rows[0].pk).update(try_at=NOW + HOUR)
+    server.error = None
+    assert delivery.deliver_due(now=NOW + dt.timedelta(seconds=10)) == 1
+
+
+def test_no_mail_is_begun_when_the_time_is_over(server):
+    rows = [pending() for _n in range(2)]
+    done = delivery.deliver([row.pk for row in rows], now=NOW, end=0.0)
+    assert (done.sent, states()) == (0, [(State.PENDING, 0)] * 2)
+
+
+def test_a_mail_that_left_is_marked_when_the_database_is_back(server, monkeypatch):
+    row, settle, away = pending(), delivery._settle, [1, 2]
+    monkeypatch.setattr("notifications.delivery.time.sleep", lambda seconds: None)
+
+    def _settle(*args, **values):
+        if away:
+            away.pop()
+            raise OperationalError(2006, "Server has gone away")
+        settle(*args, **values)
+
+    monkeypatch.setattr(delivery, "_settle", _settle)
+    assert delivery.deliver_due(now=NOW) == 1
+    row.refresh_from_db()
+    assert (row.state, away) == (State.SENT, [])
+
+
+def test_a_database_that_stays_away_is_not_waited_for_without_end(server, monkeypatch):
+    row = pending()
+    clock = iter(range(0, 1000, 10))
+    monkeypatch.setattr("notifications.delivery.time.sleep", lambda seconds: None)
+    monkeypatch.setattr("notifications.delivery.time.monotonic", lambda: float(next(clock)))
+
+    def gone(*args, **values):
+        raise OperationalError(2006, "Server has gone away")
+
+    monkeypatch.setattr(delivery, "_settle", gone)
+    with pytest.raises(OperationalError):
+        delivery.deliver([row.pk], now=NOW)
+    row.refresh_from_db()
+    assert row.state == State.SENDING
+
+
+def test_421_is_of_the_server_and_450_of_the_mail():
+    def refused(code):
+        return smtplib.SMTPRecipientsRefused({"ana@example.org": (code, b"no")})
+
+    assert faults.is_of_server(refused(421))
+    assert faults.is_of_server(smtplib.SMTPDataError(421, b"no"))
+    assert faults.is_of_server(smtplib.SMTPSenderRefused(451, b"no", "turnos@example.org"))
+    assert faults.is_of_server(TimeoutError())
+    assert faults.is_of_server(GONE)
+    assert not faults.is_of_server(refused(450))
+    assert not faults.is_of_server(smtplib.SMTPDataError(452, b"no"))
+    assert not faults.is_of_server(UnicodeError())
+
+
+@pytest.mark.django_db(transaction=True)
+def test_the_lease_of_a_slow_mail_is_renewed(server, monkeypatch):
+    row = pending()
+    slow, renewed = threading.Event(), threading.Event()
+    monkeypatch.setattr(delivery, "RENEWED_EVERY", 0.02)
+    leases: list[dt.datetime] = []
+
+    def send_messages(self, messages):
+        before = Notification.objects.get(pk=row.pk).lease_until
+        while (after := Notification.objects.get(pk=row.pk).lease_until) == before:
+            slow.wait(0.02)
+        leases.extend(lease for lease in (before, after) if lease)
+        renewed.set()
+        return 1
+
+    monkeypatch.setattr(Troubled, "send_messages", send_messages)
+    assert delivery.deliver([row.pk], now=NOW).sent == 1
+    assert renewed.is_set()
+    assert leases[0] < leases[1]
+    row.refresh_from_db()
+    assert (row.state, row.lease_until) == (State.SENT, None)
+    connection.close()
