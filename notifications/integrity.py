@@ -8,26 +8,57 @@ from collections.abc import Iterator
 
 from django.db.models import Count, Exists, OuterRef, Q
 
+from accounts.models import PatientAccess
 from appointments.integrity import Breach, chunks
 from appointments.models import Appointment, WaitingOffer
-from appointments.transitions import Status
+from appointments.transitions import UPCOMING, Status
 from clinic.models import Organization
 from notifications import digests, timing
-from notifications.models import AGAIN, TRUE_WHILE, Kind, Notification, State
+from notifications.models import AGAIN, TO_PRACTITIONER, TRUE_WHILE, Kind, Notification, State
+from notifications.outbox import is_news
 from notifications.selectors import recipients_of
 from scheduling.quiet import QuietHours
 
 #: So long the sweep may take to clear what has become useless.
 SWEEP_SLACK = dt.timedelta(hours=1)
+#: A change that is older than its row by this was not made here.
+IMPORTED = dt.timedelta(minutes=1)
 
 
 def breaches(counts: Counter[str], *, now: dt.datetime) -> Iterator[Breach]:
+    yield from _not_told(counts, now)
     yield from _not_reminded(counts, now)
     yield from _untrue(counts)
     yield from _offered(counts)
     yield from _useless(now)
     yield from _told_twice()
     yield from _together(counts)
+    yield from _stuck(now)
+
+
+def _not_told(counts: Counter[str], now: dt.datetime) -> Iterator[Breach]:
+    """The last change of what is to come is owed to those who acted for the patient then.
+
+    What was imported tells of a past that nobody has to be told of.
+    """
+    told = Notification.objects.filter(appointment=OuterRef("pk"), sequence=OuterRef("sequence"))
+    reachable = PatientAccess.objects.live().filter(
+        patient=OuterRef("patient"), user__is_active=True, created_at__lt=OuterRef("created_at")
+    )
+    coming = Appointment.objects.filter(Exists(reachable), status__in=UPCOMING, start__gt=now)
+    told = told.exclude(kind__in=TO_PRACTITIONER)
+    for chunk in chunks(coming.annotate(told=Exists(told)).prefetch_related("events")):
+        counts["told of"] += len(chunk)
+        for appointment in chunk:
+            if not appointment.told and _is_news(appointment):
+                yield _breach("everybody is told", appointment.reference, "nobody is told of it")
+
+
+def _is_news(appointment: Appointment) -> bool:
+    events = list(appointment.events.all())
+    if not events or events[-1].at < appointment.created_at - IMPORTED:
+        return False
+    return is_news(appointment, events[-1])
 
 
 def _not_reminded(counts: Counter[str], now: dt.datetime) -> Iterator[Breach]:
@@ -82,7 +113,7 @@ def _together(counts: Counter[str]) -> Iterator[Breach]:
 
 def _untrue(counts: Counter[str]) -> Iterator[Breach]:
     """Waiting rows that tell of another version, or of a state that is over."""
-    waiting = Notification.objects.filter(state=State.PENDING, appointment__isnull=False)
+    waiting = Notification.objects.waiting().filter(appointment__isnull=False)
     for chunk in chunks(waiting.select_related("appointment")):
         counts["messages waiting"] += len(chunk)
         for row in chunk:
@@ -121,7 +152,8 @@ def _useless(now: dt.datetime) -> Iterator[Breach]:
 
 def _told_twice() -> Iterator[Breach]:
     told = Notification.objects.filter(
-        appointment__isnull=False, state__in=[State.PENDING, State.SENDING, State.SENT]
+        appointment__isnull=False,
+        state__in=[State.PENDING, State.HELD, State.SENDING, State.SENT],
     ).exclude(key__contains=AGAIN)
     doubled = (
         told.order_by()
@@ -136,3 +168,14 @@ def _told_twice() -> Iterator[Breach]:
 
 def _breach(promise: str, reference: str, what: str) -> Breach:
     return Breach(promise, f"appointment {reference}", what)
+
+
+def _stuck(now: dt.datetime) -> Iterator[Breach]:
+    """Rows that no sweep would ever find again."""
+    sending = Q(state=State.SENDING)
+    for_ever = sending & (Q(lease_until=None) | Q(lease_until__gt=now + SWEEP_SLACK))
+    idle = ~sending & Q(lease_until__isnull=False)
+    for row in Notification.objects.filter(for_ever | idle).order_by("pk").iterator():
+        is_sending = row.state == State.SENDING
+        what = "is being sent for ever" if is_sending else "has a lease, but is not being sent"
+        yield Breach("no message is stuck", f"message {row.pk}", what)

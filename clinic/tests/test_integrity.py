@@ -303,6 +303,63 @@ def test_a_message_written_twice_is_found(appointment: Appointment) -> None:
     assert told() == [("each message once", "booked of version 0 2 times to one address")]
 
 
+def promises() -> set[str]:
+    return {promise for promise, _what in told()}
+
+
+def made_by_hand(appointment: Appointment) -> None:
+    """Written when it happened, not imported; its patient could be reached before."""
+    raw(Appointment, appointment.pk, created_at=NOW)
+    for access in appointment.patient.accesses.all():
+        raw(type(access), access.pk, created_at=NOW - dt.timedelta(days=1))
+
+
+def test_an_appointment_that_nobody_was_told_of_is_found(appointment: Appointment) -> None:
+    made_by_hand(appointment)
+    assert found() == []
+    rows = Notification.objects.filter(appointment=appointment)
+    rows.exclude(kind=Kind.PRACTITIONER_NEW).delete()
+    assert told()[0] == ("everybody is told", "nobody is told of it")
+    assert promises() == {"everybody is told", "everybody is reminded"}
+
+
+def test_what_was_imported_and_who_came_later_need_not_be_told(appointment: Appointment) -> None:
+    made_by_hand(appointment)
+    Notification.objects.filter(appointment=appointment).exclude(kind=Kind.REMINDER).delete()
+    assert found() == []
+    Notification.objects.all().delete()
+    raw(Appointment, appointment.pk, created_at=NOW + dt.timedelta(hours=1))
+    assert promises() == {"everybody is reminded"}
+    made_by_hand(appointment)
+    access = appointment.patient.accesses.get()
+    raw(type(access), access.pk, created_at=NOW + dt.timedelta(hours=1))
+    assert promises() == {"everybody is reminded"}
+
+
+@pytest.mark.parametrize(
+    ("state", "lease_until", "what"),
+    [
+        (State.SENDING, None, "is being sent for ever"),
+        (State.SENDING, NOW + dt.timedelta(days=1), "is being sent for ever"),
+        (State.PENDING, NOW, "has a lease, but is not being sent"),
+        (State.SENT, NOW, "has a lease, but is not being sent"),
+        (State.SENDING, NOW - dt.timedelta(days=1), None),
+        (State.HELD, None, None),
+    ],
+)
+def test_a_lease_that_never_ends_is_found(
+    appointment: Appointment, state: State, lease_until: dt.datetime | None, what: str | None
+) -> None:
+    raw(Notification, message(appointment, Kind.BOOKED).pk, state=state, lease_until=lease_until)
+    assert told() == ([("no message is stuck", what)] if what else [])
+
+
+def test_a_held_message_of_another_version_is_found(appointment: Appointment) -> None:
+    row = message(appointment, Kind.BOOKED)
+    raw(Notification, row.pk, state=State.HELD, sequence=3)
+    assert told() == [("messages are true", f"booked {row.pk} is untrue")]
+
+
 # --- the command ------------------------------------------------------------------
 
 
