@@ -10,6 +10,7 @@ PORT ?= 8000
 JOBS ?= 2
 EXAMPLES ?= 100000
 PAIRS ?= 500
+CHAOS ?=
 ON ?= mariadb
 BENCH ?=
 PYTHON ?= python3
@@ -74,6 +75,10 @@ race: .venv/.developing ## Many at once on MariaDB: pairs of verbs 500 times eac
 	DATABASE_URL=$(TEST_DATABASE_URL) RACE_PAIRS=$(PAIRS) $(PYTEST) -n $(JOBS) --dist worksteal -m race
 	TEST_DATABASE_URL=$(TEST_DATABASE_URL) $(PY) .ci/race.py guarded
 	TEST_DATABASE_URL=$(TEST_DATABASE_URL) $(PY) .ci/race.py red --attempts 2000
+
+.PHONY: chaos
+chaos: .venv/.developing ## Kill, freeze and flush all that sends mail, on servers of its own (half an hour)
+	$(PY) .ci/chaos.py $(CHAOS)
 
 .PHONY: coverage
 coverage: .venv/.developing ## Which lines the suite on SQLite does not reach
