@@ -21,8 +21,6 @@ from scheduling.quiet import QuietHours
 
 #: So long the sweep may take to clear what has become useless.
 SWEEP_SLACK = dt.timedelta(hours=1)
-#: A change that is older than its row by this was not made here.
-IMPORTED = dt.timedelta(minutes=1)
 
 
 def breaches(counts: Counter[str], *, now: dt.datetime) -> Iterator[Breach]:
@@ -39,14 +37,16 @@ def breaches(counts: Counter[str], *, now: dt.datetime) -> Iterator[Breach]:
 def _not_told(counts: Counter[str], now: dt.datetime) -> Iterator[Breach]:
     """The last change of what is to come is owed to those who acted for the patient then.
 
-    What was imported tells of a past that nobody has to be told of.
+    Only where the outbox knows the appointment: what was imported need not be told of.
     """
-    told = Notification.objects.filter(appointment=OuterRef("pk"), sequence=OuterRef("sequence"))
+    known = Notification.objects.filter(appointment=OuterRef("pk"))
+    told = known.filter(sequence=OuterRef("sequence")).exclude(kind__in=TO_PRACTITIONER)
     reachable = PatientAccess.objects.live().filter(
         patient=OuterRef("patient"), user__is_active=True, created_at__lt=OuterRef("created_at")
     )
-    coming = Appointment.objects.filter(Exists(reachable), status__in=UPCOMING, start__gt=now)
-    told = told.exclude(kind__in=TO_PRACTITIONER)
+    coming = Appointment.objects.filter(
+        Exists(known), Exists(reachable), status__in=UPCOMING, start__gt=now
+    )
     for chunk in chunks(coming.annotate(told=Exists(told)).prefetch_related("events")):
         counts["told of"] += len(chunk)
         for appointment in chunk:
@@ -56,9 +56,7 @@ def _not_told(counts: Counter[str], now: dt.datetime) -> Iterator[Breach]:
 
 def _is_news(appointment: Appointment) -> bool:
     events = list(appointment.events.all())
-    if not events or events[-1].at < appointment.created_at - IMPORTED:
-        return False
-    return is_news(appointment, events[-1])
+    return bool(events) and is_news(appointment, events[-1])
 
 
 def _not_reminded(counts: Counter[str], now: dt.datetime) -> Iterator[Breach]:

@@ -328,9 +328,7 @@ def test_what_was_imported_and_who_came_later_need_not_be_told(appointment: Appo
     Notification.objects.filter(appointment=appointment).exclude(kind=Kind.REMINDER).delete()
     assert found() == []
     Notification.objects.all().delete()
-    raw(Appointment, appointment.pk, created_at=NOW + dt.timedelta(hours=1))
     assert promises() == {"everybody is reminded"}
-    made_by_hand(appointment)
     access = appointment.patient.accesses.get()
     raw(type(access), access.pk, created_at=NOW + dt.timedelta(hours=1))
     assert promises() == {"everybody is reminded"}

@@ -129,7 +129,7 @@ def test_nothing_held_leaves_no_line_in_the_audit():
 def test_single_held_messages_are_sent_or_withdrawn_in_the_list(admin):
     by = Actor.administrator(User.objects.get())
     booked()
-    one, two = Notification.objects.filter(kind__in=["booked", "reminder"]).order_by("pk")
+    one, two = Notification.objects.filter(kind__in=["booked", "practitioner_new"]).order_by("pk")
     Notification.objects.update(state=State.HELD)
     services.send_again(notification=one, by=by, now=NOW)
     services.withdraw(notification=two, by=by)
