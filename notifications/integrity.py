@@ -6,7 +6,7 @@ import datetime as dt
 from collections import Counter
 from collections.abc import Iterator
 
-from django.db.models import Count, Exists, OuterRef, Q
+from django.db.models import Count, Exists, Max, OuterRef, Q
 
 from accounts.models import PatientAccess
 from appointments.integrity import Breach, chunks
@@ -76,11 +76,14 @@ def _not_reminded(counts: Counter[str], now: dt.datetime) -> Iterator[Breach]:
         ).exclude(state=State.VOID)
         # One question, so that a change in between is not mistaken for a breach.
         without = upcoming.filter(~Exists(reminder)).select_related("patient", "location")
+        without = without.annotate(made_at=Max("events__at"))
         for chunk in chunks(without):
             reached = recipients_of(appointment.patient for appointment in chunk)
             for appointment in chunk:
                 told = reached[appointment.patient_id]
-                if told and _would_leave(appointment, hours, clinic, now):
+                # The clock of the machine that booked it may be ahead of this one's.
+                since = max(now, appointment.made_at or now)
+                if told and _would_leave(appointment, hours, clinic, since):
                     yield _breach("everybody is reminded", appointment.reference, "has no reminder")
 
 

@@ -58,7 +58,8 @@ def _headline(visits: Sequence[Appointment]) -> str:
     day = capfirst(local_day(first.start, first.zone))
     if _zones(visits) > 1:
         return day
-    return f"{day} ({gettext('%(city)s time') % {'city': zone_name(first.zone)}})"
+    clock = gettext("%(city)s time") % {"city": zone_name(first.zone)}
+    return f"{day} ({clock})"
 
 
 def _expected(

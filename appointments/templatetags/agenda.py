@@ -114,7 +114,7 @@ def _button(visit: Visit, action: Action, look: str, page: _Page) -> str:
 
 def _move(visit: Visit, page: _Page) -> str:
     url = _address(f"{page.door}_move", visit.appointment)
-    text = f"{escape(gettext('Change the time'))}{_whose(visit)}"
+    text = escape(gettext("Change the time")) + _whose(visit)
     return f'<a class="btn btn-outline-secondary" href="{url}">{text}</a>'
 
 
@@ -196,7 +196,8 @@ def _about(visit: Visit) -> Iterable[str]:
         word = pgettext("said by the patient", "Will come")
         yield f'<span class="tag">{escape(word)}</span>'
     if visit.is_first and visit.appointment.status != Status.CANCELLED:
-        yield f'<span class="tag">{escape(gettext("First visit"))}</span>'
+        word = gettext("First visit")
+        yield f'<span class="tag">{escape(word)}</span>'
 
 
 def _overbooked(appointment: Appointment) -> str:
@@ -251,9 +252,9 @@ def _more(visit: Visit, page: _Page) -> str:
         parts.append(_button(visit, action, "outline-secondary", page))
     if not parts:
         return ""
-    name = _hidden(escape(visit.appointment.patient.full_name))
+    name, more = _hidden(escape(visit.appointment.patient.full_name)), escape(gettext("More"))
     return (
-        f'<details class="more"><summary>{escape(gettext("More"))}{name}</summary>\n'
+        f'<details class="more"><summary>{more}{name}</summary>\n'
         '<div class="more-body agenda-more">\n' + "\n".join(parts) + "\n</div></details>"
     )
 
@@ -268,6 +269,7 @@ def _notes(notes: Sequence[Message]) -> str:
 def _gap(row: Gap, page: _Page) -> str:
     zone = row.location.zone
     length = gettext("Free, %(length)s") % {"length": duration(row.minutes)}
+    give = escape(pgettext("an appointment", "Give"))
     clock = local_time(row.starts_at, zone)
     url = (
         f"{_give(get_script_prefix())}?horario={row.schedule.pk}"
@@ -278,7 +280,7 @@ def _gap(row: Gap, page: _Page) -> str:
         f"{time_range(row.starts_at, row.ends_at, zone)}</p>\n"
         f'<p class="agenda-what">{escape(length)}{_where(row.location, page)}</p>\n'
         f'<p class="agenda-do"><a class="btn btn-outline-primary" href="{url}">'
-        f"{escape(pgettext('an appointment', 'Give'))}{_hidden(clock)}</a></p></li>"
+        f"{give}{_hidden(clock)}</a></p></li>"
     )
 
 

@@ -181,12 +181,12 @@ def test_a_desk_without_a_location_says_so():
 
 def test_the_desk_asks_as_often_for_thirty(desk, offering, django_assert_max_num_queries):
     visit_of(offering)
-    with django_assert_max_num_queries(22) as one:
+    with django_assert_max_num_queries(24) as one:
         desk.get(TOMORROW)
     for _n in range(29):
         colleague = new_practice(schedule__location=offering.location)
         book(offering=colleague)
-    with django_assert_max_num_queries(22) as many:
+    with django_assert_max_num_queries(24) as many:
         desk.get(TOMORROW)
     assert len(many) == len(one)
 

@@ -193,7 +193,7 @@ def _mails_leave_at_once(folder: Path) -> None:
     wait_for(lambda: states(Kind.BOOKED) == [State.SENT], "the first mail", 60)
     book_one(offering)
     wait_for(lambda: states(Kind.BOOKED) == [State.SENT] * 2, "a mail when all is well", 5)
-    assert states(Kind.REMINDER) == [State.PENDING] * 2
+    assert states(Kind.REMINDER) == [State.PENDING] * 4
     wait_for(lambda: states(Kind.PRACTITIONER_NEW) == [State.SENT] * 2, "the practitioner's", 5)
     assert len(list(folder.glob("*.eml"))) == 4
 

@@ -232,7 +232,7 @@ def patients() -> Iterator[Stop]:
     yield to("accounts:profile")
     yield to("accounts:profile", act=send_empty, status=422)
     yield to("notifications:choices")
-    yield to("notifications:choices", act=send(reminders="7"), status=422)
+    yield to("notifications:choices", act=press)
     yield to("appointments:feed_settings")
     yield to("appointments:feed_settings", act=press)
     yield to("appointments:feed_settings")

@@ -48,6 +48,8 @@ def dressed_as(look: Look, checks: list[Check]) -> Check:
     def check(page: Page) -> list[str]:
         page.set_viewport_size({"width": look.width, "height": look.height})
         page.emulate_media(color_scheme="dark" if look.dark else "light")
+        # Colours that change by and by are looked at when they have.
+        page.evaluate("Promise.all(document.getAnimations().map((one) => one.finished))")
         return [f"{look}: {line}" for one in checks for line in one(page)]
 
     return check
