@@ -68,6 +68,7 @@ def deliver_due(*, now: dt.datetime | None = None) -> int:
         due = Notification.objects.due(now or timezone.now()).order_by("try_at", "pk")
         ids = list(due.values_list("pk", flat=True)[:BATCH])
         if not ids:
+            _look_whether_it_is_back(now or timezone.now())
             break
         done = deliver(ids, now=now, end=end)
         sent += done.sent
@@ -103,9 +104,9 @@ def deliver(
                 return Round(sent, reached=False)
             row = claim(pk, now=now)
             went = _send(row, line, now or timezone.now()) if row else None
-            if went:
-                sent += 1
-            failed = failed + 1 if went is False else 0
+            sent += went is True
+            # A row for which the server was not asked says nothing of the server.
+            failed = 0 if went else failed + (went is False)
     finally:
         _close(line)
     return Round(sent)
@@ -209,11 +210,16 @@ def _is_for_now(row: Notification, now: dt.datetime) -> bool:
 
 
 def _morning(row: Notification, now: dt.datetime) -> dt.datetime | None:
-    """Until when a reminder waits that comes late, in the quiet hours."""
-    if row.kind != Kind.REMINDER or row.appointment is None:
+    """Until when a reminder, or word to a desk, waits that comes late, in the quiet hours."""
+    if row.kind == Kind.REQUESTS:
+        zones = [place.zone for place in digests.desk_of(row)]
+    elif row.kind == Kind.REMINDER and row.appointment:
+        zones = [row.appointment.zone]
+    else:
         return None
-    quiet, zone = QuietHours.of(Organization.current()), row.appointment.zone
-    return quiet.ends(now, zone) if quiet.covers(now, zone) else None
+    quiet = QuietHours.of(Organization.current())
+    ends = [quiet.ends(now, zone) for zone in zones if quiet.covers(now, zone)]
+    return min(ends) if zones and len(ends) == len(zones) else None
 
 
 def _put_off(row: Notification, error: Exception, now: dt.datetime) -> bool | None:
@@ -238,9 +244,15 @@ def _put_off(row: Notification, error: Exception, now: dt.datetime) -> bool | No
     )
     if not isinstance(error, OSError):
         return None
-    if faults.is_of_server(error) or _put_off_rows().count() >= ENOUGH_FAILURES:
+    if faults.is_of_server(error) or _nothing_goes(now):
         pulse.mail_stands(now)
     return False
+
+
+def _nothing_goes(now: dt.datetime) -> bool:
+    """Many addresses say "not now", and no other mail is taken meanwhile."""
+    many = _put_off_rows().count() >= ENOUGH_FAILURES
+    return many and not pulse.mail_went_since(now - pulse.STANDSTILL)
 
 
 def _put_off_rows() -> NotificationQuerySet:
@@ -248,8 +260,24 @@ def _put_off_rows() -> NotificationQuerySet:
 
 
 def _bring_forward(now: dt.datetime) -> None:
-    """Mail goes again after a standstill: whoever was put off meanwhile waits no longer."""
-    _put_off_rows().filter(due_at__lte=now, try_at__gt=now).update(try_at=now)
+    """Mail goes again after a standstill: whoever was put off meanwhile waits no longer.
+
+    Not who was put off so often that it is not the server: their tries would be used up.
+    """
+    first = _put_off_rows().filter(tries__lte=ENOUGH_FAILURES)
+    first.filter(due_at__lte=now, try_at__gt=now).update(try_at=now)
+
+
+def _look_whether_it_is_back(now: dt.datetime) -> None:
+    """A server that failed when last asked; with nothing left to send, nobody else finds out."""
+    if not pulse.health(now).mail_stands_since or _put_off_rows().exists():
+        return
+    line = channel()
+    try:
+        if _open(line, [], now):
+            pulse.mail_went(now)
+    finally:
+        _close(line)
 
 
 def _settle(row: Notification, state: State, **values: Any) -> None:

@@ -6,6 +6,7 @@ import datetime as dt
 import logging
 import os
 import threading
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from django.conf import settings
 from django.db import connection, transaction
 from django.db.models import Count, Min, Q
 
-from notifications.models import Notification, Part, Pulse, State
+from notifications.models import Kind, Notification, Part, Pulse, State
 
 log = logging.getLogger(__name__)
 
@@ -24,6 +25,8 @@ BRIEF = dt.timedelta(seconds=30)
 #: A machine that remembers nothing takes a database this old for a restored one (decision 25).
 GAP = dt.timedelta(hours=6)
 _HELD = Q(state=State.HELD)
+#: Reminders that agree in these may have left in one mail.
+_TOGETHER = ("day", "user", "to", "hours_before")
 
 
 def beat(part: Part, now: dt.datetime) -> None:
@@ -85,10 +88,26 @@ def _memory() -> Path:
     return Path(settings.VAR_DIR) / "last-sweep"
 
 
+def _hundreds(ids: list[int]) -> Iterator[list[int]]:
+    for first in range(0, len(ids), 500):
+        yield ids[first : first + 500]
+
+
 def hold(*, now: dt.datetime, written_until: dt.datetime) -> int:
     """Keep what was due by now and written by then, until an administrator decides."""
-    due = Notification.objects.filter(state__in=[State.PENDING, State.SENDING], try_at__lte=now)
-    held = due.filter(created_at__lte=written_until).update(state=State.HELD, lease_until=None)
+    written = Notification.objects.filter(
+        state__in=[State.PENDING, State.SENDING], created_at__lte=written_until
+    )
+    due = list(written.filter(try_at__lte=now).values_list("pk", *_TOGETHER))
+    ids = {pk for pk, *_rest in due}
+    # What may have been told in one mail with them was sent with them.
+    mails = {tuple(rest) for _pk, *rest in due if rest[0]}
+    reminders = written.filter(kind=Kind.REMINDER, day__in={day for day, *_who in mails})
+    ids |= {pk for pk, *rest in reminders.values_list("pk", *_TOGETHER) if tuple(rest) in mails}
+    held = sum(
+        written.filter(pk__in=some).update(state=State.HELD, lease_until=None)
+        for some in _hundreds(sorted(ids))
+    )
     if held:
         log.error("The database was restored: %d messages are held for a decision.", held)
     return held
@@ -108,6 +127,11 @@ def mail_went(now: dt.datetime) -> bool:
         _write(Part.MAIL, at=now, stands_since=None)
     since = known.stands_since if known else None
     return since is not None and now - since >= BRIEF
+
+
+def mail_went_since(since: dt.datetime) -> bool:
+    """Whether a mail was taken then or later, to within ``BRIEF``."""
+    return Pulse.objects.filter(pk=Part.MAIL, at__gte=since).exists()
 
 
 @dataclass(frozen=True, slots=True)

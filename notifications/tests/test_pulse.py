@@ -20,7 +20,7 @@ from accounts.tests.factories import (
 )
 from appointments.tests.factories import NOW
 from notifications import clock, delivery, pulse, tasks
-from notifications.models import Notification, Part, Pulse, State
+from notifications.models import Kind, Notification, Part, Pulse, State
 from notifications.tests.factories import pending
 
 pytestmark = pytest.mark.django_db
@@ -135,6 +135,17 @@ class TestAfterARestore:
         assert [m.to for m in mail.outbox] == [[young.to]]
         assert pulse.health(NOW + pulse.GAP).held == 1
         assert old.to not in str(mail.outbox[0].message())
+
+    def test_the_rest_of_a_family_was_told_with_whom_was_due(self):
+        swept_at(NOW)
+        first, second, other_day = (written(pending(lives_for=99 * HOUR), NOW) for _n in range(3))
+        whole = {"kind": Kind.REMINDER, "to": first.to, "hours_before": 24}
+        days = {first: (NOW, 3), second: (NOW + 9 * HOUR, 3), other_day: (NOW + 9 * HOUR, 4)}
+        for row, (try_at, day) in days.items():
+            fields = {**whole, "try_at": try_at, "day": dt.date(2026, 12, day)}
+            Notification.objects.filter(pk=row.pk).update(**fields)
+        assert pulse.swept(NOW + pulse.GAP) == 2
+        assert states() == [State.HELD, State.HELD, State.PENDING]
 
     def test_what_a_dead_worker_left_is_held_too(self):
         swept_at(NOW)

@@ -176,3 +176,40 @@ def test_the_lease_of_a_slow_mail_is_renewed(server, monkeypatch):
     row.refresh_from_db()
     assert (row.state, row.lease_until) == (State.SENT, None)
     connection.close()
+
+
+def test_some_addresses_that_say_not_now_keep_their_waits(server):
+    """Full mailboxes stop nobody, and their tries last for a day whatever else is sent."""
+    full = [pending(lives_for=24 * HOUR) for _n in range(3)]
+    for minute in range(30):
+        now = NOW + minute * MINUTE
+        server.error = NOT_NOW
+        delivery.deliver([row.pk for row in full], now=now)
+        server.error = None
+        written = pending(lives_for=24 * HOUR)
+        assert delivery.deliver([written.pk], now=now) == delivery.Round(1)
+        if minute:
+            assert pulse.health(now + MINUTE).stands_since is None
+    tries = Notification.objects.filter(pk__in=[row.pk for row in full])
+    # Half a minute, one and a half, four and a half, thirteen and a half.
+    assert max(tries.values_list("tries", flat=True)) <= 5
+
+
+def test_rows_that_are_not_asked_about_do_not_hide_a_server_in_trouble(server):
+    rows = [pending() for _n in range(8)]
+    # Every second one helps nobody any more.
+    Notification.objects.filter(pk__in=[row.pk for row in rows[1::2]]).update(useful_until=NOW)
+    server.error = GONE
+    assert delivery.deliver([row.pk for row in rows], now=NOW) == delivery.Round(0, reached=False)
+    asked = Notification.objects.filter(state=State.PENDING, tries=1)
+    assert asked.count() == delivery.ENOUGH_FAILURES
+
+
+def test_with_nothing_left_to_send_the_server_is_asked_whether_it_is_back(server, monkeypatch):
+    pulse.mail_stands(NOW)
+    monkeypatch.setattr(server, "open", lambda self: (_ for _ in ()).throw(GONE), raising=False)
+    delivery.deliver_due(now=NOW + MINUTE)
+    assert pulse.health(NOW + MINUTE).mail_stands_since == NOW
+    monkeypatch.undo()
+    delivery.deliver_due(now=NOW + 2 * MINUTE)
+    assert pulse.health(NOW + 2 * MINUTE).mail_stands_since is None
