@@ -96,7 +96,7 @@ def letter_for(row: Notification, now: dt.datetime, words: Words | None = None) 
     )
     if html:
         message.attach_alternative(html, "text/html")
-    for each in (row, *row.companions):
+    for each in row.told:
         if _is_for_calendars(each):
             message.attach(_calendar_part(each, organization, now))
     return Letter(subject, message)
@@ -104,14 +104,14 @@ def letter_for(row: Notification, now: dt.datetime, words: Words | None = None) 
 
 def _words(row: Notification) -> Words:
     """A mail of several appointments has no one time and place to fill in."""
-    of_one = row.kind in texts.ADAPTABLE and not row.companions
+    of_one = row.kind in texts.ADAPTABLE and not row.tells_of_several
     return texts.words(row.kind, row.language) if of_one else texts.OURS
 
 
 def context_of(row: Notification, organization: Organization, now: dt.datetime) -> dict[str, Any]:
     if row.offer:
         return _offer(row, organization, now)
-    tell = DIGESTS.get(Kind(row.kind)) or (reminder if row.companions else _about)
+    tell = DIGESTS.get(Kind(row.kind)) or (reminder if row.tells_of_several else _about)
     shared = {"organization": organization, "language": row.language}
     return {**shared, **tell(row, organization, now)}
 
@@ -194,7 +194,7 @@ def _offer(row: Notification, organization: Organization, now: dt.datetime) -> d
 
 def values_of(row: Notification, context: dict[str, Any], now: dt.datetime) -> dict[str, str]:
     """What the names in the clinic's own words become; nothing in a mail of several."""
-    if row.companions or not (row.offer or row.appointment):
+    if row.tells_of_several or not (row.offer or row.appointment):
         return {}
     about = told_of(row)
     patient = row.offer.entry.patient if row.offer else _appointment(row).patient
@@ -257,7 +257,7 @@ def told_of(row: Notification) -> Appointment | WaitingOffer:
 
 
 def _folder(row: Notification) -> str:
-    return "reminder_several" if row.companions else row.kind
+    return "reminder_several" if row.tells_of_several else row.kind
 
 
 def _appointment(row: Notification) -> Appointment:

@@ -23,7 +23,7 @@ from clinic.templatetags.clinic_times import (
     local_time,
     zone_name,
 )
-from notifications import digests
+from notifications import digests, links
 from notifications.facts import Fact
 from notifications.links import Way
 from notifications.models import Kind, Notification
@@ -33,8 +33,8 @@ Context = dict[str, Any]
 
 def reminder(row: Notification, clinic: Organization, now: dt.datetime) -> Context:
     """Everything that the recipient's family has on that day, in the order of the clock."""
-    found = [each.appointment for each in (row, *row.companions) if each.appointment]
-    visits = sorted(found, key=lambda visit: visit.start)
+    told = {each.appointment: each for each in row.told if each.appointment}
+    visits = sorted(told, key=lambda visit: visit.start)
     first = visits[0]
     return {
         "count": len(visits),
@@ -43,10 +43,30 @@ def reminder(row: Notification, clinic: Organization, now: dt.datetime) -> Conte
         "headline": _headline(visits),
         "facts": [fact for visit in visits for fact in _expected(visit, visits, clinic, now)],
         "phone": _phone(visits, clinic),
-        "ways": [_way(gettext("See the appointments"), reverse("appointments:list"))]
-        if row.user
-        else [],
+        "ways": list(_ways([told[visit] for visit in visits], visits, now)),
     }
+
+
+def _ways(
+    rows: Sequence[Notification], visits: Sequence[Appointment], now: dt.datetime
+) -> Iterator[Way]:
+    """To all of them, with a login; and an answer to each, without one."""
+    if rows[0].user:
+        yield _way(gettext("See the appointments"), reverse("appointments:list"))
+    for row, when in zip(rows, _apart(visits), strict=True):
+        yield from links.answers(row, when, now)
+
+
+def _apart(visits: Sequence[Appointment]) -> Iterator[str]:
+    """What tells each from the others: its time; where that is not enough, also for whom."""
+    times = [_time(visit, visits) for visit in visits]
+    for visit, time in zip(visits, times, strict=True):
+        yield time if times.count(time) == 1 else f"{time} ({visit.patient.full_name})"
+
+
+def _time(visit: Appointment, visits: Sequence[Appointment]) -> str:
+    time = local_time(visit.start, visit.zone)
+    return f"{time} ({zone_name(visit.zone)})" if _zones(visits) > 1 else time
 
 
 def _way(text: str, path: str) -> Way:
@@ -66,9 +86,7 @@ def _expected(
     visit: Appointment, visits: Sequence[Appointment], clinic: Organization, now: dt.datetime
 ) -> Iterator[Fact]:
     """One visit in one line, as the clock orders them; what to do before it in another."""
-    time, place = local_time(visit.start, visit.zone), visit.location
-    if _zones(visits) > 1:
-        time = f"{time} ({zone_name(visit.zone)})"
+    time, place = _time(visit, visits), visit.location
     words = [
         visit.patient.full_name,
         gettext("with %(practitioner)s") % {"practitioner": visit.practitioner},

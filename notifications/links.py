@@ -221,6 +221,19 @@ def _ways(row: Notification, now: dt.datetime) -> Iterator[Way]:
         yield Way(gettext("Cancel the appointment"), cancel)
 
 
+def answers(row: Notification, when: str, now: dt.datetime) -> Iterator[Way]:
+    """Of a reminder of several: what can be said of this one. ``when`` tells it apart."""
+    appointment = row.appointment
+    if appointment is None:
+        return
+    recipient, said = _recipient_of(row, appointment), {"when": when}
+    come = address(Purpose.COME, appointment, recipient)
+    yield Way(gettext("I will come at %(when)s") % said, come)
+    if services.can_cancel(appointment, now):
+        cancel = address(Purpose.CANCEL, appointment, recipient)
+        yield Way(gettext("Cancel the appointment at %(when)s") % said, cancel)
+
+
 def _recipient_of(row: Notification, appointment: Appointment) -> Recipient:
     if row.user:
         return Recipient.account(row.user)

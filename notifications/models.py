@@ -175,7 +175,7 @@ class Notification(models.Model):
     created_at = models.DateTimeField(_("written"), auto_now_add=True)
     sent_at = models.DateTimeField(_("sent on"), null=True, blank=True)
 
-    #: Of a row that was claimed: the others that its mail tells of.
+    #: Of a row that was claimed: the others that end with its mail.
     companions: Sequence[Notification] = ()
 
     objects = NotificationQuerySet.as_manager()
@@ -192,6 +192,20 @@ class Notification(models.Model):
 
     def __str__(self) -> str:
         return self.key
+
+    @property
+    def told(self) -> list[Notification]:
+        """Itself and its companions, one for each appointment: after a standstill two
+        reminders of the same one leave in one mail.
+        """
+        found: dict[int | None, Notification] = {}
+        for each in (self, *self.companions):
+            found.setdefault(each.appointment_id, each)
+        return list(found.values())
+
+    @property
+    def tells_of_several(self) -> bool:
+        return len(self.told) > 1
 
 
 class MailChoices(models.Model):

@@ -20,7 +20,7 @@ from appointments.tests.factories import NOW, at, book, desk
 from appointments.tests.practice import browser, main_part, words
 from appointments.transitions import Status, Verb
 from clinic.models import Organization
-from notifications import links
+from notifications import delivery, links
 from notifications.letters import letter_for
 from notifications.links import Purpose
 from notifications.models import Kind, Notification
@@ -404,7 +404,11 @@ def test_the_patients_yes_is_seen_at_work(ana):
 def hrefs(kind):
     """The links of the mail, by their words."""
     row = Notification.objects.with_parts().filter(kind=kind)[0]
-    html = letter_for(row, NOW).message.alternatives[0][0]
+    return hrefs_in(letter_for(row, NOW))
+
+
+def hrefs_in(letter):
+    html = letter.message.alternatives[0][0]
     found = re.findall(r'<a href="([^"]+)"[^>]*>([^<]+)</a>', html)
     return {text: unescape(url).removeprefix("http://localhost:8000") for url, text in found}
 
@@ -425,6 +429,22 @@ def test_from_the_reminder_to_the_answer(ana):
     assert Client().post(found["Cancel the appointment"]).status_code == 302
     visit.refresh_from_db()
     assert (visit.status, visit.coming_since) == (Status.CANCELLED, NOW)
+
+
+def test_from_a_reminder_of_several_each_answer_is_for_its_own(ana):
+    Organization.objects.update(reminders="24")
+    first, child = visit_of(ana), PatientFactory.create()
+    ana.patient_accesses.create(patient=child, relation="child")
+    second = booked(user=ana, patient=child, start=at(16, days=3))
+    reminder = Notification.objects.get(appointment=first, kind=Kind.REMINDER)
+    row = delivery.claim(reminder.pk, now=at(10, days=2))
+    found = hrefs_in(letter_for(row, at(10, days=2)))
+    assert Client().post(found["I will come at 10:00"]).status_code == 302
+    assert Client().post(found["Cancel the appointment at 16:00"]).status_code == 302
+    first.refresh_from_db()
+    second.refresh_from_db()
+    assert (first.status, first.coming_since) == (Status.BOOKED, NOW)
+    assert (second.status, second.coming_since) == (Status.CANCELLED, None)
 
 
 def test_too_late_to_cancel_there_is_no_link(ana, time_machine):

@@ -1,8 +1,10 @@
 """What one family has on one day is told in one reminder, each appointment exactly once."""
 
 import datetime as dt
+import re
 import smtplib
 from email import message_from_bytes, policy
+from html import unescape
 
 import pytest
 from django.core import mail
@@ -14,9 +16,11 @@ from appointments import services
 from appointments.models import Appointment
 from appointments.tests.factories import NOW, at, book, desk
 from clinic.models import Organization
-from notifications import delivery, letters, together
+from notifications import delivery, letters, links, together
 from notifications import services as by_hand
-from notifications.models import Kind, Notification, State
+from notifications.links import Purpose
+from notifications.models import Kind, MessageText, Notification, State
+from notifications.selectors import Recipient
 from notifications.tests.factories import booked, family
 from notifications.tests.test_delivery import Picky
 from scheduling.tests.factories import open_offering
@@ -73,6 +77,16 @@ def told():
     return [sorted(ref for ref in everything if ref in sent.body) for sent in mail.outbox]
 
 
+def calendars_of(sent):
+    message = message_from_bytes(sent.message().as_bytes(), policy=policy.default)
+    return [part.get_payload(decode=True).decode() for part in message.iter_attachments()]
+
+
+def ways_in(sent):
+    """The words of the links, in their order."""
+    return [unescape(text) for text in re.findall(r"<a [^>]*>([^<]+)</a>", sent.alternatives[0][0])]
+
+
 def test_one_mail_for_both_when_the_first_is_due(mother):
     one, other = visits(mother, 10, 16)
     assert delivery.deliver_due(now=TEN - MINUTE) == 0
@@ -96,8 +110,7 @@ def test_what_the_mail_says(mother):
         line = next(line for line in sent.body.splitlines() if visit.reference in line)
         assert line.startswith(f"{time}: {visit.patient.full_name} · with {visit.practitioner} · ")
     assert "http://localhost:8000/turnos/\n" in sent.body
-    message = message_from_bytes(sent.message().as_bytes(), policy=policy.default)
-    calendars = [part.get_payload(decode=True).decode() for part in message.iter_attachments()]
+    calendars = calendars_of(sent)
     assert [str(one.calendar_name) in c for c in calendars] == [True, False]
     assert len(calendars) == 2
 
@@ -272,6 +285,103 @@ def test_a_standstill_does_not_make_two_mails_of_two_reminders(mother):
     delivery.deliver_due(now=at(18, days=2))
     assert told() == [sorted([one.reference, other.reference])]
     assert states() == [State.SENT] * 4
+    [sent] = mail.outbox
+    assert sent.subject == "Reminder: 2 appointments tomorrow"
+    assert [sent.body.count(visit.reference) for visit in (one, other)] == [1, 1]
+    assert len(calendars_of(sent)) == 2
+
+
+def test_two_reminders_of_one_appointment_are_the_ordinary_mail(mother):
+    """After a standstill both leave, and there is one appointment to tell of."""
+    Organization.current()
+    Organization.objects.update(reminders="48, 24")
+    MessageText.objects.create(kind=Kind.REMINDER, language="en", closing="Bring your card.")
+    visit = booked(user=mother, patient=children(mother)[0], start=TEN + DAY)
+    Notification.objects.exclude(kind=Kind.REMINDER).update(state=State.SENT)
+    assert delivery.deliver_due(now=TEN) == 1
+    assert states() == [State.SENT] * 2
+    [sent] = mail.outbox
+    assert sent.subject == "Reminder: appointment tomorrow at 10:00"
+    assert "Bring your card." in sent.body
+    assert sent.body.count(visit.reference) == 1
+    assert len(calendars_of(sent)) == 1
+    assert ways_in(sent) == [
+        "I will come",
+        "See the appointment",
+        "Change the time",
+        "Cancel the appointment",
+    ]
+
+
+def test_each_of_several_can_be_answered(mother):
+    one, other = visits(mother, 10, 16)
+    delivery.deliver_due(now=TEN)
+    [sent] = mail.outbox
+    assert ways_in(sent) == [
+        "See the appointments",
+        "I will come at 10:00",
+        "Cancel the appointment at 10:00",
+        "I will come at 16:00",
+        "Cancel the appointment at 16:00",
+    ]
+    me = Recipient.account(mother)
+    for visit, time in ((one, "10:00"), (other, "16:00")):
+        come, cancel = (links.address(way, visit, me) for way in (Purpose.COME, Purpose.CANCEL))
+        assert f"I will come at {time}:\n{come}\n" in sent.body
+        assert f"Cancel the appointment at {time}:\n{cancel}\n" in sent.body
+
+
+def test_what_can_no_longer_be_cancelled_has_no_link_for_it(mother):
+    visits(mother, 10, 16)
+    row = delivery.claim(reminders()[0].pk, now=TEN)
+    ways = ways_in(letters.letter_for(row, TEN + MINUTE).message)
+    assert ways[1:] == [
+        "I will come at 10:00",
+        "I will come at 16:00",
+        "Cancel the appointment at 16:00",
+    ]
+
+
+def test_at_the_same_time_the_links_name_whom_they_are_for(mother):
+    visits(mother, 10, 10)
+    delivery.deliver_due(now=TEN)
+    [sent] = mail.outbox
+    names = {child.full_name for child in children(mother)}
+    ways = ways_in(sent)[1:]
+    for way in ("I will come at", "Cancel the appointment at"):
+        assert {f"{way} 10:00 ({name})" for name in names} <= set(ways)
+    assert len(set(ways)) == 4
+
+
+def test_without_an_account_each_is_answered_as_its_own_patient():
+    made = []
+    for hour in (10, 16):
+        child = PatientFactory.create(email="casa@example.org")
+        made.append(book(patient=child, start=at(hour, days=3)))
+    Notification.objects.exclude(kind=Kind.REMINDER).update(state=State.SENT)
+    delivery.deliver_due(now=TEN)
+    [sent] = mail.outbox
+    paths = re.findall(r"http://localhost:8000(/correo/\S+)", sent.body)
+    found = [links.read(*path.split("/")[2:4]) for path in paths]
+    assert [(link.purpose, link.appointment, link.recipient.user) for link in found] == [
+        (purpose, visit, None) for visit in made for purpose in (Purpose.COME, Purpose.CANCEL)
+    ]
+    assert "/turnos/" not in sent.body
+
+
+@pytest.mark.parametrize("language", ["es", "en"])
+def test_both_parts_of_a_mail_of_several_say_the_same(mother, language):
+    User.objects.update(language=language)
+    visits(mother, 10, 16)
+    delivery.deliver_due(now=TEN)
+    [sent] = mail.outbox
+    ways, html = ways_in(sent), str(sent.alternatives[0][0])
+    assert len(ways) == 5
+    assert [way for way in ways if f"\n{way}:\nhttp" in sent.body] == ways
+    hrefs = [unescape(url) for url in re.findall(r'href="([^"]+)"', html)]
+    assert hrefs == re.findall(r"https?://\S+", sent.body)
+    if language == "es":
+        assert ways[1:3] == ["Voy a ir a las 10:00", "Cancelar el turno de las 10:00"]
 
 
 def test_each_of_two_reminders_is_told_at_its_own_time(mother):
