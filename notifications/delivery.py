@@ -21,6 +21,7 @@ from django.db.models import F, Value
 from django.db.models.functions import Greatest
 from django.utils import timezone
 
+from accounts.models import Patient
 from clinic.models import Organization
 from notifications import choices, digests, faults, pulse, together
 from notifications.channels import Channel, channel
@@ -33,7 +34,7 @@ from notifications.models import (
     NotificationQuerySet,
     State,
 )
-from notifications.selectors import may_still_read
+from notifications.selectors import is_address_of_record, may_still_read
 from scheduling.quiet import QuietHours
 
 log = logging.getLogger(__name__)
@@ -148,9 +149,15 @@ def verdict(row: Notification, now: dt.datetime) -> State | None:
         return State.VOID
     if row.kind == Kind.REMINDER and not choices.is_planned(row):
         return State.VOID
-    if row.user and row.kind not in TO_PRACTITIONER:
-        return None if may_still_read(row.user, appointment.patient) else State.VOID
-    return None
+    if row.kind in TO_PRACTITIONER or _is_still_for(row, appointment.patient):
+        return None
+    return State.VOID
+
+
+def _is_still_for(row: Notification, patient: Patient) -> bool:
+    if row.user:
+        return may_still_read(row.user, patient)
+    return is_address_of_record(row.to, patient)
 
 
 def _still_offered(row: Notification, now: dt.datetime) -> bool:

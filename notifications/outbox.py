@@ -9,6 +9,7 @@ from functools import partial
 
 from django.db import transaction
 from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.db.models.functions import Lower
 from django.utils import timezone
 
 from accounts.models import PatientAccess, User
@@ -81,25 +82,41 @@ def owe_for(
 
 
 def owe_reminders(appointments: Iterable[Appointment], *, now: dt.datetime) -> None:
-    """Only the reminders, for appointments that people were told of in another way."""
+    """Only the reminders, for appointments that people were told of in another way.
+
+    One that this recipient has had stays as it is, also if it was withdrawn.
+    """
     clinic = Organization.current()
     for some in batches(appointments, 500):
         known = recipients_of(appointment.patient for appointment in some)
+        had = _had(some)
         rows = [
             row
             for appointment in some
             for recipient in known[appointment.patient_id]
             for row in _reminders(appointment, recipient, clinic, now)
+            if _one(row) not in had
         ]
         Notification.objects.bulk_create(rows, batch_size=500, ignore_conflicts=True)
+
+
+def _one(row: Notification) -> tuple[object, ...]:
+    """What makes it this reminder, whatever its key."""
+    whose = row.user_id or row.to.casefold()
+    return row.appointment_id, row.sequence, row.hours_before, whose
+
+
+def _had(appointments: Iterable[Appointment]) -> set[tuple[object, ...]]:
+    rows = Notification.objects.filter(kind=Kind.REMINDER, appointment__in=appointments)
+    fields = ("appointment_id", "sequence", "hours_before", "user_id", "to")
+    return {_one(row) for row in rows.only(*fields)}
 
 
 def owe_missing_reminders(*, now: dt.datetime) -> int:
     """Reminders for those who could not be written to when it was booked, and now can, and
     those that the clinic has added since.
 
-    The number of appointments that lacked one. A reminder that was withdrawn stays so: its
-    key is taken.
+    The number of appointments that lacked one.
     """
     without = list(lacking_reminders(now).select_related("patient", "location").order_by("start"))
     owe_reminders(without, now=now)
@@ -107,22 +124,35 @@ def owe_missing_reminders(*, now: dt.datetime) -> int:
 
 
 def lacking_reminders(now: dt.datetime) -> QuerySet[Appointment]:
-    """Sure appointments of people who can be written to, without one of their reminders.
+    """Sure appointments that somebody is owed one of the reminders of.
 
     A superset: one whose time fell into hours that are over is among them.
     """
-    access = PatientAccess.objects.live().filter(patient=OuterRef("patient"), user__is_active=True)
     lacks = Q(pk=None)
     for hours in Organization.current().reminder_hours:
-        theirs = Notification.objects.filter(
-            appointment=OuterRef("pk"),
-            sequence=OuterRef("sequence"),
-            kind=Kind.REMINDER,
-            hours_before=hours,
-        )
-        lacks |= Q(~Exists(theirs), start__gt=now + dt.timedelta(hours=hours))
-    reached = Exists(access) | ~Q(patient__email="")
-    return Appointment.objects.filter(lacks, reached, status=Status.BOOKED, start__gt=now)
+        lacks |= lacks_reminder(hours) & Q(start__gt=now + dt.timedelta(hours=hours))
+    return Appointment.objects.filter(lacks, status=Status.BOOKED, start__gt=now)
+
+
+def lacks_reminder(hours: int) -> Q:
+    """Appointments of which one of those who would be written to today (see
+    ``recipients_for``) has no reminder at this distance, not even one that was withdrawn.
+    """
+    reminders = Notification.objects.filter(kind=Kind.REMINDER, hours_before=hours)
+    of_account = reminders.filter(
+        appointment=OuterRef(OuterRef("pk")),
+        sequence=OuterRef(OuterRef("sequence")),
+        user=OuterRef("user"),
+    )
+    of_record = reminders.alias(address=Lower("to")).filter(
+        appointment=OuterRef("pk"),
+        sequence=OuterRef("sequence"),
+        user=None,
+        address=Lower(OuterRef("patient__email")),
+    )
+    access = PatientAccess.objects.live().filter(patient=OuterRef("patient"), user__is_active=True)
+    has_no_account = Q(~Exists(access), ~Q(patient__email=""))
+    return Q(Exists(access.filter(~Exists(of_account)))) | has_no_account & ~Q(Exists(of_record))
 
 
 def owe_account_mail(
@@ -315,7 +345,7 @@ def _row(
     due: dt.datetime,
     useful_until: dt.datetime,
 ) -> Notification:
-    parts = (appointment.pk, appointment.sequence, kind, recipient.token, int(due.timestamp()))
+    parts = (appointment.pk, appointment.sequence, kind, recipient.in_key, int(due.timestamp()))
     return Notification(
         key=":".join(map(str, parts)),
         kind=kind,

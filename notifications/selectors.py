@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from django.conf import settings
+from django.utils.crypto import salted_hmac
 
 from accounts.models import Patient, PatientAccess, Practitioner, User
 
@@ -16,7 +17,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Recipient:
-    #: Names the recipient in the key of a row without saying who it is.
+    #: Names the recipient without saying who it is.
     token: str
     to: str
     language: str
@@ -25,6 +26,14 @@ class Recipient:
     @classmethod
     def account(cls, user: User) -> Recipient:
         return cls(f"u{user.pk}", user.email, user.language, user)
+
+    @property
+    def in_key(self) -> str:
+        """For the key of a row: a corrected address of a record is another recipient."""
+        if self.user:
+            return self.token
+        mark = salted_hmac("notifications.outbox", self.to.casefold()).hexdigest()
+        return f"{self.token}.{mark[:12]}"
 
 
 def batches(rows: Iterable[T], size: int) -> Iterator[list[T]]:
@@ -61,6 +70,12 @@ def may_still_read(user: User, patient: Patient) -> bool:
     if not user.is_active:
         return False
     return PatientAccess.objects.live().filter(user=user, patient=patient).exists()
+
+
+def is_address_of_record(to: str, patient: Patient) -> bool:
+    """Whether this address, of no account, is still the one to write to."""
+    today = recipients_for(patient)
+    return any(who.user is None and who.to.casefold() == to.casefold() for who in today)
 
 
 def recipient_at_work(practitioner: Practitioner) -> Recipient | None:

@@ -32,7 +32,7 @@ def send_again(
     """
     now = now or timezone.now()
     row = Notification.objects.select_for_update().get(pk=notification.pk)
-    if row.kind == Kind.ACCOUNT:
+    if row.kind == Kind.ACCOUNT and row.state != State.HELD:
         raise NothingKept
     if row.state not in {State.SENT, State.FAILED, State.HELD} or row.useful_until <= now:
         raise NotAgain

@@ -9,9 +9,10 @@ from django.core import mail
 from django.core.mail.backends.locmem import EmailBackend
 from django.db import OperationalError, connection
 
-from accounts.models import PatientAccess
+from accounts.models import Patient, PatientAccess
+from accounts.tests.factories import PatientFactory
 from appointments import services
-from appointments.tests.factories import NOW, desk
+from appointments.tests.factories import NOW, at, book, desk
 from notifications import delivery, faults, letters
 from notifications.models import Kind, Notification, State
 from notifications.tests.factories import SOON, account_mail, booked, family, pending
@@ -158,6 +159,28 @@ class TestLookingOnceMore:
         delivery.deliver_due(now=SOON)
         assert Notification.objects.get(kind=Kind.BOOKED).state == State.VOID
         assert Notification.objects.get(kind=Kind.PRACTITIONER_NEW).state == State.SENT
+
+    @pytest.mark.parametrize(
+        ("email", "state"),
+        [
+            ("Abuela@Example.org", State.SENT),
+            ("corrected@example.org", State.VOID),
+            ("", State.VOID),
+        ],
+    )
+    def test_an_address_that_is_no_longer_the_records(self, email, state):
+        patient = PatientFactory.create(email="abuela@example.org")
+        book(patient=patient, start=at(10, days=3))
+        Patient.objects.filter(pk=patient.pk).update(email=email)
+        delivery.deliver_due(now=SOON)
+        assert Notification.objects.get(kind=Kind.BOOKED).state == state
+
+    def test_the_record_of_somebody_who_has_an_account_now(self):
+        patient = PatientFactory.create(email="abuela@example.org")
+        book(patient=patient, start=at(10, days=3))
+        family(patient)
+        delivery.deliver_due(now=SOON)
+        assert Notification.objects.get(kind=Kind.BOOKED).state == State.VOID
 
 
 @pytest.mark.django_db

@@ -1,8 +1,11 @@
 """What each change owes to whom, and what it takes back."""
 
 import datetime as dt
+import re
+from collections import Counter
 
 import pytest
+from django.core import mail
 from django.db import transaction
 from django.utils import timezone
 
@@ -15,9 +18,9 @@ from appointments.models import AppointmentEvent
 from appointments.signals import appointment_changed
 from appointments.tests.factories import NOW, SYSTEM, at, book, desk
 from clinic.models import Organization
-from notifications import outbox
+from notifications import delivery, integrity, outbox
 from notifications.models import Kind, Notification, State
-from notifications.tests.factories import booked, family
+from notifications.tests.factories import SOON, booked, family
 from scheduling.tests.factories import open_offering
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("one_reminder")]
@@ -215,6 +218,14 @@ def test_the_same_change_heard_twice_owes_once():
     assert Notification.objects.count() == before == 3
 
 
+def test_keys_do_not_tell_the_address_of_a_record():
+    patient = PatientFactory.create(email="abuela@example.org")
+    appointment = book(patient=patient, start=at(10, days=3))
+    key = Notification.objects.get(kind=Kind.BOOKED).key
+    whom = rf"p{patient.pk}\.[0-9a-f]{{12}}"
+    assert re.fullmatch(rf"{appointment.pk}:0:booked:{whom}:{int(NOW.timestamp())}", key)
+
+
 def test_keys_say_what_and_for_whom_but_not_who():
     user, patient = family(email="ana@example.org")
     appointment = booked(user=user, patient=patient)
@@ -284,6 +295,84 @@ class TestMissingReminders:
         booked()
         Notification.objects.filter(kind=Kind.REMINDER).update(state=State.VOID)
         assert outbox.owe_missing_reminders(now=NOW) == 0
+
+    def test_withdrawn_from_a_record_stays_so(self):
+        self.of_record()
+        Notification.objects.filter(kind=Kind.REMINDER).update(state=State.VOID)
+        assert outbox.owe_missing_reminders(now=NOW) == 0
+        assert Notification.objects.filter(kind=Kind.REMINDER).count() == 1
+
+    def of_record(self, email="abuela@example.org"):
+        return book(patient=PatientFactory.create(email=email), start=at(10, days=3))
+
+    def reminded(self, appointment, after):
+        """Whom the mails go to that leave when the reminder is due, and when ``after`` was done."""
+        delivery.deliver_due(now=SOON)
+        after()
+        assert outbox.owe_missing_reminders(now=SOON) == 1
+        assert outbox.owe_missing_reminders(now=SOON) == 0
+        assert list(integrity.breaches(Counter(), now=SOON)) == []
+        mail.outbox.clear()
+        delivery.deliver_due(now=appointment.start - DAY)
+        return [message.to for message in mail.outbox]
+
+    def test_an_address_of_a_record_that_was_corrected(self):
+        appointment = self.of_record("mistyped@example.org")
+
+        def correct():
+            appointment.patient.email = "abuela@example.org"
+            appointment.patient.save()
+
+        assert self.reminded(appointment, correct) == [["abuela@example.org"]]
+        [(_kind, to, _due)] = told(appointment, State.VOID)
+        assert to == "mistyped@example.org"
+
+    @pytest.mark.parametrize("email", ["ana@example.org", "abuela@example.org"])
+    def test_an_account_that_came_later(self, email):
+        appointment = self.of_record()
+
+        def hand_over():
+            family(appointment.patient, email=email)
+
+        assert self.reminded(appointment, hand_over) == [[email]]
+
+    def test_a_second_account_that_came_later(self):
+        appointment = booked()
+        first = appointment.patient.accesses.get().user
+        second = "padre@example.org"
+        sent = self.reminded(appointment, lambda: family(appointment.patient, email=second))
+        assert sorted(sent) == sorted([[first.email], [second]])
+
+    def test_an_account_whose_access_ended_and_the_address_of_the_record(self):
+        user, patient = family(PatientFactory.create(email="abuela@example.org"))
+        appointment = booked(user=user, patient=patient)
+
+        def end():
+            PatientAccess.objects.filter(user=user).update(ended_at=NOW)
+
+        assert self.reminded(appointment, end) == [["abuela@example.org"]]
+
+    def test_a_row_with_an_older_key_is_not_doubled(self):
+        appointment = self.of_record()
+        row = Notification.objects.get(kind=Kind.REMINDER)
+        row.key = row.key.replace(row.key.split(":")[3], f"p{appointment.patient_id}")
+        row.save()
+        organization = Organization.current()
+        organization.reminders = "48, 24"
+        organization.save()
+        assert outbox.owe_missing_reminders(now=NOW) == 1
+        rows = Notification.objects.filter(kind=Kind.REMINDER).order_by("pk")
+        assert list(rows.values_list("hours_before", flat=True)) == [24, 48]
+
+    @pytest.mark.parametrize("count", [1, 30])
+    def test_the_same_number_of_queries_for_any_number(self, count, django_assert_num_queries):
+        for n in range(count):
+            self.of_record(f"p{n}@example.org")
+        Notification.objects.all().delete()
+        Organization.current()
+        # which, clinic twice, accounts, those there are, write (in a savepoint)
+        with django_assert_num_queries(8):
+            assert outbox.owe_missing_reminders(now=NOW) == count
 
 
 def test_a_mail_about_an_account_is_due_at_once_and_ends():

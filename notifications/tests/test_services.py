@@ -74,6 +74,14 @@ def test_codes_are_not_kept(by, state):
         services.send_again(notification=row, by=by, now=NOW)
 
 
+def test_a_code_that_is_held_is_still_there(by):
+    row = account_mail()
+    Notification.objects.filter(pk=row.pk).update(state=State.HELD)
+    services.send_again(notification=row, by=by, now=NOW)
+    assert delivery.deliver([row.pk], now=NOW).sent == 1
+    assert mail.outbox[0].body == "El código es ABC-123."
+
+
 @pytest.mark.parametrize("state", [State.PENDING, State.FAILED])
 def test_withdrawn_is_never_sent(row, by, state):
     Notification.objects.filter(pk=row.pk).update(state=state)
