@@ -370,8 +370,8 @@ class TestMissingReminders:
             self.of_record(f"p{n}@example.org")
         Notification.objects.all().delete()
         Organization.current()
-        # which, clinic twice, accounts, those there are, write (in a savepoint)
-        with django_assert_num_queries(8):
+        # clinic twice, which, accounts, those there are, write
+        with django_assert_num_queries(6):
             assert outbox.owe_missing_reminders(now=NOW) == count
 
 
