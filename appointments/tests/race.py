@@ -26,7 +26,7 @@ def rounds() -> int:
     """How often two verbs meet: on SQLite the writers queue, and a few times say as much."""
     if connection.vendor != "mysql":
         return 3
-    return int(os.environ.get("RACE_PAIRS") or 20)
+    return int(os.environ.get("RACE_PAIRS") or 10)
 
 
 def hours() -> Iterator[dt.datetime]:

@@ -351,6 +351,7 @@ class World:
                 book(offering=offering, start=self.clock(days, time), now=self.now)
 
 
+@pytest.mark.once
 @settings(max_examples=EXAMPLES, deadline=None)
 @given(st.data(), st.sampled_from(DAYS))
 def test_what_is_called_offered_is_what_the_search_shows(data, where):

@@ -1,6 +1,6 @@
 """Offers of freed time that meet what others do: one allowed end, nothing lost.
 
-Twenty rounds each on MariaDB; ``make race`` runs 500 (RACE_PAIRS).
+Ten rounds each on MariaDB; ``make race`` runs 500 (RACE_PAIRS).
 """
 
 from __future__ import annotations

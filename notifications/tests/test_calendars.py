@@ -15,7 +15,7 @@ from appointments.tests.practice import new_practice
 from notifications import delivery
 from notifications.tests.factories import booked, family
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.once]
 
 
 class Program:

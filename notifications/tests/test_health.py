@@ -21,7 +21,7 @@ from notifications import delivery, services
 from notifications.models import Notification, Part, Pulse, State
 from notifications.tests.factories import booked, pending
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.once]
 
 PAGE = reverse("admin:notifications_notification_health")
 HOUR = dt.timedelta(hours=1)

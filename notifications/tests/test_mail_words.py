@@ -20,7 +20,7 @@ from notifications.models import Kind, Notification
 from notifications.tests.factories import SOON, booked, family
 from scheduling.tests.factories import open_offering
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.once]
 
 BASE = "https://turnos.example.org"
 ABOUT = texts.ADAPTABLE

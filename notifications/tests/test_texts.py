@@ -15,7 +15,7 @@ from notifications.models import Kind, MessageText, Notification, State
 from notifications.tests.factories import SOON, booked, family
 from notifications.texts import BrokenText, Words, fill
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.once]
 
 VALUES = {name: f"<{name}>" for name in texts.NAMES}
 LIST = "/admin/notifications/messagetext/"
