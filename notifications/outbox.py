@@ -304,15 +304,24 @@ _Told = dict[str, Kind | None]
 
 
 def _last_told(appointment: Appointment) -> tuple[_Told, _Told]:
-    """What the patient's people believe, and what the practitioner does."""
+    """What the patient's people believe, and what the practitioner does.
+
+    Who was told of another appointment of its moves believes that this one is over.
+    """
     told: _Told = {}
     at_work: _Told = {}
-    rows = appointment.notifications.exclude(kind=Kind.REMINDER).order_by("pk")
-    for to, kind, state in rows.values_list("to", "kind", "state"):
-        known = at_work if kind in TO_PRACTITIONER else told
-        known.setdefault(to, None)
-        if state in {State.SENDING, State.SENT}:
-            known[to] = Kind(kind)
+    name = appointment.calendar_name
+    moves = Q(appointment__calendar_uid=name) | Q(appointment__public_id=name)
+    rows = Notification.objects.filter(moves | Q(appointment=appointment))
+    news = rows.exclude(kind=Kind.REMINDER).order_by("pk")
+    for of, to, kind, state in news.values_list("appointment", "to", "kind", "state"):
+        is_work, has_left = kind in TO_PRACTITIONER, state in {State.SENDING, State.SENT}
+        known = at_work if is_work else told
+        if of == appointment.pk:
+            known.setdefault(to, None)
+            known[to] = Kind(kind) if has_left else known[to]
+        elif has_left:
+            known[to] = Kind.PRACTITIONER_CANCELLED if is_work else Kind.CANCELLED
     return told, at_work
 
 

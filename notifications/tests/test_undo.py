@@ -285,6 +285,24 @@ def test_a_move_undone_and_moved_again():
     assert problems() == []
 
 
+def test_who_was_told_of_a_move_at_once_is_told_that_it_is_undone():
+    offering = new_practice()
+    visit = visit_of(offering, start=at(9, days=0))
+    today = Block(starts_at=at(8, days=0), ends_at=at(12, days=0))
+    block(offering, answer(ask(offering, today), Hit.MOVE), today)
+    moved = Appointment.objects.get(rescheduled_from=visit)
+    told = moved.notifications.get(kind=Kind.MOVED)
+    assert told.due_at == NOW
+    moved.notifications.filter(pk=told.pk).update(state=State.SENT)
+    take_back_soon = NOW + dt.timedelta(minutes=2)
+    change = RuleChange.objects.get()
+    undo(change=change, by=doctor_of(offering), now=take_back_soon)
+    assert fresh(visit).status == "booked"
+    again = Notification.objects.waiting().get(appointment=visit, kind=Kind.CONFIRMED)
+    assert (again.to, again.due_at) == (told.to, take_back_soon)
+    assert problems(now=take_back_soon) == []
+
+
 def test_a_wish_to_come_earlier_goes_back_with_the_appointment():
     offering = new_practice()
     visit = visit_of(offering)
