@@ -34,7 +34,7 @@ WHOLE = os.environ.get("WALK") == "whole"
 
 def with_axe(look: Look, stop: Stop, stops: list[Stop]) -> bool:
     """Once for each page, by turns in the one look and in the other: axe takes longest."""
-    return WHOLE or (stops.index(stop) % 2 == 0) == (look == PHONE)
+    return WHOLE or bool(stop.act) or (stops.index(stop) % 2 == 0) == (look == PHONE)
 
 
 def checks_in(look: Look, stop: Stop, stops: list[Stop]) -> list[Check]:
@@ -61,14 +61,15 @@ def test_nothing_is_wrong_with_any_page(visitor: Visitor, role: Role | None, loo
     """Nothing that the browser complains of, that sticks out, or that shuts somebody out.
 
     In the whole walk each look opens every page for itself. Else a page is opened once,
-    small, dark and with the longer words, and then drawn wide and light.
+    small, dark and with the longer words, and then drawn wide and light; what a form
+    answers stays small, where there is least room.
     """
     page = visitor.page(role, look)
     ear = Ear(page, visitor.host)
     stops = stops_of(role)
-    looks = [look] if WHOLE else [look, WIDE]
 
     def checks(stop: Stop) -> list[Check]:
+        looks = [look] if WHOLE or stop.act else [look, WIDE]
         seen = [dressed_as(each, checks_in(each, stop, stops)) for each in looks]
         return [in_language(look.language), *seen, dressed_as(look, []), ear.complaints]
 
