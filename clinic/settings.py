@@ -244,8 +244,8 @@ CELERY_BEAT_SCHEDULE = {
     },
     "owe-missing-reminders": {
         "task": "notifications.tasks.owe_missing_reminders",
-        "schedule": 3600.0,
-        "options": {"expires": 3600},
+        "schedule": 300.0,
+        "options": {"expires": 300},
     },
     "owe-lists-and-words": {
         "task": "notifications.tasks.owe_digests",
@@ -269,8 +269,8 @@ CELERY_BEAT_SCHEDULE = {
     },
     "forget-ended-sessions": {
         "task": "accounts.tasks.forget_ended_sessions",
-        "schedule": 3600.0,
-        "options": {"expires": 3600},
+        "schedule": 300.0,
+        "options": {"expires": 300},
     },
 }
 CELERY_BEAT_SCHEDULE_FILENAME = str(VAR_DIR / "celerybeat-schedule")

@@ -23,7 +23,7 @@ from django.utils import timezone
 
 from accounts.models import Patient
 from clinic.models import Organization
-from notifications import choices, digests, faults, pulse, together
+from notifications import choices, digests, faults, outbox, pulse, together
 from notifications.channels import Channel, channel
 from notifications.letters import letter_for
 from notifications.models import (
@@ -142,16 +142,32 @@ def verdict(row: Notification, now: dt.datetime) -> State | None:
         return None if _still_offered(row, now) else State.VOID
     if row.kind in digests.KINDS:
         return None if digests.is_true(row, now) else State.VOID
+    return None if _is_true(row) and not _lost_its_reader(row) else State.VOID
+
+
+def _is_true(row: Notification) -> bool:
+    """Of what tells of an appointment: whether that is as it says."""
     appointment = row.appointment
     if appointment is None or appointment.sequence != row.sequence:
-        return State.VOID
+        return False
     if appointment.status != TRUE_WHILE[Kind(row.kind)]:
-        return State.VOID
-    if row.kind == Kind.REMINDER and not choices.is_planned(row):
-        return State.VOID
-    if row.kind in TO_PRACTITIONER or _is_still_for(row, appointment.patient):
-        return None
-    return State.VOID
+        return False
+    return row.kind != Kind.REMINDER or choices.is_planned(row)
+
+
+def _lost_its_reader(row: Notification) -> bool:
+    if row.appointment is None or row.kind in TO_PRACTITIONER:
+        return False
+    return not _is_still_for(row, row.appointment.patient)
+
+
+def _end_of(row: Notification, now: dt.datetime) -> State | None:
+    """The verdict; what is true all the same is owed to whoever is written to now."""
+    end = verdict(row, now)
+    about = row.appointment
+    if end == State.VOID and about and _is_true(row) and _lost_its_reader(row):
+        outbox.owe_to_successors(row, about)
+    return end
 
 
 def _is_still_for(row: Notification, patient: Patient) -> bool:
@@ -196,7 +212,7 @@ def _send(row: Notification, line: Channel, now: dt.datetime) -> bool | None:
 
 def _is_for_now(row: Notification, now: dt.datetime) -> bool:
     """Look once more at the row, and at those that go along; what is not true ends here."""
-    end, morning = verdict(row, now), _morning(row, now)
+    end, morning = _end_of(row, now), _morning(row, now)
     if end is not None or morning:
         together.let_go(row)
         if end is not None:
@@ -208,7 +224,7 @@ def _is_for_now(row: Notification, now: dt.datetime) -> bool:
         return False
     true = []
     for other in row.companions:
-        if (end := verdict(other, now)) is None:
+        if (end := _end_of(other, now)) is None:
             true.append(other)
         else:
             _settle(other, end, told_with=None)

@@ -101,15 +101,37 @@ def owe_reminders(appointments: Iterable[Appointment], *, now: dt.datetime) -> N
 
 
 def _one(row: Notification) -> tuple[object, ...]:
-    """What makes it this reminder, whatever its key."""
+    """What makes it this news or reminder, whatever its key."""
     whose = row.user_id or row.to.casefold()
     return row.appointment_id, row.sequence, row.hours_before, whose
 
 
-def _had(appointments: Iterable[Appointment]) -> set[tuple[object, ...]]:
-    rows = Notification.objects.filter(kind=Kind.REMINDER, appointment__in=appointments)
+def _had(appointments: Iterable[Appointment], kind: str = Kind.REMINDER) -> set[tuple[object, ...]]:
+    rows = Notification.objects.filter(kind=kind, appointment__in=appointments)
     fields = ("appointment_id", "sequence", "hours_before", "user_id", "to")
     return {_one(row) for row in rows.only(*fields)}
+
+
+def owe_to_successors(row: Notification, appointment: Appointment) -> None:
+    """What a true row cannot tell its recipient any more, to those who are written to now.
+
+    An address of the record was corrected, or an account came in its place. Whoever has had
+    the same, or has it before them, is not told again.
+    """
+    had = _had([appointment], row.kind)
+    rows = [_same(row, appointment, who) for who in recipients_for(appointment.patient)]
+    new = [same for same in rows if _one(same) not in had]
+    Notification.objects.bulk_create(new, ignore_conflicts=True)
+
+
+def _same(row: Notification, appointment: Appointment, recipient: Recipient) -> Notification:
+    names = row.due_at
+    if row.hours_before:
+        names = timing.promised(appointment.start, appointment.zone, row.hours_before)
+    same = _row(appointment, recipient, Kind(row.kind), names, row.useful_until)
+    same.due_at = same.try_at = row.due_at
+    same.day, same.hours_before = row.day, row.hours_before
+    return same
 
 
 def owe_missing_reminders(*, now: dt.datetime) -> int:

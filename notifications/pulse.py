@@ -14,6 +14,7 @@ from django.conf import settings
 from django.db import connection, transaction
 from django.db.models import Count, Min, Q
 
+from notifications import digests
 from notifications.models import Kind, Notification, Part, Pulse, State
 
 log = logging.getLogger(__name__)
@@ -94,10 +95,13 @@ def _hundreds(ids: list[int]) -> Iterator[list[int]]:
 
 
 def hold(*, now: dt.datetime, written_until: dt.datetime) -> int:
-    """Keep what was due by now and written by then, until an administrator decides."""
-    written = Notification.objects.filter(
-        state__in=[State.PENDING, State.SENDING], created_at__lte=written_until
-    )
+    """Keep what was due by now and written by then, until an administrator decides.
+
+    Lists of a day and words to a desk too that have become due since the backup.
+    """
+    digests.owe(now=now)
+    known = Q(created_at__lte=written_until) | Q(kind__in=digests.KINDS)
+    written = Notification.objects.filter(known, state__in=[State.PENDING, State.SENDING])
     due = list(written.filter(try_at__lte=now).values_list("pk", *_TOGETHER))
     ids = {pk for pk, *_rest in due}
     # What may have been told in one mail with them was sent with them.

@@ -200,10 +200,10 @@ def _mails_leave_at_once(folder: Path) -> None:
 
 @pytest.mark.slow
 def test_a_worker_is_woken_through_files(tmp_path):
-    options = folder_broker(settings.VAR_DIR)
+    # A folder of its own: what other tests have published would be worked off first.
     with (
-        broker("filesystem://localhost", options),
-        worker(EMAIL_FILE_PATH=str(tmp_path / "mail")),
+        broker("filesystem://localhost", folder_broker(tmp_path)),
+        worker(VAR_DIR=str(tmp_path), EMAIL_FILE_PATH=str(tmp_path / "mail")),
     ):
         _mails_leave_at_once(tmp_path / "mail")
 

@@ -3,21 +3,25 @@
 import datetime as dt
 import smtplib
 import threading
+from collections import Counter
 
 import pytest
 from django.core import mail
 from django.core.mail.backends.locmem import EmailBackend
 from django.db import OperationalError, connection
+from django.db.models import QuerySet
 
 from accounts.models import Patient, PatientAccess
 from accounts.tests.factories import PatientFactory
 from appointments import services
+from appointments.models import Appointment
 from appointments.tests.factories import NOW, at, book, desk
-from notifications import delivery, faults, letters
+from appointments.transitions import Status
+from notifications import delivery, faults, integrity, letters
 from notifications.models import Kind, Notification, State
 from notifications.tests.factories import SOON, account_mail, booked, family, pending
 
-MINUTE = dt.timedelta(minutes=1)
+MINUTE, DAY = dt.timedelta(minutes=1), dt.timedelta(days=1)
 
 
 class Picky(EmailBackend):
@@ -173,14 +177,46 @@ class TestLookingOnceMore:
         book(patient=patient, start=at(10, days=3))
         Patient.objects.filter(pk=patient.pk).update(email=email)
         delivery.deliver_due(now=SOON)
-        assert Notification.objects.get(kind=Kind.BOOKED).state == state
+        first = Notification.objects.filter(kind=Kind.BOOKED).order_by("pk").first()
+        assert first.state == state
 
     def test_the_record_of_somebody_who_has_an_account_now(self):
         patient = PatientFactory.create(email="abuela@example.org")
         book(patient=patient, start=at(10, days=3))
-        family(patient)
+        user, _patient = family(patient)
         delivery.deliver_due(now=SOON)
-        assert Notification.objects.get(kind=Kind.BOOKED).state == State.VOID
+        assert self.booked_to() == [("abuela@example.org", State.VOID), (user.email, State.SENT)]
+
+    def test_what_an_address_should_have_got_the_corrected_one_gets(self):
+        """Once, also if the row to the first address comes up again."""
+        patient = PatientFactory.create(email="mistyped@example.org")
+        appointment = book(patient=patient, start=at(10, days=3))
+        Patient.objects.filter(pk=patient.pk).update(email="abuela@example.org")
+        delivery.deliver_due(now=SOON)
+        told = [("mistyped@example.org", State.VOID), ("abuela@example.org", State.SENT)]
+        assert self.booked_to() == told
+        Notification.objects.filter(to="mistyped@example.org").update(state=State.PENDING)
+        delivery.deliver_due(now=SOON)
+        assert self.booked_to() == told
+        # Of the reminders too the new address gets each, at its time.
+        delivery.deliver_due(now=appointment.start - DAY)
+        reminders = Notification.objects.filter(kind=Kind.REMINDER, state=State.SENT)
+        assert list(reminders.values_list("to", "hours_before")) == [("abuela@example.org", 24)]
+        assert list(integrity.breaches(Counter(), now=appointment.start - DAY)) == []
+
+    def test_nobody_follows_where_it_is_not_true_any_more(self):
+        patient = PatientFactory.create(email="mistyped@example.org")
+        appointment = book(patient=patient, start=at(10, days=3))
+        Patient.objects.filter(pk=patient.pk).update(email="abuela@example.org")
+        past_the_verbs: QuerySet[Appointment] = QuerySet(Appointment).filter(pk=appointment.pk)
+        past_the_verbs.update(status=Status.CANCELLED)
+        delivery.deliver_due(now=SOON)
+        assert self.booked_to() == [("mistyped@example.org", State.VOID)]
+
+    @staticmethod
+    def booked_to():
+        rows = Notification.objects.filter(kind=Kind.BOOKED).order_by("pk")
+        return list(rows.values_list("to", "state"))
 
 
 @pytest.mark.django_db

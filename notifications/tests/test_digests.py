@@ -13,8 +13,8 @@ from appointments import services
 from appointments.tests.factories import NOW, at, book, desk
 from clinic.models import Organization
 from clinic.tests.factories import LocationFactory
-from notifications import delivery, digests, tasks
-from notifications.models import Kind, MailChoices, Notification, State
+from notifications import delivery, digests, pulse, tasks
+from notifications.models import Kind, MailChoices, Notification, Part, Pulse, State
 from notifications.tests.factories import chooses
 from scheduling.tests.factories import open_offering
 
@@ -299,3 +299,36 @@ class TestRequestsAtTheDesk:
         assert tasks.owe_digests() == 1
         scheduled = {entry["task"] for entry in settings.CELERY_BEAT_SCHEDULE.values()}
         assert tasks.owe_digests.name in scheduled
+
+
+class TestAfterARestore:
+    """The backup lacks what left since: it is held, and not owed again."""
+
+    @pytest.fixture(autouse=True)
+    def _new_machine(self, settings, tmp_path):
+        settings.VAR_DIR = tmp_path
+
+    def test_the_list_of_a_morning_in_between(self, offering):
+        visit(offering)
+        pulse.hold(now=SEVEN + HOUR, written_until=SEVEN + HOUR)
+        assert [row.state for row in lists()] == [State.HELD]
+        assert digests.owe(now=SEVEN + HOUR + MINUTE) == 0
+
+    def test_the_word_of_requests_that_waited_in_between(self, place, reception):
+        request(place)
+        pulse.hold(now=NOW + 2 * HOUR, written_until=NOW + 2 * HOUR)
+        assert [row.state for row in words(reception)] == [State.HELD]
+        assert digests.owe(now=NOW + 2 * HOUR + MINUTE) == 0
+
+    def test_also_if_the_task_came_before_the_sweep_that_finds_out(self, offering):
+        visit(offering)
+        Pulse.objects.create(part=Part.SWEEP, at=SEVEN - 8 * HOUR)
+        assert digests.owe(now=SEVEN) == 1
+        pulse.swept(SEVEN + MINUTE)
+        assert [row.state for row in lists()] == [State.HELD]
+
+    def test_tomorrows_list_leaves_as_always(self, offering):
+        visit(offering)
+        pulse.hold(now=NOW, written_until=NOW)
+        assert lists() == []
+        assert digests.owe(now=SEVEN) == 1
