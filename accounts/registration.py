@@ -13,7 +13,7 @@ from accounts.duplicates import Likely, likely
 from accounts.exceptions import AccountRefusal, NotAllowed
 from accounts.models import Patient
 from accounts.roles import Actor
-from accounts.services import Details, is_same_person
+from accounts.services import Details, create_record, is_same_person
 from clinic import audit
 from clinic.models import Insurer, Organization
 
@@ -53,15 +53,7 @@ def register_patient(
     known = likely(details)
     if any(one.patient.public_id not in seen for one in known):
         raise KnownAlready(known)
-    patient = Patient.objects.create(
-        first_name=details.first_name,
-        last_name=details.last_name,
-        birth_date=details.birth_date,
-        document_number=details.document_number,
-        phone=details.phone or "",
-        email=details.email or "",
-        request_key=request_key,
-    )
+    patient = create_record(details, request_key)
     audit.record(actor=str(by), action="patient.register", target=patient)
     set_coverage(patient=patient, said=said, by=by)
     return patient

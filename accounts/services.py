@@ -6,6 +6,7 @@ An audit line names fields, never what stood in them.
 from __future__ import annotations
 
 import datetime as dt
+import uuid
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
@@ -122,14 +123,21 @@ def is_same_person(patient: Patient, details: Details) -> bool:
 
 
 def _new_patient(user: User, relation: str, details: Details) -> PatientAccess:
-    patient = Patient.objects.create(
+    patient = create_record(details)
+    return PatientAccess.objects.create(user=user, patient=patient, relation=relation)
+
+
+def create_record(details: Details, request_key: uuid.UUID | None = None) -> Patient:
+    """Of somebody whose name the caller has looked for already, and written down that it is new."""
+    return Patient.objects.create(
         first_name=details.first_name,
         last_name=details.last_name,
         birth_date=details.birth_date,
         document_number=details.document_number,
         phone=details.phone or "",
+        email=details.email or "",
+        request_key=request_key,
     )
-    return PatientAccess.objects.create(user=user, patient=patient, relation=relation)
 
 
 @transaction.atomic

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from email.encoders import encode_base64
 from email.mime.base import MIMEBase
@@ -35,7 +35,7 @@ from clinic.templatetags.clinic_times import (
 )
 from notifications import links, texts
 from notifications.facts import Fact
-from notifications.letters_of_several import DIGESTS, reminder
+from notifications.letters_of_several import LISTS, listed, reminder
 from notifications.links import Way
 from notifications.models import TO_PRACTITIONER, Kind, Notification
 from notifications.texts import Words
@@ -72,10 +72,16 @@ class Letter:
         return str(self.message.body)
 
 
-def letter_for(row: Notification, now: dt.datetime, words: Words | None = None) -> Letter:
+def letter_for(
+    row: Notification,
+    now: dt.datetime,
+    words: Words | None = None,
+    visits: Sequence[Appointment] = (),
+) -> Letter:
     """The mail, in the recipient's language and on the clock of the location.
 
-    ``words``: as if the clinic had written these; None: as it has.
+    ``words``: as if the clinic had written these; None: as it has. ``visits``: of a list, as
+    if it told of these; empty: of those there are.
     """
     organization = Organization.current()
     if row.user and row.kind != Kind.ACCOUNT:
@@ -84,7 +90,7 @@ def letter_for(row: Notification, now: dt.datetime, words: Words | None = None) 
         subject, text, html = row.subject, row.text, row.html
     else:
         with translation.override(row.language):
-            context = context_of(row, organization, now)
+            context = context_of(row, organization, now, visits)
             words = words or _words(row)
             subject, text, html = _write(row, context, words, values_of(row, context, now))
     message = EmailMultiAlternatives(
@@ -108,12 +114,20 @@ def _words(row: Notification) -> Words:
     return texts.words(row.kind, row.language) if of_one else texts.OURS
 
 
-def context_of(row: Notification, organization: Organization, now: dt.datetime) -> dict[str, Any]:
+def context_of(
+    row: Notification,
+    organization: Organization,
+    now: dt.datetime,
+    visits: Sequence[Appointment] = (),
+) -> dict[str, Any]:
+    """What the templates know. ``visits``: see ``letter_for``."""
     if row.offer:
         return _offer(row, organization, now)
-    tell = DIGESTS.get(Kind(row.kind)) or (reminder if row.tells_of_several else _about)
     shared = {"organization": organization, "language": row.language}
-    return {**shared, **tell(row, organization, now)}
+    if tell := LISTS.get(Kind(row.kind)):
+        return {**shared, **tell(visits or listed(row, now), organization)}
+    tell_of = reminder if row.tells_of_several else _about
+    return {**shared, **tell_of(row, organization, now)}
 
 
 def message_id(row: Notification) -> str:
@@ -193,9 +207,11 @@ def _offer(row: Notification, organization: Organization, now: dt.datetime) -> d
 
 
 def values_of(row: Notification, context: dict[str, Any], now: dt.datetime) -> dict[str, str]:
-    """What the names in the clinic's own words become; nothing in a mail of several."""
-    if row.tells_of_several or not (row.offer or row.appointment):
+    """What the names in the clinic's own words become; nothing in a reminder of several."""
+    if row.tells_of_several:
         return {}
+    if row.kind in LISTS:
+        return _values_of_list(context, now)
     about = told_of(row)
     patient = row.offer.entry.patient if row.offer else _appointment(row).patient
     organization, location = context["organization"], about.location
@@ -211,6 +227,13 @@ def values_of(row: Notification, context: dict[str, Any], now: dt.datetime) -> d
         "phone": phone.as_international if phone else "",
         "clinic": organization.name,
     }
+
+
+def _values_of_list(context: dict[str, Any], now: dt.datetime) -> dict[str, str]:
+    values = {"clinic": context["organization"].name}
+    if first := context.get("first"):
+        values |= {"practitioner": str(first.practitioner), "day": _day(first, now)}
+    return values
 
 
 def _day(about: Appointment | WaitingOffer, now: dt.datetime) -> str:

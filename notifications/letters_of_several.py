@@ -116,13 +116,13 @@ def _phone(visits: Sequence[Appointment], clinic: Organization) -> str:
     return phone.as_international if phone else ""
 
 
-def list_of_the_day(row: Notification, clinic: Organization, now: dt.datetime) -> Context:
+def list_of_the_day(visits: Sequence[Appointment], clinic: Organization) -> Context:
     """How many come and when; who, only if the clinic wants that in a mail."""
-    visits = list(digests.visits_of(row))
     first = visits[0]
     asked = sum(visit.status == Status.PENDING for visit in visits)
     facts = _who(visits) if clinic.names_to_practitioners else _how_many(visits)
     return {
+        "first": first,
         "count": len(visits),
         "asked": asked,
         "time": local_time(first.start, first.zone),
@@ -131,7 +131,7 @@ def list_of_the_day(row: Notification, clinic: Organization, now: dt.datetime) -
         "ways": [
             _way(
                 gettext("See the day in the agenda"),
-                reverse("appointments:agenda_day", args=[f"{row.day}"]),
+                reverse("appointments:agenda_day", args=[f"{first.local_date}"]),
             )
         ],
     }
@@ -155,9 +155,8 @@ def _how_many(visits: Sequence[Appointment]) -> Iterator[Fact]:
         yield Fact(place.name, f"{count % {'count': len(here)}}, {since}–{until}")
 
 
-def requests_at_the_desk(row: Notification, clinic: Organization, now: dt.datetime) -> Context:
+def requests_at_the_desk(found: Sequence[Appointment], clinic: Organization) -> Context:
     """How many wait at each location, and when the soonest of them would be."""
-    found = list(digests.waiting(now).filter(location__in=digests.desk_of(row)).with_parts())
     first, facts = found[0], []
     for place in dict.fromkeys(visit.location for visit in found):
         here = [visit for visit in found if visit.location == place]
@@ -182,8 +181,15 @@ def requests_at_the_desk(row: Notification, clinic: Organization, now: dt.dateti
     }
 
 
+def listed(row: Notification, now: dt.datetime) -> list[Appointment]:
+    """What a list tells of: at least one, or it is not true any more."""
+    if row.kind == Kind.PRACTITIONER_DAY:
+        return list(digests.visits_of(row))
+    return list(digests.waiting(now).filter(location__in=digests.desk_of(row)).with_parts())
+
+
 #: By kind: what the mails say that hang on no single appointment.
-DIGESTS: dict[Kind, Callable[[Notification, Organization, dt.datetime], Context]] = {
+LISTS: dict[Kind, Callable[[Sequence[Appointment], Organization], Context]] = {
     Kind.PRACTITIONER_DAY: list_of_the_day,
     Kind.REQUESTS: requests_at_the_desk,
 }

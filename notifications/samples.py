@@ -22,6 +22,7 @@ from notifications.letters import (
     told_of,
     values_of,
 )
+from notifications.letters_of_several import LISTS
 from notifications.models import TRUE_WHILE, Kind, Notification
 from notifications.texts import Words
 
@@ -36,7 +37,7 @@ def letter(kind: Kind, language: str, words: Words, now: dt.datetime | None = No
     """As if there were an appointment tomorrow at half past ten."""
     now = now or timezone.now()
     with translation.override(language):
-        return letter_for(_row(kind, language, now), now, words)
+        return letter_for(_row(kind, language, now), now, words, _visits(kind, now))
 
 
 def opening(kind: Kind, language: str, now: dt.datetime | None = None) -> str:
@@ -44,17 +45,20 @@ def opening(kind: Kind, language: str, now: dt.datetime | None = None) -> str:
     now = now or timezone.now()
     with translation.override(language):
         row = _row(kind, language, now)
-        return our_opening(row, context_of(row, Organization.current(), now))
+        context = context_of(row, Organization.current(), now, _visits(kind, now))
+        return our_opening(row, context)
 
 
 def longest_subject(kind: Kind, language: str, words: Words) -> str:
     """On the day with the longest name, at the place with the longest."""
     with translation.override(language):
-        row = _row(kind, language, _EVE_OF_LONGEST)
-        names = Location.objects.filter(is_active=True).values_list("name", flat=True)
-        values = values_of(row, context_of(row, Organization.current(), _EVE_OF_LONGEST), _LONG_AGO)
-        values["when"] = subject_when(told_of(row), weekday=False)
-        values["place"] = max([values["place"], *names], key=len)
+        row, visits = _row(kind, language, _EVE_OF_LONGEST), _visits(kind, _EVE_OF_LONGEST)
+        context = context_of(row, Organization.current(), _EVE_OF_LONGEST, visits)
+        values = values_of(row, context, _LONG_AGO)
+        if not visits:
+            names = Location.objects.filter(is_active=True).values_list("name", flat=True)
+            values["when"] = subject_when(told_of(row), weekday=False)
+            values["place"] = max([values["place"], *names], key=len)
         return " ".join(words.filled("subject", values).split())
 
 
@@ -65,15 +69,23 @@ def _row(kind: Kind, language: str, now: dt.datetime) -> Notification:
     )
     if kind == Kind.OFFER:
         row.offer = _offer(now)
-    else:
+    elif kind not in LISTS:
         row.appointment = _appointment(kind, now)
     return row
+
+
+def _visits(kind: Kind, now: dt.datetime) -> list[Appointment]:
+    """What a list tells of."""
+    return [_appointment(kind, now)] if kind in LISTS else []
 
 
 def _parts(now: dt.datetime) -> dict[str, Any]:
     """Whom, with whom, where and when; the place is the clinic's first, if it has one."""
     place = Location.objects.filter(is_active=True).order_by("pk").first() or Location(
-        name=_("Main location"), address=_("1 Example Street"), time_zone=settings.TIME_ZONE
+        pk=NOBODY,
+        name=_("Main location"),
+        address=_("1 Example Street"),
+        time_zone=settings.TIME_ZONE,
     )
     day = now.astimezone(place.zone).date() + dt.timedelta(days=1)
     start = dt.datetime.combine(day, dt.time(10, 30), tzinfo=place.zone)
@@ -102,6 +114,7 @@ def _appointment(kind: Kind, now: dt.datetime) -> Appointment:
         reference="EJEMPLO2",
         patient=_patient(),
         status=TRUE_WHILE.get(kind, Status.BOOKED),
+        local_date=parts["start"].date(),
         cancellable_until=parts["start"] - dt.timedelta(hours=1),
         expires_at=parts["start"] - dt.timedelta(hours=2),
         **parts,

@@ -36,6 +36,11 @@ NAMES = {
 }
 #: Others read subjects over the shoulder: no names of people.
 IN_SUBJECTS = ("when", "day", "time", "place", "clinic")
+#: A list tells of no one patient, time and place.
+_NAMES_OF_LISTS = {
+    Kind.PRACTITIONER_DAY: ("practitioner", "day", "clinic"),
+    Kind.REQUESTS: ("clinic",),
+}
 #: What our own opening says here is not to be lost: it stays below the clinic's words.
 KEEPS_OURS = frozenset(Kind) - {
     Kind.BOOKED,
@@ -43,10 +48,8 @@ KEEPS_OURS = frozenset(Kind) - {
     Kind.REMINDER,
     Kind.PRACTITIONER_NEW,
 }
-#: Codes and invitations are the house's own; a list has no one time and place.
-ADAPTABLE = tuple(
-    kind for kind in Kind if kind not in {Kind.ACCOUNT, Kind.PRACTITIONER_DAY, Kind.REQUESTS}
-)
+#: Codes and invitations are the house's own.
+ADAPTABLE = tuple(kind for kind in Kind if kind != Kind.ACCOUNT)
 
 PARTS = ("subject", "opening", "closing")
 _BRACES = re.compile(r"\{([^{}]*)\}")
@@ -97,16 +100,21 @@ def fill(text: str, values: Mapping[str, str]) -> str:
     return _BRACES.sub(lambda found: values[found[1]], text)
 
 
-def problems(part: str, text: str) -> Iterator[str]:
+def names_in(kind: Kind, part: str = "opening") -> tuple[str, ...]:
+    """Which names can stand in this part of such a mail."""
+    known = _NAMES_OF_LISTS.get(kind, tuple(NAMES))
+    return tuple(name for name in known if part != "subject" or name in IN_SUBJECTS)
+
+
+def problems(kind: Kind, part: str, text: str) -> Iterator[str]:
     """What somebody who writes it has to mend, as sentences."""
-    names = IN_SUBJECTS if part == "subject" else tuple(NAMES)
     for name in dict.fromkeys(_BRACES.findall(text)):
-        if name in NAMES and name not in names:
+        if name not in names_in(kind):
+            yield _("{%(name)s} is none of the names below.") % {"name": name}
+        elif name not in names_in(kind, part):
             yield _("{%(name)s} says too much for a subject, which others may read.") % {
                 "name": name
             }
-        elif name not in names:
-            yield _("{%(name)s} is none of the names below.") % {"name": name}
     rest = _BRACES.sub("", text)
     if "{" in rest or "}" in rest:
         yield _("A brace stands alone. Names are written like {when}.")

@@ -64,7 +64,7 @@ class TextForm(forms.Form):
     def clean(self) -> dict[str, Any]:
         data: dict[str, Any] = super().clean() or {}
         for part in PARTS:
-            for problem in texts.problems(part, data.get(part, "")):
+            for problem in texts.problems(self.kind, part, data.get(part, "")):
                 self.add_error(part, problem)
         if not self.errors:
             longest = samples.longest_subject(self.kind, self.language, self.words())
@@ -159,8 +159,8 @@ class MessageTextAdmin(ReadOnlyAdmin):
             "title": f"{capfirst(kind.label)} ({get_language_info(language)['name_local']})",
             "form": form,
             "names": [
-                ("{" + name + "}", meaning, name in texts.IN_SUBJECTS)
-                for name, meaning in NAMES.items()
+                ("{" + name + "}", NAMES[name], name in texts.IN_SUBJECTS)
+                for name in texts.names_in(kind)
             ],
             "our_subject": samples.letter(kind, language, texts.OURS).subject,
             "our_opening": samples.opening(kind, language),

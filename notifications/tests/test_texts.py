@@ -1,5 +1,6 @@
 """The clinic's own words: what may stand in them, and that none of it stops a mail."""
 
+import datetime as dt
 import re
 
 import pytest
@@ -7,13 +8,14 @@ from django.core import mail
 
 from accounts.tests.factories import UserFactory, administrator
 from appointments import services
-from appointments.tests.factories import NOW, desk
+from appointments.tests.factories import NOW, at, book, desk
 from appointments.tests.practice import browser
 from clinic.models import AuditEvent, Organization
-from notifications import delivery, letters, samples, texts
+from notifications import delivery, digests, letters, samples, texts
 from notifications.models import Kind, MessageText, Notification, State
-from notifications.tests.factories import SOON, booked, family
+from notifications.tests.factories import SOON, booked, chooses, family
 from notifications.texts import BrokenText, Words, fill
+from scheduling.tests.factories import open_offering
 
 pytestmark = [pytest.mark.django_db, pytest.mark.once]
 
@@ -69,7 +71,7 @@ def test_each_name_becomes_its_value_once():
 def test_all_else_in_braces_is_refused_and_never_run(text):
     with pytest.raises(BrokenText):
         fill(text, VALUES)
-    assert list(texts.problems("opening", text))
+    assert list(texts.problems(Kind.BOOKED, "opening", text))
     assert Words("booked", "es", opening=text).filled("opening", VALUES) == ""
 
 
@@ -77,7 +79,7 @@ def test_all_else_in_braces_is_refused_and_never_run(text):
 def test_no_language_of_templates(text):
     """Either refused for its braces, or it stays the letters it is."""
     if "{" in text:
-        assert list(texts.problems("opening", text))
+        assert list(texts.problems(Kind.BOOKED, "opening", text))
     else:
         assert fill(text, VALUES) == text
 
@@ -97,14 +99,14 @@ def test_no_name_says_why_somebody_comes():
 
 @pytest.mark.parametrize("name", ["patient", "practitioner", "address", "phone"])
 def test_a_subject_names_nobody(name):
-    [problem] = texts.problems("subject", "{" + name + "}")
+    [problem] = texts.problems(Kind.BOOKED, "subject", "{" + name + "}")
     assert problem.startswith("{" + name + "}")
-    assert list(texts.problems("opening", "{" + name + "}")) == []
+    assert list(texts.problems(Kind.BOOKED, "opening", "{" + name + "}")) == []
 
 
 @pytest.mark.parametrize("text", ["http://evil.example", "HTTPS://x", "www.evil.example"])
 def test_no_addresses(text):
-    assert len(list(texts.problems("closing", text))) == 1
+    assert len(list(texts.problems(Kind.BOOKED, "closing", text))) == 1
 
 
 # --- in the mail
@@ -184,16 +186,39 @@ def test_a_broken_text_stops_no_mail(part, caplog):
 @pytest.mark.parametrize("language", ["es", "en"])
 @pytest.mark.parametrize("kind", texts.ADAPTABLE)
 def test_every_kind_has_a_sample_that_writes_nothing(kind, language, django_assert_max_num_queries):
-    every = Words(
-        kind, language, subject="{when}", opening=" ".join("{" + n + "}" for n in texts.NAMES)
-    )
+    names = texts.names_in(kind)
+    subject = "{when}" if "when" in names else "{clinic}"
+    every = Words(kind, language, subject, opening=" ".join("{" + n + "}" for n in names))
     with django_assert_max_num_queries(6) as asked:
         found = samples.letter(kind, language, every)
     assert not any(re.match("INSERT|UPDATE|DELETE", q["sql"]) for q in asked.captured_queries)
-    assert "Ana García" in found.text
-    assert "Dra. Lucía Pérez" in found.text
-    assert "10:30" in found.subject
+    assert not {"patient"} & set(names) or "Ana García" in found.text
+    assert not {"practitioner"} & set(names) or "Dra. Lucía Pérez" in found.text
+    assert found.subject == "Consultorio" or "10:30" in found.subject
+    assert "10:30" in found.text
     assert len(samples.letter(kind, language, texts.OURS).subject) <= letters.MAX_SUBJECT
+
+
+def test_the_words_of_a_list_stand_above_its_numbers():
+    offering = open_offering()
+    user = offering.practitioner.user
+    user.language = "en"
+    user.save()
+    chooses(user, day_list_at=dt.time(7))
+    book(offering=offering, start=at(10, days=1))
+    adapt(Kind.PRACTITIONER_DAY, subject="{clinic}: {day}", opening="Good morning, {practitioner}.")
+    digests.owe(now=at(7, days=1))
+    found = letter(Kind.PRACTITIONER_DAY, at(7, days=1))
+    assert found.subject == "Consultorio: today"
+    hello = f"\n\nGood morning, {offering.practitioner}.\n\nYou have 1 appointment today, at 10:00."
+    assert hello in found.text
+
+
+@pytest.mark.parametrize("name", ["patient", "when", "time", "address"])
+def test_a_list_has_no_one_patient_and_time(name):
+    for part in ("subject", "opening"):
+        [problem] = texts.problems(Kind.PRACTITIONER_DAY, part, "{" + name + "}")
+        assert problem == "{" + name + "} no es ninguno de los nombres de abajo."
 
 
 # --- the page
