@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import pytest
 import time_machine
@@ -19,6 +20,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.urls import clear_url_caches, path
 from playwright.sync_api import BrowserContext
+from pytest_django.live_server_helper import LiveServer
 
 from appointments.tests.factories import NOW
 from clinic import urls
@@ -41,6 +43,18 @@ def demo_copy(
         call_command("flush", interactive=False, verbosity=0)
         connection.close()
     return copy
+
+
+@pytest.fixture(scope="session")
+def live_server() -> Iterator[LiveServer]:
+    """The whole site and nothing before it: a browser asks for each of its files once."""
+    with (
+        patch("django.contrib.staticfiles.handlers.StaticFilesHandler", lambda site: site),
+        patch("django.test.testcases._MediaFilesHandler", lambda site: site),
+    ):
+        server = LiveServer("localhost")
+    yield server
+    server.stop()
 
 
 @pytest.fixture
