@@ -31,6 +31,9 @@ from scheduling.models import Schedule
 from scheduling.selectors import Block, OpenTime
 from scheduling.wallclock import day_bounds, each_day
 
+#: How a button, or the page that cancels, says that it was pressed in the list of requests.
+FROM_REQUESTS = "solicitudes"
+
 
 @dataclass(frozen=True, slots=True)
 class Action:

@@ -44,6 +44,11 @@ class AppointmentQuerySet(models.QuerySet["Appointment"]):
         """Still to come, soonest first."""
         return self.filter(status__in=UPCOMING, end__gt=now).order_by("start")
 
+    def unanswered(self, now: dt.datetime) -> Self:
+        """Requests that can still be answered, the soonest first."""
+        asked = self.filter(status=Status.PENDING, start__gt=now)
+        return asked.exclude(expires_at__lte=now).order_by("start", "pk")
+
     def overlapping(self, start: dt.datetime, end: dt.datetime) -> Self:
         return self.filter(start__lt=end, end__gt=start)
 

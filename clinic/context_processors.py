@@ -26,12 +26,14 @@ PATIENT = [
 ]
 PRACTITIONER = [
     (_("Agenda"), "appointments:agenda"),
+    (_("Requests"), "appointments:agenda_requests"),
     (_("Working hours"), "appointments:hours"),
     (_("Time off"), "appointments:time_off"),
     (_("Services"), "appointments:services"),
 ]
 RECEPTION = [
     (_("Appointments of the day"), "appointments:desk"),
+    (_("Requests"), "appointments:desk_requests"),
     (_("Give an appointment"), "appointments:desk_give"),
     (_("Patients"), "appointments:desk_patients"),
     (_("Schedules"), "appointments:desk_practitioners"),

@@ -114,6 +114,7 @@ POLICY: dict[str, Row] = {
     "appointments:agenda_day": only(PRACTITIONER),
     "appointments:agenda_this_week": only(PRACTITIONER),
     "appointments:agenda_week": only(PRACTITIONER),
+    "appointments:agenda_requests": only(PRACTITIONER),
     "appointments:agenda_appointment": only(PRACTITIONER),
     "appointments:agenda_action": only(PRACTITIONER, methods=POST),
     "appointments:agenda_cancel": only(PRACTITIONER, methods=BOTH),
@@ -127,6 +128,7 @@ POLICY: dict[str, Row] = {
     "appointments:why": only(PRACTITIONER),
     # --- appointments: the desk
     "appointments:desk": only(RECEPTION, ADMINISTRATOR),
+    "appointments:desk_requests": only(RECEPTION, ADMINISTRATOR),
     "appointments:desk_move": only(RECEPTION, ADMINISTRATOR, methods=BOTH),
     "appointments:desk_give": only(RECEPTION, ADMINISTRATOR, methods=BOTH),
     "appointments:desk_export": only(RECEPTION, ADMINISTRATOR, methods=BOTH),

@@ -47,7 +47,7 @@ def is_true(row: Notification, now: dt.datetime) -> bool:
     if row.user is None or not row.user.is_active:
         return False
     if row.kind == Kind.REQUESTS:
-        return waiting(now).filter(location__in=desk_of(row)).exists()
+        return Appointment.objects.unanswered(now).filter(location__in=desk_of(row)).exists()
     return visits_of(row).exists()
 
 
@@ -105,12 +105,6 @@ def _lists(at: Wanted, now: dt.datetime) -> Iterator[Notification]:
 # --- the requests at a desk -------------------------------------------------------
 
 
-def waiting(now: dt.datetime) -> AppointmentQuerySet:
-    """Requests that can still be answered, the soonest first."""
-    asked = Appointment.objects.filter(status=Status.PENDING, start__gt=now)
-    return asked.exclude(expires_at__lte=now).order_by("start", "pk")
-
-
 def desk_of(row: Notification) -> list[Location]:
     """Where the recipient works at the desk."""
     places = Location.objects.filter(
@@ -125,10 +119,10 @@ def _owe_words(now: dt.datetime) -> int:
     if not clinic.requests_told_after:
         return 0
     patience = dt.timedelta(minutes=clinic.requests_told_after)
-    asked = waiting(now).annotate(asked=Max("events__at")).filter(asked__lte=now - patience)
+    asked = Appointment.objects.unanswered(now).annotate(asked=Max("events__at"))
     late: dict[int, dt.datetime] = {}
     quiet = QuietHours.of(clinic)
-    for request in asked.select_related("location"):
+    for request in asked.filter(asked__lte=now - patience).select_related("location"):
         if not quiet.covers(now, request.zone):
             since = request.asked + patience
             late[request.location_id] = max(since, late.get(request.location_id, since))

@@ -5,7 +5,6 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
-from urllib.parse import urlencode
 
 from django.conf import settings
 from django.urls import reverse
@@ -157,7 +156,7 @@ def _how_many(visits: Sequence[Appointment]) -> Iterator[Fact]:
 
 def requests_at_the_desk(found: Sequence[Appointment], clinic: Organization) -> Context:
     """How many wait at each location, and when the soonest of them would be."""
-    first, facts = found[0], []
+    facts = []
     for place in dict.fromkeys(visit.location for visit in found):
         here = [visit for visit in found if visit.location == place]
         count = ngettext("%(count)d request", "%(count)d requests", len(here)) % {
@@ -167,7 +166,6 @@ def requests_at_the_desk(found: Sequence[Appointment], clinic: Organization) -> 
             "when": local_datetime(here[0].start, place.zone)
         }
         facts.append(Fact(place.name, f"{count}, {soonest}"))
-    query = urlencode({"sede": first.location.slug, "dia": first.local_date.isoformat()})
     return {
         "count": len(found),
         "headline": ngettext(
@@ -177,7 +175,7 @@ def requests_at_the_desk(found: Sequence[Appointment], clinic: Organization) -> 
         )
         % {"count": len(found)},
         "facts": facts,
-        "ways": [_way(gettext("Go to the first one"), f"{reverse('appointments:desk')}?{query}")],
+        "ways": [_way(gettext("See them and answer"), reverse("appointments:desk_requests"))],
     }
 
 
@@ -185,7 +183,8 @@ def listed(row: Notification, now: dt.datetime) -> list[Appointment]:
     """What a list tells of: at least one, or it is not true any more."""
     if row.kind == Kind.PRACTITIONER_DAY:
         return list(digests.visits_of(row))
-    return list(digests.waiting(now).filter(location__in=digests.desk_of(row)).with_parts())
+    asked = Appointment.objects.unanswered(now)
+    return list(asked.filter(location__in=digests.desk_of(row)).with_parts())
 
 
 #: By kind: what the mails say that hang on no single appointment.

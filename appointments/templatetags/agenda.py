@@ -19,7 +19,7 @@ from django.urls import get_script_prefix, reverse
 from django.utils.safestring import SafeString, mark_safe
 from django.utils.translation import gettext, ngettext, pgettext
 
-from appointments.agenda import Action, Day, Gap, Now, Row, Shut, Visit
+from appointments.agenda import FROM_REQUESTS, Action, Day, Gap, Now, Row, Shut, Visit
 from appointments.models import Appointment
 from appointments.transitions import Status, Verb
 from clinic.models import Location
@@ -103,7 +103,8 @@ def _button(visit: Visit, action: Action, look: str, page: _Page) -> str:
     appointment, text = visit.appointment, f"{escape(str(action.label))}{_whose(visit)}"
     if action.verb == Verb.CANCEL:
         url = _address(f"{page.door}_cancel", appointment)
-        return f'<a class="btn btn-outline-danger" href="{url}">{text}</a>'
+        origin = f"?volver={FROM_REQUESTS}" if page.back == FROM_REQUESTS else ""
+        return f'<a class="btn btn-outline-danger" href="{url}{origin}">{text}</a>'
     url = _address(f"{page.door}_action", appointment, action.slug)
     back = f'<input type="hidden" name="volver" value="{escape(page.back)}">' if page.back else ""
     return (

@@ -51,13 +51,18 @@ def act(request: HttpRequest, public_id: uuid.UUID, verb: str) -> HttpResponse:
     deeds.do(request, found, verb, at_the_desk(person(request)))
     if request.POST.get("volver") == "turno":
         return redirect("appointments:desk_appointment", public_id=found.public_id)
+    if request.POST.get("volver") == agenda.FROM_REQUESTS:
+        return redirect("appointments:desk_requests")
     return redirect(row_url(found))
 
 
 def cancel(request: HttpRequest, public_id: uuid.UUID) -> HttpResponse:
     found = appointment_of_desk(request, public_id)
     by = at_the_desk(person(request))
-    return deeds.cancel(request, found, by=by, back=row_url(found))
+    back = row_url(found)
+    if request.GET.get("volver") == agenda.FROM_REQUESTS:
+        back = reverse("appointments:desk_requests")
+    return deeds.cancel(request, found, by=by, back=back)
 
 
 def row_url(found: Appointment) -> str:

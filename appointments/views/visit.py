@@ -59,6 +59,8 @@ def _back(request: HttpRequest, found: Appointment) -> str:
     origin = request.POST.get("volver", "")
     if origin == "turno":
         return reverse("appointments:agenda_appointment", args=[found.public_id])
+    if origin == agenda.FROM_REQUESTS:
+        return reverse("appointments:agenda_requests")
     return _row_url(found, tab=chosen_tab(origin)[0])
 
 
@@ -70,4 +72,7 @@ def _row_url(found: Appointment, tab: str = "") -> str:
 def cancel(request: HttpRequest, public_id: uuid.UUID) -> HttpResponse:
     """Cancel with a reason, which the patient reads."""
     found = own_appointment(request, public_id)
-    return deeds.cancel(request, found, by=as_practitioner(request), back=_row_url(found))
+    back = _row_url(found)
+    if request.GET.get("volver") == agenda.FROM_REQUESTS:
+        back = reverse("appointments:agenda_requests")
+    return deeds.cancel(request, found, by=as_practitioner(request), back=back)

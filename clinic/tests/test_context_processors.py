@@ -40,8 +40,14 @@ def labels(request) -> list[str]:
 
 
 PATIENT_LINKS = ["Book an appointment", "My appointments", "My family"]
-DESK_LINKS = ["Appointments of the day", "Give an appointment", "Patients", "Schedules"]
-AGENDA_LINKS = ["Agenda", "Working hours", "Time off", "Services"]
+DESK_LINKS = [
+    "Appointments of the day",
+    "Requests",
+    "Give an appointment",
+    "Patients",
+    "Schedules",
+]
+AGENDA_LINKS = ["Agenda", "Requests", "Working hours", "Time off", "Services"]
 ACCOUNT_LINKS = ["My details", "Log out"]
 
 

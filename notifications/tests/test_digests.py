@@ -238,7 +238,7 @@ class TestRequestsAtTheDesk:
         assert "Sede Centro: 2 requests, the first for Wednesday 25 November 2026, 15:00\n" in (
             message.body
         )
-        assert "http://localhost:8000/recepcion/?sede=centro&dia=2026-11-25\n" in message.body
+        assert "http://localhost:8000/recepcion/solicitudes/\n" in message.body
         assert "Gómez" not in message.body
 
     def test_the_number_is_that_of_the_moment_it_leaves(self, place, reception):

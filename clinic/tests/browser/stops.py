@@ -353,6 +353,7 @@ def practitioners() -> Iterator[Stop]:
     yield to("appointments:agenda_day", "2026-11-24")
     yield to("appointments:agenda_day", "2026-11-29")
     yield to("appointments:agenda_day", "2026-11-16")
+    yield to("appointments:agenda_requests", act=fold_out)
     yield to("appointments:agenda_this_week")
     yield to("appointments:agenda_week", "2026-W47")
     for one in (pending, done, *today.filter(status=Status.CANCELLED)[:1]):
@@ -463,6 +464,7 @@ def reception() -> Iterator[Stop]:
     yield to("appointments:desk")
     yield to("appointments:desk", act=fold_out)
     yield to("appointments:desk", query="dia=2026-11-29")
+    yield to("appointments:desk_requests", act=fold_out)
     yield from _desk_visits()
     yield from _desk_patients()
     yield from _giving("appointments:desk_give", "parque")
