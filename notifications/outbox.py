@@ -95,21 +95,32 @@ def owe_reminders(appointments: Iterable[Appointment], *, now: dt.datetime) -> N
             for appointment in some
             for recipient in known[appointment.patient_id]
             for row in _reminders(appointment, recipient, clinic, now)
-            if _one(row) not in had
+            if had.isdisjoint(_names(row))
         ]
         Notification.objects.bulk_create(rows, batch_size=500, ignore_conflicts=True)
 
 
-def _one(row: Notification) -> tuple[object, ...]:
-    """What makes it this news or reminder, whatever its key."""
-    whose = row.user_id or row.to.casefold()
-    return row.appointment_id, row.sequence, row.hours_before, whose
+_Name = tuple[object, ...]
 
 
-def _had(appointments: Iterable[Appointment], kind: str = Kind.REMINDER) -> set[tuple[object, ...]]:
+def _names(row: Notification) -> tuple[_Name, _Name]:
+    """What makes it this news or reminder, whatever its key: of whom, and where it would go."""
+    what = (row.appointment_id, row.sequence, row.hours_before)
+    to = row.to.casefold()
+    return (*what, row.user_id or to), (*what, State.SENT, to)
+
+
+def _had(appointments: Iterable[Appointment], kind: str = Kind.REMINDER) -> set[_Name]:
+    """What was owed to each of them, and what has left to which address: an account that follows
+    a record under the same address is not told twice.
+    """
     rows = Notification.objects.filter(kind=kind, appointment__in=appointments)
-    fields = ("appointment_id", "sequence", "hours_before", "user_id", "to")
-    return {_one(row) for row in rows.only(*fields)}
+    fields = ("appointment_id", "sequence", "hours_before", "user_id", "to", "state")
+    found: set[_Name] = set()
+    for row in rows.only(*fields):
+        owed, left = _names(row)
+        found |= {owed, left} if row.state == State.SENT else {owed}
+    return found
 
 
 def owe_to_successors(row: Notification, appointment: Appointment) -> None:
@@ -120,7 +131,7 @@ def owe_to_successors(row: Notification, appointment: Appointment) -> None:
     """
     had = _had([appointment], row.kind)
     rows = [_same(row, appointment, who) for who in recipients_for(appointment.patient)]
-    new = [same for same in rows if _one(same) not in had]
+    new = [same for same in rows if had.isdisjoint(_names(same))]
     Notification.objects.bulk_create(new, ignore_conflicts=True)
 
 
@@ -161,10 +172,11 @@ def lacks_reminder(hours: int) -> Q:
     ``recipients_for``) has no reminder at this distance, not even one that was withdrawn.
     """
     reminders = Notification.objects.filter(kind=Kind.REMINDER, hours_before=hours)
-    of_account = reminders.filter(
+    theirs = Q(user=OuterRef("user")) | Q(state=State.SENT, address=Lower(OuterRef("user__email")))
+    of_account = reminders.alias(address=Lower("to")).filter(
+        theirs,
         appointment=OuterRef(OuterRef("pk")),
         sequence=OuterRef(OuterRef("sequence")),
-        user=OuterRef("user"),
     )
     of_record = reminders.alias(address=Lower("to")).filter(
         appointment=OuterRef("pk"),

@@ -336,6 +336,17 @@ class TestMissingReminders:
 
         assert self.reminded(appointment, hand_over) == [[email]]
 
+    def test_not_where_the_address_was_reminded_already(self):
+        """Sent on the evening before the quiet hours; then the record gets an account."""
+        appointment = self.of_record()
+        delivery.deliver_due(now=appointment.start - DAY)
+        assert told(appointment, State.SENT)[-1][0] == Kind.REMINDER
+        family(appointment.patient, email="Abuela@example.org")
+        before = appointment.start - DAY - dt.timedelta(minutes=1)
+        assert outbox.owe_missing_reminders(now=before) == 0
+        assert Notification.objects.filter(kind=Kind.REMINDER).count() == 1
+        assert list(integrity.breaches(Counter(), now=before)) == []
+
     def test_a_second_account_that_came_later(self):
         appointment = booked()
         first = appointment.patient.accesses.get().user
