@@ -77,7 +77,7 @@ race: .venv/.developing ## Many at once on MariaDB: pairs of verbs 500 times eac
 	TEST_DATABASE_URL=$(TEST_DATABASE_URL) $(PY) .ci/race.py red --attempts 2000
 
 .PHONY: chaos
-chaos: .venv/.developing ## Kill, freeze and flush all that sends mail, on servers of its own (half an hour)
+chaos: .venv/.developing ## Kill, freeze and flush all that sends mail, on servers of its own (20 minutes)
 	$(PY) .ci/chaos.py $(CHAOS)
 
 .PHONY: coverage
@@ -85,7 +85,7 @@ coverage: .venv/.developing ## Which lines the suite on SQLite does not reach
 	env -u DATABASE_URL $(PYTEST) -n $(JOBS) -q -m "not mariadb and not redis and not browser" --cov --cov-report=term
 
 .PHONY: bench bench-sqlite bench-mariadb
-bench: ## What the pages cost, as ratios in one run, on both databases (20 minutes)
+bench: ## What the pages cost, as ratios in one run, on both databases (5 minutes)
 	-@$(MAKE) bench-sqlite
 	-@$(MAKE) bench-mariadb
 

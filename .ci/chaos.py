@@ -5,7 +5,7 @@ workers and a scheduler as in production. Workers and their children are killed 
 messages are owed; then one part after the other fails while visitors book. At the end what
 the mail server took is held against the outbox.
 
-    make chaos                                  (half an hour)
+    make chaos                                  (20 minutes)
     make chaos CHAOS="--kills 20 --messages 300 --seconds 6"
 """
 
