@@ -377,3 +377,17 @@ def test_personal_pages_are_not_kept_by_the_browser(client, user):
 def test_a_user_without_anything_sees_no_patient_pages(client):
     client.force_login(UserFactory.create())
     assert client.get("/turnos/").status_code == 403
+
+
+@pytest.mark.parametrize(
+    ("reminders", "hour", "says"),
+    [("48, 24", 10, True), ("48, 24", 8, False), ("24, 2", 8, True), ("", 10, False)],
+)
+def test_a_reminder_is_promised_only_while_one_is_to_come(client, user, reminders, hour, says):
+    """It is eight: tomorrow at ten is more than a day ahead, at eight it is not."""
+    Organization.current()
+    Organization.objects.update(reminders=reminders)
+    visit = book(offering=open_offering(start=dt.time(8)), patient=patient_of(user), start=at(hour))
+    page = client.get(f"/turnos/{visit.public_id}/").content.decode()
+    assert ("and a reminder before the appointment" in page) is says
+    assert ("You get an e-mail with these details." in page) is not says

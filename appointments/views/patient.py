@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import uuid
 
 from django.conf import settings
@@ -22,6 +23,7 @@ from appointments.ical import calendar_file
 from appointments.models import Appointment
 from appointments.transitions import UPCOMING, Status
 from appointments.views.public import small_page
+from clinic import current
 from clinic.models import Organization
 
 PAGE = 20
@@ -61,9 +63,16 @@ def appointment_detail(request: HttpRequest, public_id: uuid.UUID) -> HttpRespon
         "is_over": appointment.end <= now,
         "is_upcoming": appointment.is_upcoming(now),
         "is_pending": appointment.state == Status.PENDING,
+        "is_reminded": _is_reminded(request, appointment, now),
         "story": story.for_patient(appointment, person(request)),
     }
     return render(request, "appointments/appointment_detail.html", context)
+
+
+def _is_reminded(request: HttpRequest, appointment: Appointment, now: dt.datetime) -> bool:
+    """Whether the clinic still sends a reminder before it begins."""
+    hours = current.organization(request).reminder_hours
+    return any(now + dt.timedelta(hours=each) < appointment.start for each in hours)
 
 
 def cancel(request: HttpRequest, public_id: uuid.UUID) -> HttpResponse:
