@@ -51,6 +51,7 @@ def withdraw(offering: ServiceOffering, day: int) -> int:
 
 def test_after_its_commit_a_change_is_seen_whoever_else_changes_and_looks():
     Organization.current()
+    Organization.objects.update(horizon_days=rounds() + 2)
     closing = [open_offering(start=dt.time(9), end=dt.time(17)) for _n in range(3)]
     leaving = [open_offering(start=dt.time(9), end=dt.time(17)) for _n in range(2)]
     watched = open_offering(start=dt.time(9), end=dt.time(17))

@@ -34,9 +34,10 @@ pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.race]
 
 @pytest.fixture(autouse=True)
 def _organization() -> None:
-    """One reminder, however far ahead."""
+    """One reminder, and a horizon beyond the last of the rounds."""
     clinic = Organization.current()
     clinic.reminders = "24"
+    clinic.horizon_days = 400
     clinic.save()
 
 

@@ -23,7 +23,7 @@ pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.race]
 
 @pytest.fixture
 def visits():
-    Organization.objects.update_or_create(pk=1, defaults={"most_ahead": 0, "horizon_days": 120})
+    Organization.objects.update_or_create(pk=1, defaults={"most_ahead": 0, "horizon_days": 200})
     user, patient = family()
     offering = open_offering()
     start = lambda n: at(9 + n % 8, days=2 + n // 8)  # noqa: E731
@@ -86,7 +86,7 @@ def test_cancelling_meets_the_clinics_move(visits):
         [
             (
                 press(Purpose.CANCEL, v, user),
-                functools.partial(move, appointment=v, start=at(9 + n % 8, days=60 + n // 8)),
+                functools.partial(move, appointment=v, start=at(9 + n % 8, days=90 + n // 8)),
             )
             for n, v in enumerate(made)
         ]
