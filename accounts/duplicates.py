@@ -43,7 +43,7 @@ def likely(details: Details) -> list[Likely]:
     if not alike:
         return []
     found = []
-    for patient in Patient.objects.active().filter(alike).order_by("pk"):
+    for patient in Patient.objects.active().with_coverage().filter(alike).order_by("pk"):
         same = {
             "document": document and plain_document(patient.document_number) == document,
             "name": _is_named(patient, details) and patient.birth_date == details.birth_date,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.contrib import admin
+from django.contrib import admin, messages
 from django.db.models import Q, QuerySet
 from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 from django.shortcuts import redirect
@@ -22,6 +22,7 @@ from appointments.admin.booking import BookingForm
 from appointments.admin.filters import DayFilter, WaitingFilter
 from appointments.admin.guard import RefusingAdmin
 from appointments.admin.history import EventInline, chain_of
+from appointments.coverage import would_pay
 from appointments.export import as_csv
 from appointments.models import Appointment
 from clinic import audit
@@ -199,6 +200,12 @@ class AppointmentAdmin(RefusingAdmin):
     def response_add(
         self, request: HttpRequest, obj: Any, post_url_continue: str | None = None
     ) -> HttpResponse:
+        for insurer in would_pay(obj.practitioner, [obj.patient]):
+            facts = {"practitioner": obj.practitioner, "insurer": insurer}
+            sentence = _(
+                "%(practitioner)s does not work with %(insurer)s. The visit would be private."
+            )
+            messages.warning(request, str(sentence % facts))
         response = super().response_add(request, obj, post_url_continue)
         if "_addanother" in request.POST or "_popup" in request.POST:
             return response

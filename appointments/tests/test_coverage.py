@@ -10,6 +10,7 @@ from icalendar import Calendar
 from accounts.models import Coverage, Patient
 from accounts.tests.factories import (
     PatientAccessFactory,
+    PatientFactory,
     ReceptionistFactory,
     administrator,
     patient_user,
@@ -191,6 +192,143 @@ def test_the_confirm_page_asks_as_often_for_a_large_family(osde, django_assert_m
     with django_assert_max_num_queries(40) as many:
         book_page(user, offering)
     assert len(many) == len(one)
+
+
+# --- where the staff gives an appointment
+
+DESK, AGENDA = "/recepcion/dar-turno/", "/agenda/dar-turno/"
+
+
+def giver(url, offering):
+    """Whoever stands at this page."""
+    if url == AGENDA:
+        return browser(account_of(offering))
+    return browser(ReceptionistFactory.create(locations=[offering.location]).user)
+
+
+def asked(offering, **more):
+    return {"servicio": offering.pk, "dia": "2026-11-24", "hora": "11:00", **more}
+
+
+def seen_by(offering, insurer: Insurer | None, **fields) -> Patient:
+    visit = book(offering=offering, patient=PatientFactory.create(**fields), start=at(9))
+    return insured(visit.patient, insurer)
+
+
+@pytest.mark.parametrize("url", [DESK, AGENDA])
+def test_who_gives_an_appointment_reads_the_coverage_first(osde, url):
+    offering = new_practice()
+    patient = seen_by(offering, osde, first_name="Ana", last_name="Zárate")
+    client = giver(url, offering)
+    for query in ({"q": "zarate"}, {"paciente": patient.public_id}):
+        page = client.get(url, asked(offering, **query))
+        said = words(page)
+        assert "OSDE, 210 plan" in said
+        assert NUMBER not in page.content.decode()
+        assert said.count(f"{offering.practitioner} {WARNING}") == 1
+        assert said.index(WARNING) < said.index("Give the appointment")
+    action = f"{url}?servicio={offering.pk}&dia=2026-11-24&hora=11:00"
+    assert client.post(action, {"paciente": patient.public_id}).status_code == 302
+    assert Appointment.objects.filter(patient=patient, start=at(11)).count() == 1
+
+
+@pytest.mark.parametrize("url", [DESK, AGENDA])
+def test_no_warning_to_the_staff_where_there_is_nothing_to_warn_of(osde, url):
+    offering = new_practice()
+    offering.practitioner.insurers.add(osde)
+    patient = seen_by(offering, osde, last_name="Zárate")
+    client = giver(url, offering)
+    for query in ({"q": "zarate"}, {"paciente": patient.public_id}):
+        said = words(client.get(url, asked(offering, **query)))
+        assert "OSDE, 210 plan" in said
+        assert "private" not in said
+
+
+def test_of_several_the_warning_stands_with_whom_it_is_about(osde):
+    offering = new_practice()
+    seen_by(offering, osde, first_name="Ana", last_name="Zárate")
+    insured(PatientFactory.create(first_name="Eva", last_name="Zárate"), None)
+    PatientFactory.create(first_name="Inés", last_name="Zárate")
+    said = words(giver(DESK, offering).get(DESK, asked(offering, q="zarate")))
+    ana, eva, ines = (said.index(f"{name} Zárate Born") for name in ("Ana", "Eva", "Inés"))
+    assert ana < said.index(WARNING) < eva < said.index("Pays the visit") < ines
+    assert said.count(WARNING) == 1
+
+
+def test_a_slip_in_the_time_keeps_the_coverage_in_sight(osde):
+    offering = new_practice()
+    patient = seen_by(offering, osde)
+    page = giver(DESK, offering).get(
+        DESK, asked(offering, hora="25:00", paciente=patient.public_id)
+    )
+    assert page.status_code == 422
+    assert "OSDE, 210 plan" in words(page)
+
+
+@pytest.mark.parametrize("url", [DESK, AGENDA])
+def test_the_giving_pages_ask_as_often_for_twenty(osde, url, django_assert_max_num_queries):
+    offering = new_practice()
+    insured(
+        book(offering=offering, patient=PatientFactory.create(last_name="Zárate")).patient, osde
+    )
+    client = giver(url, offering)
+    query = asked(offering, q="zarate", hora="16:00")
+    client.get(url, query)
+    with django_assert_max_num_queries(30) as one:
+        client.get(url, query)
+    for n in range(19):
+        patient = PatientFactory.create(last_name="Zárate")
+        insured(
+            book(offering=offering, patient=patient, start=at(9 + n % 6, days=2 + n)).patient, osde
+        )
+    with django_assert_max_num_queries(30) as many:
+        page = client.get(url, query)
+    assert page.content.decode().count("OSDE, 210 plan") == 20
+    assert len(many) == len(one)
+
+
+def test_the_list_of_patients_at_the_desk_names_it_in_as_many_questions(
+    osde, django_assert_max_num_queries
+):
+    offering = new_practice()
+    insured(PatientFactory.create(last_name="Zárate"), osde)
+    client, url = giver(DESK, offering), "/recepcion/pacientes/?q=zarate"
+    client.get(url)
+    with django_assert_max_num_queries(15) as one:
+        client.get(url)
+    for _n in range(19):
+        insured(PatientFactory.create(last_name="Zárate"), osde)
+    with django_assert_max_num_queries(15) as many:
+        assert words(client.get(url)).count("OSDE, 210 plan") == 20
+    assert len(many) == len(one)
+
+
+def test_the_giving_pages_show_it_to_nobody_else(osde):
+    offering = new_practice()
+    patient = seen_by(offering, osde, last_name="Zárate")
+    stranger = browser(account_of(new_practice()))
+    query = asked(offering, paciente=patient.public_id)
+    assert "OSDE" not in words(stranger.get(AGENDA, {**query, "q": "zarate"}))
+    assert "OSDE" not in words(stranger.get(AGENDA, query))
+    for url in (DESK, AGENDA):
+        assert browser(patient_user()).get(url, query).status_code == 403
+    assert stranger.get(DESK, query).status_code == 403
+
+
+def test_an_administrator_who_booked_is_told(osde):
+    offering, patient = new_practice(), insured(PatientFactory.create(), osde)
+    day = at(11)
+    data = {
+        "patient": patient.pk,
+        "practitioner": offering.practitioner.pk,
+        "service": offering.service_id,
+        "day": f"{day:%Y-%m-%d}",
+        "time": f"{day:%H:%M}",
+    }
+    url = "/admin/appointments/appointment/add/"
+    page = browser(administrator()).post(url, data, follow=True)
+    assert Appointment.objects.get().patient == patient
+    assert f"{offering.practitioner} {WARNING}" in page.content.decode()
 
 
 # --- who sees it

@@ -38,7 +38,7 @@ def patients(request: HttpRequest) -> HttpResponse:
     q = request.GET.get("q", "").replace("\x00", "").strip()[:MAX_QUERY]
     page = None
     if q:
-        rows = Patient.objects.active().find(q).order_by("search_text", "pk")
+        rows = Patient.objects.active().with_coverage().find(q).order_by("search_text", "pk")
         page = Paginator(rows, PAGE).get_page(small_page(request.GET.get("page")))
     return render(request, "appointments/desk_patients.html", {"q": q, "page": page})
 

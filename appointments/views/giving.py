@@ -27,6 +27,7 @@ from accounts.roles import Actor
 from accounts.rules import may_overbook
 from appointments import agenda, freed, giving, services
 from appointments.availability import present_step
+from appointments.coverage import would_pay
 from appointments.exceptions import OverbookingReasonNeeded, Refusal
 from appointments.forms.giving import GivingForm
 from appointments.giving import Verdict
@@ -102,7 +103,8 @@ class Asked:
 def give_at_desk(request: HttpRequest) -> HttpResponse:
     user = person(request)
     offerings = _offerings().filter(schedule__location__in=places_of(user))
-    counter = Counter(at_the_desk(user), list(offerings), Patient.objects.active(), is_desk=True)
+    patients = Patient.objects.active().with_coverage()
+    counter = Counter(at_the_desk(user), list(offerings), patients, is_desk=True)
     return _give(request, counter)
 
 
@@ -110,7 +112,7 @@ def give(request: HttpRequest) -> HttpResponse:
     """In one's own agenda, to one's own patients."""
     own = own_practice(request)
     offerings = _offerings().filter(schedule__practitioner=own)
-    patients = giving.patients_of(own)
+    patients = giving.patients_of(own).with_coverage()
     return _give(request, Counter(as_practitioner(request), list(offerings), patients, False))
 
 
@@ -262,6 +264,8 @@ def _page(
     if verdict.kept:
         # Seen by this page a moment later than by the verb, and in more words.
         refused = refused and verdict.refusal
+    page = _found(request, counter, asked)
+    shown = [asked.patient] if asked.patient else list(page or [])
     no_reason = bool(refused and verdict.may_go_over and not why and "motivo" in request.POST)
     context = {
         "form": _form(counter, asked),
@@ -279,7 +283,8 @@ def _page(
         "why": why,
         "no_reason": no_reason,
         "times": _times(counter, asked, now),
-        "page": _found(request, counter, asked),
+        "page": page,
+        "pays": would_pay(asked.offering.practitioner, shown),
         "action": f"{counter.url}?{asked.query(paciente='')}",
         "keeps": asked.query(),
         "without_patient": f"{counter.url}?{asked.query(paciente='')}",
