@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import csv
 import datetime as dt
+import re
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 from django.db.models import QuerySet
 from django.http import StreamingHttpResponse
-from django.utils.translation import gettext
+from django.utils.translation import get_language, gettext
 
 from appointments.models import Appointment
 from appointments.transitions import Status
 from clinic.templatetags.clinic_times import in_zone
 
-#: A cell that starts like this is a formula to a spreadsheet, whoever typed it.
-_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
+#: What starts like this is a formula to a spreadsheet, whoever typed it. A cell starts wherever
+#: the spreadsheet splits, which may be at another sign than the one the file is written with.
+_FORMULA = re.compile(r"""(^|[;,|\t\r\n])([\s"]*)(?=[=+\-@＝＋－＠])""")
+_BLANK = ("\t", "\r", "\n")
 #: Without this at its start spreadsheets read the accents of UTF-8 wrongly.
 _MARK = "\ufeff"
 #: So many days are exported at once at the desk and in the agenda.
@@ -23,8 +27,14 @@ MOST_DAYS = 92
 
 
 def safe(cell: object) -> str:
-    text = str(cell)
-    return f"'{text}" if text.startswith(_FORMULA) else text
+    """As text, with an apostrophe before whatever a spreadsheet would calculate."""
+    text = _FORMULA.sub(r"\1\2'", str(cell))
+    return f"'{text}" if text.startswith(_BLANK) else text
+
+
+def separator() -> str:
+    """Where the comma is for decimals, spreadsheets split at the semicolon and at nothing else."""
+    return ";" if (get_language() or "").startswith("es") else ","
 
 
 def heading(*, contact: bool = False) -> list[str]:
@@ -75,9 +85,10 @@ def cells(
 def as_csv(
     appointments: QuerySet[Appointment], *, name: str = "appointments", contact: bool = False
 ) -> StreamingHttpResponse:
-    """RFC 4180, line by line as the database gives the rows."""
+    """RFC 4180, line by line as the database gives the rows; see docs/decisions/0017."""
+    writer = csv.writer(_Line(), delimiter=separator())
     response = StreamingHttpResponse(
-        _lines(appointments, heading(contact=contact), _words(), contact=contact),
+        _lines(writer, appointments, heading(contact=contact), _words(), contact=contact),
         content_type="text/csv; charset=utf-8",
     )
     response["Content-Disposition"] = f'attachment; filename="{name}.csv"'
@@ -97,13 +108,13 @@ class _Line:
 
 
 def _lines(
+    writer: Any,
     appointments: QuerySet[Appointment],
     columns: Sequence[str],
     words: dict[str, str],
     *,
     contact: bool,
 ) -> Iterator[str]:
-    writer = csv.writer(_Line())
     yield _MARK + writer.writerow(columns)
     for appointment in appointments.iterator(chunk_size=2000):
         yield writer.writerow(cells(appointment, contact=contact, words=words))

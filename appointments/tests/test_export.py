@@ -9,6 +9,7 @@ import pytest
 
 from accounts.tests.factories import PatientFactory, ReceptionistFactory, patient_user
 from appointments import services
+from appointments.export import safe
 from appointments.tests.factories import NOW, at, book
 from appointments.tests.practice import account_of, browser, doctor_of, new_practice, words
 from clinic.models import AuditEvent
@@ -60,7 +61,7 @@ def test_a_day_with_contact_and_without_reasons(desk, offering):
         "From": "10:00",
         "To": "10:30",
         "Time zone": "America/Argentina/Buenos_Aires",
-        "Patient": 'Gó"mez, A, =Ana',
+        "Patient": "Gó\"mez, A, '=Ana",
         "Practitioner": "Dra. Lucía Ferreyra",
         "Service": str(visit.service),
         "Location": str(visit.location),
@@ -70,6 +71,54 @@ def test_a_day_with_contact_and_without_reasons(desk, offering):
         "E-mail": "ana@example.org",
         "Overbooked": "",
     }
+
+
+FORMULAS = ["=1+1", "+1", "-1", "@SUM(A1)", "＝1+1"]
+
+
+def cells_of(text: str, delimiter: str) -> list[str]:
+    """As a spreadsheet reads the file that splits at this sign."""
+    lines = csv.reader(io.StringIO(text.removeprefix("\ufeff"), newline=""), delimiter=delimiter)
+    return [cell for line in lines for cell in line]
+
+
+def calculates(cell: str) -> bool:
+    return cell.lstrip(' "\xa0\t\r\n').startswith(("=", "+", "-", "@", "＝"))
+
+
+@pytest.mark.parametrize("language", ["es", "en"])
+@pytest.mark.parametrize("filler", ["", " ", '"', '" "', "\xa0"])
+def test_no_cell_calculates_wherever_a_spreadsheet_splits(desk, offering, language, filler):
+    for n, delimiter in enumerate([";", ",", "\t", "\n", "\r", "|"]):
+        hostile = "x".join(f"{delimiter}{filler}{formula}" for formula in FORMULAS)
+        patient = PatientFactory.create(
+            first_name="Ana", last_name=f"x{hostile}", document_number=f"{filler}=1{delimiter}-1"
+        )
+        book(offering=offering, patient=patient, start=at(9 + n))
+    desk.cookies["django_language"] = language
+    text = b"".join(desk.post(DESK, TOMORROW).streaming_content).decode()
+    for delimiter in (";", ",", "\t", "|"):
+        cells = cells_of(text, delimiter)
+        assert len(cells) > 6
+        assert [cell for cell in cells if calculates(cell)] == []
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["Gómez-Paz, Ana", "O'Higgins", "a@b.org", "2026-11-24", "Control 40+", "9:30; 10:00", ""],
+)
+def test_what_calculates_nothing_stays_as_it_is(text):
+    assert safe(text) == text
+
+
+def test_a_spanish_file_opens_in_columns_where_the_comma_is_for_decimals(desk, offering):
+    visit = book(offering=offering, patient=PatientFactory.create(last_name="Gómez; Paz"))
+    desk.cookies["django_language"] = "es"
+    text = b"".join(desk.post(DESK, TOMORROW).streaming_content).decode()
+    (row,) = csv.DictReader(io.StringIO(text.removeprefix("\ufeff"), newline=""), delimiter=";")
+    assert row["Referencia"] == visit.reference
+    assert row["Paciente"] == str(visit.patient)
+    assert row["Sobreturno"] == ""
 
 
 def test_the_desk_exports_its_locations_only(desk, offering):
