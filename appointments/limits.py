@@ -6,13 +6,13 @@ Staff is never limited. Set at the clinic; 0 is no limit.
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from django.db.models import Count
 
 from accounts.models import Patient, Practitioner
 from accounts.roles import Role
-from appointments.exceptions import TooManyAhead, TooManyCancelled
+from appointments.exceptions import LimitReached, TooManyAhead, TooManyCancelled
 from appointments.models import Appointment, AppointmentEvent
 from appointments.transitions import Status, Verb
 from clinic.models import Organization
@@ -25,24 +25,47 @@ def check(
     patient: Patient, practitioner: Practitioner, *, now: dt.datetime, organization: Organization
 ) -> None:
     """Refuses TooManyAhead, TooManyCancelled. Decides under the patient's lock."""
-    most = organization.most_ahead
-    if most and Appointment.objects.filter(patient=patient).upcoming(now).count() >= most:
-        raise TooManyAhead(most)
-    most, days = organization.most_cancelled, organization.most_cancelled_days
-    if most and _cancelled(patient, practitioner, now - dt.timedelta(days=days)) >= most:
-        raise TooManyCancelled(most, days, practitioner)
+    check_any([patient], practitioner, now=now, organization=organization)
 
 
-def _cancelled(patient: Patient, practitioner: Practitioner, since: dt.datetime) -> int:
+def check_any(
+    patients: Sequence[Patient],
+    practitioner: Practitioner,
+    *,
+    now: dt.datetime,
+    organization: Organization,
+) -> None:
+    """The same for several: refuses what the first of them would be, if all of them would be."""
+    found: dict[int, LimitReached] = {}
+    if most := organization.most_cancelled:
+        days = organization.most_cancelled_days
+        counts = _cancelled(patients, practitioner, now - dt.timedelta(days=days))
+        refusal: LimitReached = TooManyCancelled(most, days, practitioner)
+        found |= {pk: refusal for pk, times in counts.items() if times >= most}
+    if most := organization.most_ahead:
+        refusal = TooManyAhead(most)
+        found |= {pk: refusal for pk, times in _ahead(patients, now).items() if times >= most}
+    if patients and all(patient.pk in found for patient in patients):
+        raise found[patients[0].pk]
+
+
+def _ahead(patients: Sequence[Patient], now: dt.datetime) -> dict[int, int]:
+    rows = Appointment.objects.filter(patient__in=patients).upcoming(now).order_by()
+    return dict(rows.values_list("patient").annotate(Count("pk")))
+
+
+def _cancelled(
+    patients: Sequence[Patient], practitioner: Practitioner, since: dt.datetime
+) -> dict[int, int]:
     """What patients cancelled themselves; a move cancels nothing, and the clinic's do not count."""
     rows = AppointmentEvent.objects.filter(
-        appointment__patient=patient,
+        appointment__patient__in=patients,
         appointment__practitioner=practitioner,
         verb=Verb.CANCEL,
         role=Role.PATIENT,
         at__gt=since,
     )
-    return int(rows.count())
+    return dict(rows.order_by().values_list("appointment__patient").annotate(Count("pk")))
 
 
 def who_needs_approval(

@@ -9,10 +9,11 @@ from allauth.account.signals import user_logged_in
 from django.db import OperationalError
 from django.dispatch import receiver
 from django.http import HttpRequest, HttpResponse
+from django.utils import timezone
 
-from accounts.models import User
+from accounts.models import Patient, User
 from accounts.roles import Role
-from appointments import holds
+from appointments import holds, services
 from appointments.addresses import chosen_time
 from appointments.exceptions import Refusal
 from scheduling.models import ServiceOffering
@@ -33,4 +34,6 @@ def keep_the_chosen_time(
     if offering:
         # Nobody is kept out because a time could not be kept.
         with contextlib.suppress(Refusal, OperationalError):
+            patients = Patient.objects.of(user)
+            services.check_anybody(offering, patients, now=timezone.now())
             holds.take(offering=offering, start=start, user=user)

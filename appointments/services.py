@@ -106,6 +106,20 @@ def may_book_online(offering: ServiceOffering, patient: Patient) -> bool:
     return seen.filter(practitioner=offering.schedule.practitioner_id).exists()
 
 
+def check_anybody(
+    offering: ServiceOffering, patients: Iterable[Patient], *, now: dt.datetime
+) -> None:
+    """Before a time is kept: whether it could be booked for one of these at all.
+
+    Refuses: OnlyKnownPatients, TooManyAhead, TooManyCancelled. ``book`` decides.
+    """
+    welcome = [patient for patient in patients if may_book_online(offering, patient)]
+    if not welcome:
+        raise OnlyKnownPatients
+    organization = Organization.current()
+    limits.check_any(welcome, offering.practitioner, now=now, organization=organization)
+
+
 @locks.retrying
 def overbook(
     *,

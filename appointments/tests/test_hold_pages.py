@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from accounts.models import Relation
+from accounts.roles import Actor
 from accounts.tests.factories import (
     PASSWORD,
     PatientAccessFactory,
@@ -18,7 +19,7 @@ from accounts.tests.factories import (
 from appointments import services
 from appointments.models import Appointment, Hold
 from appointments.tests.factories import NOW, at, book, desk
-from appointments.tests.practice import browser, words
+from appointments.tests.practice import browser, doctor_of, words
 from clinic.models import AuditEvent, Organization
 from scheduling.models import ServiceOffering
 from scheduling.tests.factories import open_offering
@@ -290,13 +291,73 @@ def test_whoever_has_enough_ahead_is_told_before_and_given_the_phone(offering, u
     client = browser(user)
     for response in (
         client.get(address(offering)),
+        client.post(address(offering), HOLD),
         client.post(address(offering), {"key": str(uuid.uuid4())}),
+        client.post(address(offering), {"key": str(uuid.uuid4()), "reason": "x" * 501}),
     ):
+        assert Hold.objects.count() == 0
+        if response.status_code == 422:
+            continue
         assert response.status_code == 409
         assert "There is already 1 appointment ahead for this patient" in words(response)
         assert "Call us: +54 11 4865-0000" in words(response)
         assert 'name="slot"' not in response.content.decode()
         assert "See all free times" not in words(response)
+
+
+def test_whoever_cancelled_too_often_holds_nothing(offering, user):
+    Organization.objects.update(most_cancelled=1, most_cancelled_days=30)
+    visit = book(offering=offering, patient=user.patient_accesses.get().patient, start=at(9))
+    services.cancel(appointment=visit, by=Actor.patient(user), reason="x")
+    response = browser(user).post(address(offering), HOLD)
+    assert response.status_code == 409
+    assert "has been cancelled here. To find a time that suits, call" in words(response)
+    assert Hold.objects.count() == 0
+    other = open_offering()
+    assert browser(user).post(address(other), HOLD).status_code == 302
+
+
+def test_a_family_holds_while_one_of_them_may_book(offering, user):
+    Organization.objects.update(most_ahead=1)
+    mother = user.patient_accesses.get().patient
+    child = PatientAccessFactory.create(user=user, relation=Relation.CHILD).patient
+    book(offering=offering, patient=mother, start=at(9, days=5))
+    client = browser(user)
+    assert client.post(address(offering), HOLD).status_code == 302
+    assert Hold.objects.count() == 1
+    Hold.objects.all().delete()
+    book(offering=offering, patient=child, start=at(9, days=6))
+    for response in (client.post(address(offering), HOLD), client.get(address(offering))):
+        assert response.status_code == 409
+        assert "There is already 1 appointment ahead for this patient" in words(response)
+    assert Hold.objects.count() == 0
+
+
+def test_of_a_family_only_who_is_known_there_counts(offering, user):
+    """The child may book more, but not with this practitioner."""
+    Organization.objects.update(most_ahead=1)
+    ServiceOffering.objects.update(known_only=True)
+    mother = user.patient_accesses.get().patient
+    PatientAccessFactory.create(user=user, relation=Relation.CHILD)
+    old = book(offering=offering, patient=mother, start=at(9, days=-3), now=at(9, days=-4))
+    services.mark_fulfilled(appointment=old, by=doctor_of(offering))
+    assert browser(user).post(address(offering), HOLD).status_code == 302
+    Hold.objects.all().delete()
+    book(offering=offering, patient=mother, start=at(9, days=5))
+    assert browser(user).post(address(offering), HOLD).status_code == 409
+    assert Hold.objects.count() == 0
+
+
+def test_the_login_keeps_nothing_for_whoever_has_enough_ahead(offering, user):
+    Organization.objects.update(most_ahead=1)
+    book(offering=offering, patient=user.patient_accesses.get().patient, start=at(9, days=5))
+    verified(user)
+    client = browser()
+    to = client.get(address(offering))["Location"]
+    response = client.post(to, {"login": user.email, "password": PASSWORD})
+    assert response["Location"] == address(offering)
+    assert Hold.objects.count() == 0
+    assert "There is already 1 appointment ahead" in words(client.get(response["Location"]))
 
 
 def test_whoever_did_not_come_is_told_that_they_ask(offering, user):

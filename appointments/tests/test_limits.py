@@ -148,6 +148,21 @@ def test_after_a_year_it_is_forgotten(user, offering):
     assert press(user, offering).status == "booked"
 
 
+def test_of_several_all_have_to_be_refused(offering, django_assert_num_queries):
+    limit(most_ahead=1, most_cancelled=1)
+    organization = Organization.current()
+    family = [patient_user() for _n in range(10)]
+    for day, one in enumerate(family, start=1):
+        press(one, offering, days=day)
+    patients = [one.patient_accesses.get().patient for one in family]
+    other = patient_user().patient_accesses.get().patient
+    facts = {"now": NOW, "organization": organization}
+    for some in (patients[:1], patients):
+        with django_assert_num_queries(2), pytest.raises(TooManyAhead):
+            limits.check_any(some, offering.practitioner, **facts)
+        limits.check_any([*some, other], offering.practitioner, **facts)
+
+
 def test_who_has_to_ask_costs_one_question_whatever_the_number(offering, django_assert_num_queries):
     limit(approval_after_no_shows=1)
     organization = Organization.current()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import datetime as dt
 import uuid
+from collections.abc import Iterable
 from typing import Any
 
 from django.contrib.auth.views import redirect_to_login
@@ -66,12 +67,11 @@ def book(request: HttpRequest) -> HttpResponse:
         patients=patients,
     )
     try:
-        if not any(services.may_book_online(offered.offering, patient) for patient in patients):
-            raise OnlyKnownPatients
+        services.check_anybody(offered.offering, patients, now=timezone.now())
         if holding:
             holds.take(offering=offered.offering, start=offered.start, user=person(request))
             return redirect(_address(request, offered))
-        _look(request, offered, patients)
+        _look(request, offered)
     except Refusal as refusal:
         return _refused(request, offered, form, refusal)
     return _page(request, offered, form)
@@ -82,19 +82,16 @@ def _address(request: HttpRequest, offered: OfferedSlot) -> str:
     return book_url(offered) + ("&again=1" if "again" in request.GET else "")
 
 
-def _look(request: HttpRequest, offered: OfferedSlot, patients: list[Patient]) -> None:
+def _look(request: HttpRequest, offered: OfferedSlot) -> None:
     """Refuse before anybody types what could not be booked."""
-    now, offering = timezone.now(), offered.offering
-    user = person(request)
-    availability.check(offering, start=offered.start, now=now, online=True, holder=user)
-    if len(patients) == 1:
-        organization = Organization.current()
-        limits.check(patients[0], offering.practitioner, now=now, organization=organization)
+    now, user = timezone.now(), person(request)
+    availability.check(offered.offering, start=offered.start, now=now, online=True, holder=user)
 
 
-def _keep(request: HttpRequest, offered: OfferedSlot) -> None:
+def _keep(request: HttpRequest, offered: OfferedSlot, patients: Iterable[Patient]) -> None:
     """While something is corrected the time is kept; if it cannot be, the next try says so."""
     with contextlib.suppress(Refusal):
+        services.check_anybody(offered.offering, patients, now=timezone.now())
         holds.take(offering=offered.offering, start=offered.start, user=person(request))
 
 
@@ -144,7 +141,7 @@ def _instant(text: str) -> dt.datetime | None:
 
 def _book(request: HttpRequest, offered: OfferedSlot, form: BookingForm) -> HttpResponse:
     if not form.is_valid():
-        _keep(request, offered)
+        _keep(request, offered, form.patients.values())
         return _page(request, offered, form, status=422)
     try:
         appointment = services.book(
@@ -158,7 +155,7 @@ def _book(request: HttpRequest, offered: OfferedSlot, form: BookingForm) -> Http
         )
     except (SameDay, PatientBusy) as refusal:
         if isinstance(refusal, SameDay):
-            _keep(request, offered)
+            _keep(request, offered, [form.chosen_patient])
         return _page(request, offered, form, status=409, clash=refusal)
     except Refusal as refusal:
         return _refused(request, offered, form, refusal)
