@@ -391,3 +391,18 @@ def test_a_reminder_is_promised_only_while_one_is_to_come(client, user, reminder
     page = client.get(f"/turnos/{visit.public_id}/").content.decode()
     assert ("and a reminder before the appointment" in page) is says
     assert ("You get an e-mail with these details." in page) is not says
+
+
+@pytest.mark.parametrize(
+    ("at_location", "shown"),
+    [("+541148651111", "+54 11 4865-1111"), ("", "+54 11 4865-2222")],
+)
+def test_what_only_the_phone_can_change_says_which(client, user, at_location, shown):
+    """The location's; the clinic's where the location has none."""
+    Organization.current()
+    Organization.objects.update(phone="+541148652222")
+    offering = open_offering(schedule__location__phone=at_location)
+    patient = user.patient_accesses.get().patient
+    visit = book(offering=offering, patient=patient, start=at(9, days=0))
+    page = client.get(f"/turnos/{visit.public_id}/").content.decode()
+    assert f'Only by phone now<span class="note">{shown}</span>' in page
