@@ -1,4 +1,4 @@
-"""Whether somebody who is about to be registered is known already."""
+"""Whether somebody who is about to be registered, or corrected, is known already."""
 
 from __future__ import annotations
 
@@ -32,8 +32,8 @@ _WHY: list[tuple[str, Any]] = [
 ]
 
 
-def likely(details: Details) -> list[Likely]:
-    """Records with the same document, name and birth date, or phone; one query."""
+def likely(details: Details, *, besides: Patient | None = None) -> list[Likely]:
+    """Other records with the same document, name and birth date, or phone; one query."""
     document = plain_document(details.document_number)
     alike = Q(birth_date=details.birth_date) if details.birth_date else Q()
     if document:
@@ -49,7 +49,7 @@ def likely(details: Details) -> list[Likely]:
             "name": _is_named(patient, details) and patient.birth_date == details.birth_date,
             "phone": details.phone and str(patient.phone or "") == str(details.phone),
         }
-        if any(same.values()):
+        if any(same.values()) and patient != besides:
             rank = next(n for n, (key, _why) in enumerate(_WHY) if same[key])
             found.append((rank, patient.pk, Likely(patient, _WHY[rank][1])))
     return [one for _rank, _pk, one in sorted(found, key=lambda row: row[:2])][:MOST]

@@ -1,4 +1,4 @@
-"""A record made at the desk, for somebody without an account."""
+"""Records made at the desk, for somebody without an account, and corrected there."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from accounts.duplicates import Likely, likely
 from accounts.exceptions import AccountRefusal, NotAllowed
 from accounts.models import Patient
 from accounts.roles import Actor
-from accounts.services import Details, create_record, is_same_person
+from accounts.services import Details, create_record, is_same_person, update_patient
 from clinic import audit
 from clinic.models import Insurer, Organization
 
 
 class KnownAlready(AccountRefusal):
-    """Not an error: whoever registers looks at these first."""
+    """Not an error: whoever registers or corrects looks at these first."""
 
     code = "known_already"
 
@@ -57,6 +57,38 @@ def register_patient(
     audit.record(actor=str(by), action="patient.register", target=patient)
     set_coverage(patient=patient, said=said, by=by)
     return patient
+
+
+@transaction.atomic
+def correct_patient(
+    *,
+    patient: Patient,
+    details: Details,
+    said: Said,
+    by: Actor,
+    seen: Collection[uuid.UUID] = (),
+) -> list[str]:
+    """What changed. What the record has in common with others already is not asked about again.
+
+    Refuses: NotAllowed, KnownAlready if others than ``seen`` may now be the same person.
+    """
+    if not rules.may_register(by):
+        raise NotAllowed
+    before = likely(_details_of(patient), besides=patient)
+    known = [one for one in likely(details, besides=patient) if one not in before]
+    if any(one.patient.public_id not in seen for one in known):
+        raise KnownAlready(known)
+    return update_patient(patient=patient, details=details, said=said, by=by)
+
+
+def _details_of(patient: Patient) -> Details:
+    return Details(
+        first_name=patient.first_name,
+        last_name=patient.last_name,
+        birth_date=patient.birth_date,
+        document_number=patient.document_number,
+        phone=str(patient.phone or ""),
+    )
 
 
 def _wait_for_ones_turn(said: Said) -> None:

@@ -16,7 +16,14 @@ from accounts.tests.factories import (
     patient_user,
 )
 from appointments.tests.factories import NOW, at, book
-from appointments.tests.practice import account_of, browser, main_part, new_practice, words
+from appointments.tests.practice import (
+    account_of,
+    browser,
+    main_part,
+    new_practice,
+    sent_again,
+    words,
+)
 from clinic.models import AuditEvent
 from clinic.tests.factories import InsurerFactory
 
@@ -215,6 +222,53 @@ def test_who_may_be_the_same_is_offered_first(desk, fields, why):
     assert f"{patient.full_name} · {why}" in words(response)
     assert f'href="{FIND}{patient.public_id}/"' in main_part(response)
     assert "Register all the same" in words(response)
+
+
+@pytest.mark.parametrize(
+    ("fields", "why"),
+    [
+        ({"last_name": "Otra", "document_number": "6543210"}, "the same document number"),
+        ({"last_name": "Nuñez", "birth_date": "1951-04-03"}, "the same name and birth date"),
+        ({"last_name": "Otra", "phone": "+541148650001"}, "the same phone"),
+    ],
+)
+def test_a_correction_asks_once_about_others_too(desk, fields, why):
+    other, patient = known(**fields), known(first_name="Elza", last_name="Nunes")
+    url = f"{FIND}{patient.public_id}/"
+    asked = desk.post(f"{url}datos/", NEWCOMER)
+    assert asked.status_code == 409
+    patient.refresh_from_db()
+    assert patient.first_name == "Elza"
+    assert f"{other.full_name} · {why}" in words(asked)
+    assert "Save all the same" in words(asked)
+    page = main_part(asked)
+    assert f'href="{FIND}{other.public_id}/"' in page
+    assert str(patient.public_id) not in page.partition("<ul")[2].partition("</ul>")[0]
+    again = {**NEWCOMER, **{n: v for n, v in sent_again(asked).items() if n == "conocido"}}
+    assert desk.post(f"{url}datos/", again)["Location"] == url
+    patient.refresh_from_db()
+    assert patient.full_name == "Elsa Núñez"
+    # From now on it is known: what it has in common is not asked again.
+    more = {**NEWCOMER, "email": "elsa@example.org"}
+    assert desk.post(f"{url}datos/", more)["Location"] == url
+    assert AuditEvent.objects.filter(action="patient.update").count() == 2
+
+
+def test_a_correction_asks_again_about_what_else_they_have_in_common(desk):
+    """A family has one telephone, and that is known; the document is new."""
+    known(last_name="Otra", phone="+541148650001", document_number="6543210")
+    patient = known(phone="+541148650001")
+    url = f"{FIND}{patient.public_id}/datos/"
+    assert desk.post(url, {**NEWCOMER, "document_number": ""}).status_code == 302
+    asked = desk.post(url, NEWCOMER)
+    assert asked.status_code == 409
+    assert "Elsa Otra · the same document number" in words(asked)
+
+
+def test_a_correction_of_nothing_that_names_anybody_asks_nothing(desk):
+    patient = known(document_number="6543210")
+    data = {**NEWCOMER, "document_number": "6543210"}
+    assert desk.post(f"{FIND}{patient.public_id}/datos/", data).status_code == 302
 
 
 def test_all_the_same_means_those_that_were_shown(desk):

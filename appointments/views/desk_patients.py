@@ -15,12 +15,11 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from accounts import services
 from accounts.doors import person
 from accounts.duplicates import Likely
 from accounts.forms.people import DeskPatientForm, details_of, today
 from accounts.models import Patient, looks_like_number
-from accounts.registration import KnownAlready, register_patient
+from accounts.registration import KnownAlready, correct_patient, register_patient
 from appointments.models import Appointment
 from appointments.views.doors import places_of
 from appointments.views.practice import at_the_desk
@@ -73,7 +72,7 @@ def register(request: HttpRequest) -> HttpResponse:
             details=form.details,
             said=form.said,
             by=at_the_desk(person(request)),
-            seen={one for text in request.POST.getlist("conocido") if (one := uuid_of(text))},
+            seen=_seen(request),
             request_key=uuid_of(request.POST.get("key", "")),
         )
     except KnownAlready as refusal:
@@ -83,16 +82,30 @@ def register(request: HttpRequest) -> HttpResponse:
 
 
 def edit(request: HttpRequest, public_id: uuid.UUID) -> HttpResponse:
+    """A record corrected; if it then looks like another one, that one is shown first."""
     found = _patient(public_id)
     form = DeskPatientForm(request.POST or None, initial=details_of(found), patient=found)
     if request.method != "POST":
         return _form_page(request, form, "", patient=found)
     if not form.is_valid():
         return _form_page(request, form, "", patient=found, status=422)
-    by = at_the_desk(person(request))
-    services.update_patient(patient=found, details=form.details, said=form.said, by=by)
+    try:
+        correct_patient(
+            patient=found,
+            details=form.details,
+            said=form.said,
+            by=at_the_desk(person(request)),
+            seen=_seen(request),
+        )
+    except KnownAlready as refusal:
+        return _form_page(request, form, "", patient=found, status=409, known=refusal.known)
     messages.success(request, _("The details are saved."))
     return redirect("appointments:desk_patient", public_id=found.public_id)
+
+
+def _seen(request: HttpRequest) -> set[uuid.UUID]:
+    """Whom the page has shown already."""
+    return {one for text in request.POST.getlist("conocido") if (one := uuid_of(text))}
 
 
 def _patient(public_id: uuid.UUID) -> Patient:
