@@ -46,6 +46,26 @@ def test_pages_weigh_little(visitor: Visitor, role: Role | None, path: str):
     assert page.locator("script").count() == 0
 
 
+@pytest.mark.parametrize(
+    ("role", "path"), [(Role.PRACTITIONER, "/agenda/"), (Role.RECEPTION, "/recepcion/")]
+)
+def test_the_day_on_paper_is_who_comes_and_nothing_to_press(
+    visitor: Visitor, role: Role, path: str
+):
+    page = visitor.page(role)
+    page.goto(path)
+    people = page.locator("main .agenda-visit .agenda-name")
+    buttons = page.locator("main :is(.btn, .no-print, form, input):visible")
+    on_screen = people.count()
+    assert on_screen > 0
+    assert buttons.count() > 0
+    page.emulate_media(media="print")
+    assert page.locator("main .agenda-visit .agenda-name:visible").count() == on_screen
+    assert page.locator("main .agenda-visit .agenda-time:visible").count() == on_screen
+    assert buttons.count() == 0
+    assert page.locator(":is(.site-nav, .language, .skip-link, .demo-banner):visible").count() == 0
+
+
 def weight(answer: Any) -> int:
     """As it travels: pages as they came, files as production compresses them."""
     path = urlsplit(answer.url).path
