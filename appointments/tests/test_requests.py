@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import datetime as dt
-
 import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
@@ -20,8 +18,6 @@ from appointments import services
 from appointments.models import Appointment
 from appointments.tests.factories import NOW, at, book
 from appointments.tests.practice import browser, doctor_of, new_practice, words
-from notifications import delivery, digests
-from notifications.models import Kind, Notification
 from scheduling.models import ServiceOffering
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("this_morning")]
@@ -160,13 +156,3 @@ def test_as_many_questions_for_thirty_as_for_one(url, desk, doctor, offering):
     for number in range(29):
         ask(offering, hour=9 + number % 6, days=2 + number // 6)
     assert questions() == one
-
-
-def test_the_mail_to_the_desk_leads_here(desk, offering, mailoutbox):
-    ask(offering)
-    late = NOW + dt.timedelta(hours=2)
-    assert digests.owe(now=late) == 1
-    delivery.deliver_due(now=late)
-    sent = Notification.objects.get(kind=Kind.REQUESTS).subject
-    [message] = [m for m in mailoutbox if m.subject == sent]
-    assert DESK in message.body
