@@ -220,6 +220,9 @@ def _values(appointment: Appointment, row: Row, step: Step) -> dict[str, object]
         raise ValueError(f"{step.by.role} cannot {step.verb} what is {appointment.status}")
     if not is_time_for(step.verb, start=row.start, zone=row.location.zone, now=step.at):
         raise ValueError(f"{step.verb} came too early")
+    if step.verb == Verb.RESCHEDULE:
+        # Nothing here can name the appointment that took its place.
+        raise ValueError("a move is imported as a cancelled one and another one")
     if step.verb == Verb.SAY_COMING:
         return {"coming_since": step.at}
     values: dict[str, object] = {"status": status}

@@ -16,6 +16,7 @@ from operator import itemgetter
 from typing import Any
 
 from django.db import models, transaction
+from django.db.models import Q
 
 from accounts.models import Patient, PatientAccess, Practitioner, Relation
 from appointments import busy_days, locks
@@ -37,6 +38,8 @@ CHUNK = 500
 #: Verbs look at the clock before they wait for the lock: of two, the later may carry
 #: the earlier time, by as long as a lock can take.
 CLOCK_SLACK = dt.timedelta(minutes=1)
+#: So long a request may outlive its time: somebody has to come by and end it.
+EXPIRY_SLACK = dt.timedelta(hours=1)
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -177,23 +180,62 @@ def _span(
     return (to_minute(start) - before, to_minute(end) + after), reference
 
 
+# --- requests ---------------------------------------------------------------------
+
+
+def unanswered(counts: Counter[str], *, now: dt.datetime) -> Iterator[Breach]:
+    """A request keeps its time until somebody answers it or it expires, and no longer."""
+    requests = Appointment.objects.filter(status=Status.PENDING)
+    counts["requests"] += requests.count()
+    stale = requests.filter(Q(expires_at=None) | Q(expires_at__lt=now - EXPIRY_SLACK))
+    for chunk in chunks(stale):
+        for appointment in chunk:
+            yield from _unanswered_once_more(appointment, stale)
+
+
+def _unanswered_once_more(
+    appointment: Appointment, stale: models.QuerySet[Appointment]
+) -> list[Breach]:
+    with transaction.atomic():
+        locks.hold(practitioners=[appointment.practitioner_id])
+        still = stale.filter(pk=appointment.pk).first()
+        if still is None:
+            return []
+        until = f"expired at {plain(still.expires_at)}" if still.expires_at else "never expires"
+        of = f"appointment {still.reference}"
+        return [Breach("requests expire", of, f"{until} and still keeps its time")]
+
+
 # --- each appointment -------------------------------------------------------------
 
 
-Check = Callable[[Appointment, set[CellKey], list[AppointmentEvent]], Iterator[tuple[str, str]]]
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What is kept of an appointment besides its row."""
+
+    cells: set[CellKey]
+    #: In the order they were written, which is the order of the locks.
+    events: list[AppointmentEvent]
+    #: The appointment that names it as the one it was moved from. Its key lets no two do so.
+    moved_to: str
+
+
+Check = Callable[[Appointment, Facts], Iterator[tuple[str, str]]]
 
 
 def _of_each(
     chunk: Sequence[Appointment], counts: Counter[str] | None = None
 ) -> Iterator[tuple[Appointment, Breach]]:
-    held, told = _cells(chunk), _events(chunk)
+    cells, events, successors = _cells(chunk), _events(chunk), _successors(chunk)
     for appointment in chunk:
-        cells, events = held[appointment.pk], told[appointment.pk]
+        pk = appointment.pk
+        facts = Facts(cells[pk], events[pk], successors.get(pk, ""))
         if counts is not None:
-            counts["cells"] += len(cells)
-            counts["events"] += len(events)
+            counts["cells"] += len(facts.cells)
+            counts["events"] += len(facts.events)
+            counts["moves"] += bool(facts.moved_to)
         for check in CHECKS:
-            for promise, what in check(appointment, cells, events):
+            for promise, what in check(appointment, facts):
                 yield appointment, Breach(promise, f"appointment {appointment.reference}", what)
 
 
@@ -214,7 +256,6 @@ def _cells(chunk: Sequence[Appointment]) -> dict[int, set[CellKey]]:
 
 
 def _events(chunk: Sequence[Appointment]) -> dict[int, list[AppointmentEvent]]:
-    """In the order they were written, which is the order of the locks."""
     told: dict[int, list[AppointmentEvent]] = defaultdict(list)
     for event in AppointmentEvent.objects.filter(appointment__in=[a.pk for a in chunk]).order_by(
         "pk"
@@ -223,10 +264,13 @@ def _events(chunk: Sequence[Appointment]) -> dict[int, list[AppointmentEvent]]:
     return told
 
 
-def _cells_are_true(
-    appointment: Appointment, cells: set[CellKey], events: list[AppointmentEvent]
-) -> Iterator[tuple[str, str]]:
-    for what in _difference(wanted(appointment), cells):
+def _successors(chunk: Sequence[Appointment]) -> dict[int, str]:
+    rows = Appointment.objects.filter(rescheduled_from__in=[a.pk for a in chunk])
+    return dict(rows.values_list("rescheduled_from_id", "reference"))
+
+
+def _cells_are_true(appointment: Appointment, facts: Facts) -> Iterator[tuple[str, str]]:
+    for what in _difference(wanted(appointment), facts.cells):
         yield "cells are true", what
 
 
@@ -240,18 +284,15 @@ def _difference(want: set[CellKey], cells: set[CellKey]) -> list[str]:
     return found
 
 
-def _day_is_right(
-    appointment: Appointment, cells: set[CellKey], events: list[AppointmentEvent]
-) -> Iterator[tuple[str, str]]:
+def _day_is_right(appointment: Appointment, facts: Facts) -> Iterator[tuple[str, str]]:
     day = appointment.start.astimezone(appointment.zone).date()
     if appointment.local_date != day:
         yield "day is right", f"says {appointment.local_date}, starts on {day}"
 
 
-def _history_is_whole(
-    appointment: Appointment, cells: set[CellKey], events: list[AppointmentEvent]
-) -> Iterator[tuple[str, str]]:
+def _history_is_whole(appointment: Appointment, facts: Facts) -> Iterator[tuple[str, str]]:
     """From ``book`` to today's state, each step along the table of moves."""
+    events = facts.events
     if not events or events[0].verb != Verb.BOOK:
         yield "history is whole", "does not begin with book"
         return
@@ -277,12 +318,10 @@ def _is_move(state: str, verb: str, reached: str) -> bool:
         return False
 
 
-def _history_tells_the_present(
-    appointment: Appointment, cells: set[CellKey], events: list[AppointmentEvent]
-) -> Iterator[tuple[str, str]]:
+def _history_tells_the_present(appointment: Appointment, facts: Facts) -> Iterator[tuple[str, str]]:
     """What the events say, one on top of the other, is what the row says."""
     last: dict[str, Any] = {}
-    for event in events:
+    for event in facts.events:
         last.update(event.after)
     for name, value in sorted(last.items()):
         present = plain(getattr(appointment, name, None))
@@ -290,9 +329,32 @@ def _history_tells_the_present(
             yield "history tells the present", f"{name} is {present!r}, last noted {value!r}"
 
 
+def _remarks_are_noted(appointment: Appointment, facts: Facts) -> Iterator[tuple[str, str]]:
+    """A remark leaves no version by which one would miss its event.
+
+    Where the event is there and the row says nothing, the history does not tell the present.
+    """
+    if appointment.coming_since and not any(e.verb == Verb.SAY_COMING for e in facts.events):
+        yield "history is whole", "nobody noted that the patient comes"
+
+
+def _move_is_whole(appointment: Appointment, facts: Facts) -> Iterator[tuple[str, str]]:
+    """Whoever was moved has the new time and no longer the old one: never neither, never both."""
+    steps = [event.verb for event in facts.events if event.verb not in REMARKS]
+    last, to = (steps or [""])[-1], facts.moved_to
+    if last == Verb.RESCHEDULE and not to:
+        yield "a move is whole", "was given up for another time, and there is none"
+    if to and last != Verb.RESCHEDULE:
+        yield "a move is whole", f"was moved to {to}, and its last step is {last or 'none'}"
+    if to and appointment.is_occupying:
+        yield "a move is whole", f"was moved to {to}, and still keeps its time"
+
+
 CHECKS: Iterable[Check] = (
     _cells_are_true,
     _day_is_right,
     _history_is_whole,
     _history_tells_the_present,
+    _remarks_are_noted,
+    _move_is_whole,
 )

@@ -297,6 +297,7 @@ def test_a_row_that_cannot_be_is_refused(
         ([(Verb.ARRIVE, -60 * 24, DOCTOR)], "arrive came too early"),
         ([(Verb.ARRIVE, 5, DOCTOR), (Verb.FULFIL, 4, DOCTOR)], "fulfil is out of order"),
         ([(Verb.NO_SHOW, 60 * 48, DOCTOR)], "no_show is out of order or in the future"),
+        ([(Verb.RESCHEDULE, 0, DOCTOR)], "a move is imported as a cancelled one and another one"),
     ],
 )
 def test_a_history_that_cannot_have_happened_is_refused(

@@ -59,6 +59,7 @@ class AtAnyHour:
     def test_every_promise_holds(self) -> None:
         counts: Counter[str] = Counter()
         assert list(of_appointments.breaches(counts)) == []
+        assert list(of_appointments.unanswered(counts, now=self.now)) == []
         assert list(of_offers.breaches(counts)) == []
         assert list(of_messages.breaches(counts, now=self.now)) == []
         assert counts["appointments"] > 1200

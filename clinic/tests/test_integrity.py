@@ -14,19 +14,25 @@ from typing import Any
 import pytest
 import time_machine
 from django.core.management import CommandError, call_command
-from django.db import connection, models
+from django.db import IntegrityError, connection, models, transaction
+from django.test.utils import CaptureQueriesContext
 
 from accounts.roles import Actor
-from accounts.tests.factories import PatientAccessFactory, PatientFactory
+from accounts.tests.factories import PatientAccessFactory, PatientFactory, patient_user
 from appointments import integrity as of_appointments
-from appointments import locks, services
+from appointments import locks, services, tasks
+from appointments.blocking import Block, block_time
+from appointments.changes import Answer, Hit, Place
 from appointments.integrity import Breach
 from appointments.models import Appointment, AppointmentEvent, OccupancyCell
+from appointments.steps import undo_step
 from appointments.tests.factories import NOW, at, book, desk
 from appointments.transitions import Status
+from appointments.undo import undo
 from clinic.tests.factories import RoomFactory
 from notifications import integrity as of_messages
 from notifications.models import Kind, Notification, State
+from scheduling.models import ServiceOffering
 from scheduling.tests.factories import open_offering
 
 pytestmark = pytest.mark.django_db
@@ -53,6 +59,7 @@ def found() -> list[Breach]:
     counts: Counter[str] = Counter()
     return [
         *of_appointments.breaches(counts),
+        *of_appointments.unanswered(counts, now=NOW),
         *of_appointments.own_records(counts),
         *of_messages.breaches(counts, now=NOW),
     ]
@@ -82,6 +89,53 @@ def test_all_is_well_after_a_life_of_every_kind() -> None:
             verb(appointment=made, by=desk(), now=at(hour))
             services.mark_fulfilled(appointment=made, by=Actor.practitioner(None), now=at(hour))  # type: ignore[arg-type]
     book(offering=offering, start=at(15, days=3), room=RoomFactory.create())
+    assert found() == []
+
+
+def moved(visit: Appointment, start: dt.datetime) -> Appointment:
+    offering = ServiceOffering.objects.get(schedule__practitioner=visit.practitioner)
+    return services.reschedule(
+        appointment=visit, offering=offering, start=start, by=desk(), now=NOW
+    )
+
+
+def asked_for() -> Appointment:
+    """A request, by an account of the patient."""
+    user = patient_user()
+    patient = user.patient_accesses.get().patient
+    offering = open_offering(confirmation=ServiceOffering.Confirmation.MANUAL)
+    return book(offering=offering, patient=patient, start=at(10, days=5), by=Actor.patient(user))
+
+
+def test_all_is_well_after_moves_and_what_was_undone() -> None:
+    first = book(start=at(10, days=2), patient=reachable())
+    last = moved(moved(first, at(11, days=2)), at(10, days=2))
+    services.cancel(appointment=last, by=desk(), reason="Enfermedad", now=NOW)
+    assert found() == []
+    undo_step(appointment=last, by=desk(), now=NOW)
+    assert found() == []
+    offering = ServiceOffering.objects.get()
+    block = Block(starts_at=last.start, ends_at=last.end, reason="Congreso")
+    elsewhere = {last.pk: Place(offering.pk, at(15, days=2))}
+    answer = Answer(seen=frozenset(elsewhere), for_all=Hit.MOVE, places=elsewhere)
+    who = {"practitioner": offering.practitioner, "by": desk(), "now": NOW}
+    made = block_time(blocks=[block], answer=answer, **who)
+    assert found() == []
+    assert undo(change=made.change, by=desk(), now=NOW).restored == [last]
+    assert found() == []
+    moved(last, at(16, days=2))
+    assert found() == []
+
+
+def test_all_is_well_while_a_request_waits_and_after_it_expired(
+    time_machine: time_machine.TimeMachineFixture,
+) -> None:
+    asked = asked_for()
+    assert asked.expires_at
+    assert list(of_appointments.unanswered(Counter(), now=asked.expires_at)) == []
+    time_machine.move_to(asked.expires_at, tick=False)
+    assert tasks.expire_requests() == 1
+    assert list(of_appointments.unanswered(Counter(), now=at(10, days=9))) == []
     assert found() == []
 
 
@@ -235,6 +289,93 @@ def test_a_time_that_was_moved_past_the_verbs_is_found(appointment: Appointment)
         "history tells the present",
         f"start is {moved.astimezone(dt.UTC).isoformat()!r}, last noted {noted!r}",
     ) in told()
+
+
+def test_that_somebody_comes_without_a_word_of_it_is_found(appointment: Appointment) -> None:
+    """A remark makes no version: no number is missing where its event is."""
+    by = Actor.patient(appointment.patient.accesses.get().user)
+    services.say_coming(appointment=appointment, by=by, now=NOW)
+    assert found() == []
+    raw(Appointment, appointment.pk, coming_since=None)
+    noted = NOW.astimezone(dt.UTC).isoformat()
+    what = f"coming_since is None, last noted {noted!r}"
+    assert told() == [("history tells the present", what)]
+    raw(Appointment, appointment.pk, coming_since=NOW)
+    with connection.cursor() as cursor:
+        cursor.execute("DELETE FROM appointments_appointmentevent WHERE verb = 'say_coming'")
+    assert told() == [("history is whole", "nobody noted that the patient comes")]
+
+
+def test_a_move_that_led_nowhere_is_found(appointment: Appointment) -> None:
+    """The patient has neither the one nor the other."""
+    new = moved(appointment, at(12, days=2))
+    raw(Appointment, new.pk, rescheduled_from=None)
+    assert [(b.of, b.promise, b.what) for b in found()] == [
+        (
+            f"appointment {appointment.reference}",
+            "a move is whole",
+            "was given up for another time, and there is none",
+        ),
+        (
+            f"appointment {new.reference}",
+            "history tells the present",
+            f"rescheduled_from_id is None, last noted {appointment.pk}",
+        ),
+    ]
+
+
+def test_a_move_that_gave_nothing_up_is_found(appointment: Appointment) -> None:
+    """The patient has both."""
+    new = moved(appointment, at(12, days=2))
+    raw(Appointment, appointment.pk, status=Status.BOOKED)
+    assert ("a move is whole", f"was moved to {new.reference}, and still keeps its time") in told()
+
+
+def test_a_move_that_nobody_made_is_found(appointment: Appointment) -> None:
+    other = book(start=at(15, days=2), patient=appointment.patient)
+    raw(Appointment, other.pk, rescheduled_from=appointment.pk)
+    whole = [what for promise, what in told() if promise == "a move is whole"]
+    assert whole == [
+        f"was moved to {other.reference}, and its last step is book",
+        f"was moved to {other.reference}, and still keeps its time",
+    ]
+
+
+def test_nobody_is_moved_to_two_times(appointment: Appointment) -> None:
+    """The key of the database sees to it, whoever writes."""
+    moved(appointment, at(12, days=2))
+    other = book(start=at(15, days=2), patient=appointment.patient)
+    with pytest.raises(IntegrityError), transaction.atomic():
+        raw(Appointment, other.pk, rescheduled_from=appointment.pk)
+
+
+@pytest.mark.parametrize(
+    ("expires_at", "what"),
+    [
+        (NOW - dt.timedelta(minutes=59), None),
+        (NOW - dt.timedelta(minutes=61), "expired at 2026-11-23T09:59:00+00:00"),
+        (None, "never expires"),
+    ],
+)
+def test_a_request_that_outlives_its_time_is_found(
+    expires_at: dt.datetime | None, what: str | None
+) -> None:
+    asked = asked_for()
+    raw(Appointment, asked.pk, expires_at=expires_at)
+    assert told() == ([("requests expire", f"{what} and still keeps its time")] if what else [])
+
+
+def test_a_request_that_is_answered_meanwhile_is_no_breach(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    asked = asked_for()
+    raw(Appointment, asked.pk, expires_at=NOW - dt.timedelta(days=1))
+
+    def answered(**held: Any) -> None:
+        raw(Appointment, asked.pk, status=Status.BOOKED)
+
+    monkeypatch.setattr(locks, "hold", answered)
+    assert list(of_appointments.unanswered(Counter(), now=NOW)) == []
 
 
 def test_what_was_mended_meanwhile_is_no_breach(
@@ -407,6 +548,20 @@ def test_it_reads_in_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
     found_: Callable[..., Any] = of_appointments.breaches
     assert [b.promise for b in found_(Counter())] == ["day is right"]
     assert seen[-3:] == [2, 2, 1]
+
+
+def test_each_chunk_asks_the_same_number_of_questions(
+    django_assert_num_queries: Any,
+) -> None:
+    """However many of it were moved, and however much happened to them."""
+    offering = open_offering()
+    visit = book(offering=offering, start=at(9))
+    with CaptureQueriesContext(connection) as before:
+        assert list(of_appointments.breaches(Counter())) == []
+    for hour in (10, 11, 12):
+        visit = moved(visit, at(hour))
+    with django_assert_num_queries(len(before)):
+        assert list(of_appointments.breaches(Counter())) == []
 
 
 def test_a_record_of_two_accounts_and_an_account_with_two_records():

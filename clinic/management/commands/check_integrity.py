@@ -17,14 +17,15 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         counts: Counter[str] = Counter()
-        found = 0
+        found, now = 0, timezone.now()
         for breach in chain(
             of_appointments.breaches(counts),
+            of_appointments.unanswered(counts, now=now),
             of_appointments.busy(counts),
             of_appointments.held(counts),
             of_appointments.own_records(counts),
             of_offers.breaches(counts),
-            of_messages.breaches(counts, now=timezone.now()),
+            of_messages.breaches(counts, now=now),
         ):
             found += 1
             self.stdout.write(str(breach))
