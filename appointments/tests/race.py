@@ -6,18 +6,18 @@ import datetime as dt
 import functools
 import os
 import threading
-from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
+from io import StringIO
 from itertools import combinations
 from typing import Any
 
+import time_machine
+from django.core.management import CommandError, call_command
 from django.db import connection
 
-from appointments import integrity_offers
 from appointments.exceptions import Refusal
-from appointments.integrity import breaches, busy, held
 from appointments.models import Appointment
-from appointments.tests.factories import at
+from appointments.tests.factories import NOW, at
 
 Deed = Callable[[], Any]
 
@@ -35,11 +35,15 @@ def hours() -> Iterator[dt.datetime]:
         yield at(9 + 2 * (n % 4), days=1 + n // 4)
 
 
-def problems() -> list[str]:
-    """What ``check_integrity`` finds of the appointments, of the holds and of the offers."""
-    counts: Counter[str] = Counter()
-    found = (*breaches(counts), *busy(counts), *held(counts), *integrity_offers.breaches(counts))
-    return [str(breach) for breach in found]
+def problems(*, now: dt.datetime = NOW) -> list[str]:
+    """What ``check_integrity`` finds, the whole of it: appointments, holds, offers, messages."""
+    said = StringIO()
+    with time_machine.travel(now, tick=False):
+        try:
+            call_command("check_integrity", stdout=said, no_color=True)
+        except CommandError as error:
+            return said.getvalue().splitlines() or [str(error)]
+    return []
 
 
 def together(deeds: Sequence[Deed], *, patience: float = 120) -> list[Any]:

@@ -21,7 +21,7 @@ from appointments import availability, blocking, changes, locks, occupancy, serv
 from appointments.exceptions import PatientBusy, Refusal, RoomTaken, SlotClosed, SlotTaken
 from appointments.models import Appointment, AppointmentEvent, OccupancyCell
 from appointments.tests.factories import NOW, at, book, desk
-from appointments.tests.race import overlaps_in_database, split, together
+from appointments.tests.race import overlaps_in_database, problems, split, together
 from clinic.models import Organization
 from clinic.tests.factories import RoomFactory
 from scheduling.models import ServiceOffering
@@ -54,6 +54,7 @@ def test_many_at_one_slot_make_one_appointment():
     assert [type(r) for r in refused] == [SlotTaken] * (number - 1)
     assert Appointment.objects.count() == 1
     assert AppointmentEvent.objects.count() == 1
+    assert problems() == []
 
 
 def test_the_key_alone_holds_when_the_lock_is_gone(monkeypatch):
@@ -61,6 +62,7 @@ def test_the_key_alone_holds_when_the_lock_is_gone(monkeypatch):
     made, refused = split_or_deadlock(together(attempts(open_offering(), crowd())))
     assert made == Appointment.objects.count() == 1
     assert refused == crowd() - 1
+    assert problems() == []
 
 
 def split_or_deadlock(results: list[Any]) -> tuple[int, int]:
@@ -152,6 +154,7 @@ def test_random_overlapping_attempts_never_overlap():
     wanted = {key for a in Appointment.objects.all() for key in occupancy.wanted(a)}
     held = set(OccupancyCell.objects.values_list("resource", "resource_id", "cell"))
     assert held == wanted
+    assert problems() == []
 
 
 @pytest.mark.mariadb
@@ -171,6 +174,7 @@ def test_one_patient_at_two_practitioners_at_once_goes_to_one():
     )
     assert len(made) == 1
     assert {type(r) for r in refused} == {PatientBusy}
+    assert problems() == []
 
 
 def two_places(pairs: int) -> list[tuple[ServiceOffering, ServiceOffering]]:
@@ -211,6 +215,7 @@ def test_two_locations_at_once_leave_the_time_to_travel():
     assert (len(made), len(refused)) == (pairs, pairs)
     assert {type(r) for r in refused} == {SlotTaken}
     assert visits_too_near() == 0
+    assert problems() == []
 
 
 def test_moving_and_booking_at_two_locations_at_once_leave_the_time_to_travel():
@@ -224,6 +229,7 @@ def test_moving_and_booking_at_two_locations_at_once_leave_the_time_to_travel():
     made, refused = split(together(deeds))
     assert (len(made), len(refused)) == (pairs, pairs)
     assert visits_too_near() == 0
+    assert problems() == []
 
 
 @pytest.mark.mariadb
@@ -240,6 +246,7 @@ def test_one_room_is_given_once():
     made, refused = split(together(deeds))
     assert len(made) == 1
     assert [type(r) for r in refused] == [RoomTaken] * 7
+    assert problems() == []
 
 
 def test_the_same_form_sent_many_times_at_once_makes_one_appointment():
@@ -252,6 +259,7 @@ def test_the_same_form_sent_many_times_at_once_makes_one_appointment():
     assert refused == []
     assert {a.pk for a in made} == {Appointment.objects.get().pk}
     assert AppointmentEvent.objects.count() == 1
+    assert problems() == []
 
 
 def test_cancelling_and_confirming_at_once_ends_in_one_state():
@@ -272,6 +280,7 @@ def test_cancelling_and_confirming_at_once_ends_in_one_state():
     assert appointment.events.filter(verb="cancel").count() == 1
     assert appointment.sequence == appointment.events.count() - 1
     assert OccupancyCell.objects.count() == 0
+    assert problems() == []
 
 
 def test_a_cancelled_time_goes_to_exactly_one_of_those_who_wait():
@@ -288,6 +297,7 @@ def test_a_cancelled_time_goes_to_exactly_one_of_those_who_wait():
     # The cancelled one is among the results; at most one newcomer has its time.
     assert live == len(made) - 1 <= 1
     assert overlaps_in_database() == NOBODY
+    assert problems() == []
 
 
 def test_blocking_and_booking_at_once_leaves_nobody_in_the_dark():
@@ -318,3 +328,4 @@ def test_blocking_and_booking_at_once_leaves_nobody_in_the_dark():
         list(ServiceOffering.objects.online().with_parts()), start=at(9), end=at(12), now=NOW
     )
     assert bool(slots) == isinstance(booked, Appointment)
+    assert problems() == []

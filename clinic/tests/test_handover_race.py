@@ -13,7 +13,7 @@ from accounts.exceptions import OfferOver
 from accounts.models import PatientAccess, Relation
 from accounts.roles import Actor
 from accounts.tests.factories import PatientAccessFactory, UserFactory, patient_user
-from appointments.tests.race import together
+from appointments.tests.race import problems, together
 from clinic.models import AuditEvent, Organization
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.race]
@@ -46,6 +46,7 @@ def test_many_accounts_with_one_link():
         target = f"accounts.patient:{offer.patient_id}"
         lines = AuditEvent.objects.filter(action="record.take_over", target=target)
         assert lines.count() == 1
+    assert problems() == []
 
 
 def test_one_account_with_two_links_gets_one_record():
@@ -56,6 +57,7 @@ def test_one_account_with_two_links_gets_one_record():
         )
         assert sum(isinstance(r, PatientAccess) for r in results) == 1
         assert user.patient_accesses.live().filter(relation=Relation.SELF).count() == 1
+    assert problems() == []
 
 
 def test_taking_it_back_against_taking_it():
@@ -71,3 +73,4 @@ def test_taking_it_back_against_taking_it():
         assert offer.closed_at is not None
         assert owned is isinstance(taken, PatientAccess)
         assert offer.accepted_by == (user if owned else None)
+    assert problems() == []

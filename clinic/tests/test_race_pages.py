@@ -16,7 +16,7 @@ from accounts.models import User
 from accounts.tests.factories import administrator, patient_user
 from appointments.models import Appointment, AppointmentEvent, Hold
 from appointments.tests.factories import NOW, at, book
-from appointments.tests.race import overlaps_in_database, together
+from appointments.tests.race import overlaps_in_database, problems, together
 from clinic.models import Organization
 from notifications.models import Kind, Notification
 from scheduling.models import ServiceOffering
@@ -77,6 +77,7 @@ def test_patients_and_administrators_at_one_slot():
     assert Appointment.objects.count() == AppointmentEvent.objects.count() == 1
     assert overlaps_in_database() == {"practitioner": 0, "patient": 0, "room": 0}
     assert Notification.objects.filter(kind=Kind.BOOKED).count() == 1
+    assert problems() == []
 
 
 def test_a_time_that_many_press_is_kept_for_one_and_booked_by_that_one():
@@ -89,6 +90,7 @@ def test_a_time_that_many_press_is_kept_for_one_and_booked_by_that_one():
     assert statuses(answers) == {302: 1, 409: crowd() - 1}
     assert Appointment.objects.get().events.get().by == owner
     assert Hold.objects.count() == 0
+    assert problems() == []
 
 
 def test_one_form_pressed_many_times_leads_everybody_to_the_one_appointment():
@@ -102,6 +104,7 @@ def test_one_form_pressed_many_times_leads_everybody_to_the_one_appointment():
         Kind.REMINDER: 1,
         Kind.PRACTITIONER_NEW: 1,
     }
+    assert problems() == []
 
 
 def test_cancelling_many_times_at_once_is_one_change_and_one_mail():
@@ -119,3 +122,4 @@ def test_cancelling_many_times_at_once_is_one_change_and_one_mail():
     assert set(answers) <= {302, 409}
     assert appointment.events.filter(verb="cancel").count() == 1
     assert appointment.notifications.filter(kind=Kind.CANCELLED).count() == 1
+    assert problems() == []

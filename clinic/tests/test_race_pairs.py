@@ -23,7 +23,6 @@ from appointments.models import Appointment, OccupancyCell
 from appointments.tests.factories import NOW, at, book, desk
 from appointments.tests.race import hours, problems, rounds, split, together
 from clinic.models import Organization
-from notifications import integrity as of_messages
 from notifications.models import Kind, Notification
 from scheduling.models import ServiceOffering
 from scheduling.tests.factories import open_offering
@@ -44,10 +43,6 @@ def _organization() -> None:
 def somebody() -> Patient:
     """A patient whom mails reach."""
     return patient_user().patient_accesses.get().patient
-
-
-def everything_wrong() -> list[str]:
-    return [*problems(), *map(str, of_messages.breaches(Counter(), now=NOW))]
 
 
 def told(appointment: Appointment) -> Counter[str]:
@@ -87,7 +82,7 @@ def test_book_and_block():
             assert told(booked) == {Kind.BOOKED: 1, Kind.REMINDER: 1}
     assert Appointment.objects.count() == ends["Appointment"]
     assert offering.practitioner.time_off.count() == ends["SlotClosed"]
-    assert everything_wrong() == []
+    assert problems() == []
 
 
 def test_book_and_change_the_hours():
@@ -105,7 +100,7 @@ def test_book_and_change_the_hours():
         assert (type(changed), type(booked)) in {(HitsFound, Appointment), (Made, SlotClosed)}
         kept = offering.schedule.hours.filter(start=dt.time(9)).count()
         assert kept == (7 if isinstance(booked, Appointment) else 0)
-    assert everything_wrong() == []
+    assert problems() == []
 
 
 def test_cancel_and_confirm():
@@ -125,7 +120,7 @@ def test_cancel_and_confirm():
         assert verbs(asked) == ["book", *(["confirm"] if said_yes else []), "cancel"]
         assert told(asked) == {Kind.CANCELLED: 1}
     assert OccupancyCell.objects.count() == 0
-    assert everything_wrong() == []
+    assert problems() == []
 
 
 def test_cancel_and_cancel():
@@ -143,11 +138,14 @@ def test_cancel_and_cancel():
         assert visit.cancellation_reason == made[0].cancellation_reason
         assert verbs(visit) == ["book", "cancel"]
         assert told(visit) == {Kind.CANCELLED: 1}
-    assert everything_wrong() == []
+    assert problems() == []
 
 
 def test_moves_that_cross():
-    """Each goes where the other one is coming from: both arrive, nobody waits for ever."""
+    """Each goes to the practitioner whom the other one leaves, and to an hour that is free.
+
+    Both arrive, nobody waits for ever. Who wants the other one's very time: ``TestCrossing``.
+    """
     one, other = open_offering(), open_offering()
     other.service = one.service
     other.save()
@@ -175,7 +173,7 @@ def test_moves_that_cross():
         assert [told(a) for a in made] == [{Kind.MOVED: 1, Kind.REMINDER: 1}] * 2
         assert [told(v) for v in visits] == [{}, {}]
     assert Appointment.objects.occupying().count() == 2 * rounds()
-    assert everything_wrong() == []
+    assert problems() == []
 
 
 def test_the_clock_of_the_rounds():

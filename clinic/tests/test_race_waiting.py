@@ -23,7 +23,6 @@ from appointments.tests.factories import NOW, at, book, desk
 from appointments.tests.race import duels, problems, rounds, together
 from appointments.tests.waiting import frees, left, waits
 from clinic.models import Organization
-from notifications import integrity as of_messages
 from notifications.models import Kind, Notification, State
 from scheduling.models import ServiceOffering
 from scheduling.tests.factories import open_offering
@@ -72,10 +71,6 @@ def accept(offer: WaitingOffer, **more: Any) -> Any:
     return functools.partial(freed.accept, offer=offer, by=by, **more)
 
 
-def everything_wrong() -> list[str]:
-    return [*problems(), *map(str, of_messages.breaches(Counter(), now=NOW))]
-
-
 def told(state: State) -> int:
     return Notification.objects.filter(kind=Kind.OFFER, state=state).count()
 
@@ -88,7 +83,7 @@ def test_accepting_and_booking_by_somebody_else():
     assert kinds <= {(Appointment, SlotHeld), (Appointment, SlotTaken)}
     assert Appointment.objects.occupying().count() == rounds()
     assert (Hold.objects.count(), told(State.VOID)) == (0, rounds())
-    assert everything_wrong() == []
+    assert problems() == []
 
 
 def test_accepting_at_the_last_moment_and_booking_just_after():
@@ -104,7 +99,7 @@ def test_accepting_at_the_last_moment_and_booking_just_after():
     answers = Counter(WaitingOffer.objects.values_list("answer", flat=True))
     assert answers == Counter({Answer.ACCEPTED: accepted, Answer.LAPSED: rounds() - accepted})
     assert Appointment.objects.occupying().count() == rounds()
-    assert everything_wrong() == []
+    assert problems() == []
 
 
 def test_two_workers_make_one_offer(offering):
@@ -119,7 +114,7 @@ def test_two_workers_make_one_offer(offering):
         assert sorted(type(one).__name__ for one in pair) == ["NoneType", "WaitingOffer"], pair
     assert WaitingOffer.objects.filter(is_open=True).count() == rounds()
     assert (Hold.objects.count(), told(State.PENDING)) == (rounds(), rounds())
-    assert everything_wrong() == []
+    assert problems() == []
 
 
 def test_one_who_waits_for_anybody_is_asked_once(offering):
@@ -140,7 +135,7 @@ def test_one_who_waits_for_anybody_is_asked_once(offering):
         freed.sweep(now=NOW)
         meetings.append(made)
     assert len(meetings) == told(State.VOID) == rounds()
-    assert everything_wrong() == []
+    assert problems() == []
 
 
 def test_accepting_and_lapsing():
@@ -156,7 +151,7 @@ def test_accepting_and_lapsing():
     assert WaitingOffer.objects.filter(answer=Answer.LAPSED).count() == rounds() - accepted
     freed.sweep(now=OVER)
     assert (left(), Hold.objects.count()) == (0, 0)
-    assert everything_wrong() == []
+    assert problems() == []
 
 
 def test_accepting_twice_and_declining_at_once():
@@ -170,7 +165,7 @@ def test_accepting_twice_and_declining_at_once():
             assert (type(one), type(other), declined) == (OfferOver, OfferOver, None)
     accepted = WaitingOffer.objects.filter(answer=Answer.ACCEPTED).count()
     assert Appointment.objects.occupying().count() == accepted
-    assert everything_wrong() == []
+    assert problems() == []
 
 
 def test_two_cancel_at_once(offering):
@@ -191,7 +186,7 @@ def test_two_cancel_at_once(offering):
     assert set(WaitingOffer.objects.values_list("entry__user", flat=True)) == {
         user.pk for user in everybody
     }
-    assert everything_wrong() == []
+    assert problems() == []
 
 
 def _cancel(visit: Appointment) -> Appointment:
@@ -210,7 +205,7 @@ def test_accepting_an_earlier_time_while_the_old_one_is_cancelled(offering):
         moved = taken.rescheduled_from_id == old.pk
         assert moved is not isinstance(cancelled, Appointment)
     assert OccupancyCell.objects.filter(hold__isnull=False).count() == 0
-    assert everything_wrong() == []
+    assert problems() == []
 
 
 def _earlier(
