@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections import defaultdict
+from collections.abc import Iterable
 from typing import Any, cast
 
-from django.db.models import DateTimeField, Field, QuerySet
+from django.db.models import DateTimeField, Field, Model, QuerySet
 from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.html import format_html, format_html_join
@@ -35,8 +37,13 @@ _SOURCES = {
 }
 
 
+Names = dict[type[Model], dict[int, str]]
+
+
 class EventInline(Inline):
     """Who did what, and from where."""
+
+    _names: Names | None = None
 
     model = AppointmentEvent
     can_add = False
@@ -70,8 +77,32 @@ class EventInline(Inline):
 
     @column(_("what changed"))
     def what(self, event: AppointmentEvent) -> str:
-        changed = [name for name, old in event.before.items() if old != event.after.get(name)]
-        return "; ".join(_change(event, name) for name in changed)
+        return "; ".join(self._change(event, field) for field in _changed(event))
+
+    def _change(self, event: AppointmentEvent, field: Field) -> str:
+        """``state: Requested → Confirmed``"""
+        before, after = (
+            self._in_words(event, field, row.get(field.attname))
+            for row in (event.before, event.after)
+        )
+        return f"{field.verbose_name}: {before} → {after}"
+
+    def _in_words(self, event: AppointmentEvent, field: Field, value: Any) -> str:
+        if value in (None, ""):
+            return "–"
+        if kind := field.related_model:
+            return self._names_of(event)[kind].get(value, str(value))
+        if field.name == "status":
+            return str(Status(value).label)
+        if isinstance(field, DateTimeField):
+            return local_datetime(dt.datetime.fromisoformat(value), event.appointment.zone)
+        return str(value)
+
+    def _names_of(self, event: AppointmentEvent) -> Names:
+        """Of all lines at once: the page has one appointment, and each page an inline anew."""
+        if self._names is None:
+            self._names = _names_in(AppointmentEvent.objects.filter(appointment=event.appointment))
+        return self._names
 
 
 def chain_of(appointment: Appointment) -> SafeString | str:
@@ -89,18 +120,21 @@ def _link(part: Appointment, shown: Appointment) -> SafeString | str:
     return format_html('<a href="{}">{}</a>', url, when)
 
 
-def _change(event: AppointmentEvent, name: str) -> str:
-    """``state: Requested → Confirmed``"""
-    field = cast("Field", Appointment._meta.get_field(name))
-    before, after = (_in_words(event, field, row.get(name)) for row in (event.before, event.after))
-    return f"{field.verbose_name}: {before} → {after}"
+def _changed(event: AppointmentEvent) -> list[Field]:
+    """The fields whose value is another after it."""
+    changed = [name for name, old in event.before.items() if old != event.after.get(name)]
+    return [cast("Field", Appointment._meta.get_field(name)) for name in changed]
 
 
-def _in_words(event: AppointmentEvent, field: Field, value: Any) -> str:
-    if value in (None, ""):
-        return "–"
-    if field.name == "status":
-        return str(Status(value).label)
-    if isinstance(field, DateTimeField):
-        return local_datetime(dt.datetime.fromisoformat(value), event.appointment.zone)
-    return str(value)
+def _names_in(events: Iterable[AppointmentEvent]) -> Names:
+    """A question for each kind of what they name, however many there are."""
+    keys: dict[type[Model], set[int]] = defaultdict(set)
+    for event in events:
+        for field in _changed(event):
+            if kind := field.related_model:
+                values = (row.get(field.attname) for row in (event.before, event.after))
+                keys[kind] |= {value for value in values if value}
+    return {
+        model: {pk: str(row) for pk, row in model._base_manager.in_bulk(pks).items()}
+        for model, pks in keys.items()
+    }

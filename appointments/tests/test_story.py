@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from django.db import IntegrityError, models, transaction
+from django.db import IntegrityError, connection, models, transaction
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone, translation
 
 from accounts.models import Patient, User
@@ -258,6 +259,47 @@ def test_the_administration_sees_the_chain_and_each_change(marta):
     link = f'<a href="/admin/appointments/appointment/{visit.pk}/change/">'
     assert f"{link}Tuesday 24 November 2026, 10:00</a> → Tuesday 24 November 2026, 12:00" in html
     assert "Marta Ruiz (reception) moved it from" in html
+
+
+def test_the_administration_names_what_changed(marta):
+    """And no numbers of rows, nor one question for each line."""
+    offering = new_practice()
+    norte = new_practice(service=offering.service, schedule__location__name="Norte")
+    visit = book(offering=offering)
+    moved = move(visit, at(12), marta, offering=norte)
+    client = browser(administrator())
+    page = f"/admin/appointments/appointment/{moved.pk}/change/"
+    with CaptureQueriesContext(connection) as before:
+        html = client.get(page).content.decode()
+    assert (
+        "start: Tuesday 24 November 2026, 10:00 → Tuesday 24 November 2026, 12:00;"
+        f" practitioner: {offering.practitioner} → {norte.practitioner};"
+        f" location: {offering.location} → Norte"
+    ) in html
+    facts = moved.events.values("verb", "before", "after", "role", "source").get()
+    for name in ("rescheduled_from_id", "patient_id", "room_id"):
+        facts["before"][name] = facts["after"].get(name)
+    for _n in range(5):
+        AppointmentEvent.objects.create(appointment=moved, at=NOW, **facts)
+    with CaptureQueriesContext(connection) as after:
+        client.get(page)
+    assert len(after) == len(before)
+
+
+def test_the_administration_names_the_appointment_from_which_it_was_cut_off(marta):
+    visit = book(offering=new_practice())
+    AppointmentEvent.objects.create(
+        appointment=visit,
+        verb="withdraw",
+        role="reception",
+        source="web",
+        at=NOW,
+        before={"rescheduled_from_id": visit.pk, "room_id": 4711, "overbooked": False},
+        after={"rescheduled_from_id": None, "room_id": None, "overbooked": True},
+    )
+    page = browser(administrator()).get(f"/admin/appointments/appointment/{visit.pk}/change/")
+    html = page.content.decode()
+    assert f"rescheduled from: {visit.reference} → –; room: 4711 → –;" in html
 
 
 def test_the_story_asks_as_often_for_thirty_events(ana, marta, django_assert_num_queries):
