@@ -82,11 +82,6 @@ def who(event: AppointmentEvent, reader: User) -> str:
     return f"{role} ({event.by.name})"
 
 
-def lines(appointment: Appointment, reader: User) -> list[Line]:
-    """The whole history, oldest first."""
-    return [line(event, reader) for event in appointment.events.select_related("by")]
-
-
 def last_line(appointment: Appointment, reader: User) -> Line | None:
     event = appointment.events.exclude(verb__in=REMARKS).select_related("by").last()
     return line(event, reader) if event else None

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from django.utils.functional import Promise
@@ -96,7 +96,8 @@ def chain(appointment: Appointment, sees: Sees = everything) -> list[Appointment
     A move that was undone is cut off.
     """
     found = [appointment]
-    parts = Appointment.objects.with_parts()
+    # No reason of a visit is ever told here.
+    parts = Appointment.objects.defer("reason").with_parts()
     while (pk := found[0].rescheduled_from_id) and len(found) < MOST_MOVES:
         before = parts.get(pk=pk)
         if not sees(before):
@@ -122,6 +123,11 @@ def for_staff(appointment: Appointment, reader: User, sees: Sees = everything) -
         )
         for event, note in _events(appointment, sees)
     ]
+
+
+def for_desk(appointment: Appointment, reader: User, sees: Sees = everything) -> list[Deed]:
+    """As for staff, without what anybody wrote: that may be clinical."""
+    return [replace(deed, note="") for deed in for_staff(appointment, reader, sees)]
 
 
 def for_patient(appointment: Appointment, reader: User) -> list[Deed]:

@@ -8,6 +8,7 @@ import re
 import pytest
 from django.urls import reverse
 
+from accounts.roles import Actor
 from accounts.tests.factories import (
     PatientFactory,
     ReceptionistFactory,
@@ -27,6 +28,7 @@ from appointments.tests.practice import (
     words,
 )
 from clinic.models import AuditEvent
+from clinic.tests.factories import LocationFactory
 from scheduling.models import TimeOff
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("this_morning")]
@@ -58,6 +60,10 @@ def act(client, visit, verb, **data):
     return client.post(f"/recepcion/turnos/{visit.public_id}/{verb}/", data)
 
 
+def moved(visit, offering, start, **more) -> Appointment:
+    return services.reschedule(appointment=visit, offering=offering, start=start, now=NOW, **more)
+
+
 # --- the day ------------------------------------------------------------------
 
 
@@ -77,6 +83,48 @@ def test_a_reason_of_cancelling_is_not_shown_either(desk, offering):
         assert "Cancelled" in text
         assert "análisis" not in text
     assert "0 appointments" in words(desk.get(TOMORROW))
+
+
+def test_the_story_of_a_visit_says_from_where_and_through_which_moves(desk, receptionist, offering):
+    marta = Actor.reception(receptionist.user)
+    first = visit_of(offering, by=doctor_of(offering))
+    second = moved(first, offering, at(12), by=marta)
+    third = moved(second, offering, at(15), by=doctor_of(offering), note="Espera un análisis")
+    said = (
+        "Lucía Ferreyra (practitioner) booked it: Tuesday 24 November 2026, 10:00."
+        "Monday 23 November 2026, 8:00 · from the agenda "
+        "You moved it from Tuesday 24 November 2026, 10:00 to Tuesday 24 November 2026, 12:00."
+        "Monday 23 November 2026, 8:00 · from the desk "
+        "Lucía Ferreyra (practitioner) moved it from Tuesday 24 November 2026, 12:00"
+        " to Tuesday 24 November 2026, 15:00."
+        "Monday 23 November 2026, 8:00 · from the agenda"
+    )
+    for part in (first, second, third):
+        text = words(desk.get(f"/recepcion/turnos/{part.public_id}/"))
+        assert said in text
+        assert not re.search("análisis|Dolor", text)
+
+
+def test_the_story_ends_where_another_desk_begins(desk, offering):
+    """What happened elsewhere is not told: only from which time it came back."""
+    elsewhere = new_practice(service=offering.service, schedule__location__name="Norte")
+    here = visit_of(offering)
+    there = moved(here, elsewhere, at(12), by=doctor_of(offering))
+    back = moved(there, offering, at(15), by=doctor_of(offering))
+    gone = words(desk.get(f"/recepcion/turnos/{here.public_id}/"))
+    assert "Lucía Ferreyra (practitioner) moved it to another time." in gone
+    assert not re.search("12:00|15:00|Norte", gone)
+    again = words(desk.get(f"/recepcion/turnos/{back.public_id}/"))
+    assert f"15:00. Now with {offering.practitioner}. Now at {offering.location}." in again
+    assert not re.search("booked it|Norte", again)
+    everywhere = browser(administrator())
+    both = words(everywhere.get(f"/recepcion/turnos/{back.public_id}/"))
+    assert "booked it: Tuesday 24 November 2026, 10:00." in both
+    assert "Now at Norte." in both
+    stranger = ReceptionistFactory.create(locations=[LocationFactory.create()])
+    assert browser(stranger.user).get(f"/recepcion/turnos/{back.public_id}/").status_code == 404
+    doctor = browser(account_of(offering))
+    assert doctor.get(f"/recepcion/turnos/{back.public_id}/").status_code == 403
 
 
 def test_each_practitioner_of_the_location_has_a_column_and_no_other(desk, offering):
@@ -265,7 +313,7 @@ def test_the_page_of_an_appointment_shows_contact_and_notes_who_read_it(desk, of
     visit = visit_of(offering)
     text = words(desk.get(f"/recepcion/turnos/{visit.public_id}/"))
     assert "+54 11 4865-0001" in text
-    assert "Booked by reception" in text
+    assert "Reception booked it: Tuesday 24 November 2026, 10:00." in text
     assert "Dolor" not in text
     assert AuditEvent.objects.get().action == "patient.read"
 

@@ -19,7 +19,7 @@ def _in_english():
 
 
 def told(appointment, reader):
-    return [line.deed for line in history.lines(appointment, reader)]
+    return [history.line(event, reader).deed for event in appointment.events.all()]
 
 
 def test_the_whole_life_in_order():

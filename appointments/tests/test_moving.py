@@ -202,9 +202,10 @@ class TestMove:
         new = move(old, at(12))
         reader = patient_user()
         with translation.override("en"):
-            whats = [line.what for line in history.lines(fresh(old), reader)]
+            whats = [history.line(event, reader).what for event in fresh(old).events.all()]
             assert whats == ["Booked", "Moved to another time"]
-            (line,) = history.lines(new, reader)
+            line = history.last_line(new, reader)
+            assert line
             assert line.what == "Moved here from Tuesday 24 November 2026, 10:00"
 
 

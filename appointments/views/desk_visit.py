@@ -11,12 +11,12 @@ from django.urls import reverse
 from django.utils import timezone
 
 from accounts.doors import person
-from appointments import agenda, history
+from appointments import agenda, story
 from appointments.agenda import Visit
 from appointments.models import Appointment
 from appointments.steps import undoable
 from appointments.views import deeds
-from appointments.views.doors import appointment_of_desk
+from appointments.views.doors import appointment_of_desk, places_of
 from appointments.views.practice import at_the_desk
 from clinic import audit
 
@@ -27,6 +27,7 @@ def appointment(request: HttpRequest, public_id: uuid.UUID) -> HttpResponse:
     user, now = person(request), timezone.now()
     audit.record(actor=str(user), action="patient.read", target=found.patient)
     role = at_the_desk(user).role
+    places = {place.pk for place in places_of(user)}
     visit = Visit(
         found,
         found.patient.age_on(found.local_date),
@@ -39,7 +40,7 @@ def appointment(request: HttpRequest, public_id: uuid.UUID) -> HttpResponse:
         "appointment": found,
         "visit": visit,
         "zone": found.zone,
-        "lines": history.lines(found, user),
+        "story": story.for_desk(found, user, lambda part: part.location_id in places),
         "back": row_url(found),
     }
     return render(request, "appointments/desk_appointment.html", context)
