@@ -232,10 +232,17 @@ class Reasons:
         if reason:
             return reason
         if self.offered >> self.ruler.bit(minute) & 1:
-            return Reason(Code.OFFERED, _("Offered to patients."))
+            return self._offered_to
         step = self.offering.schedule.slot_step
         sentence = _("Free, but times are offered every %(minutes)s min from the start of a shift.")
         return Reason(Code.OFF_GRID, sentence % {"minutes": step}, self.offering.schedule)
+
+    @functools.cached_property
+    def _offered_to(self) -> Reason:
+        if self.offering.known_only:
+            sentence = _("Offered only to patients seen before; others call the clinic.")
+            return Reason(Code.OFFERED, sentence, self.offering)
+        return Reason(Code.OFFERED, _("Offered to patients."))
 
     def _switched_off(self, _minute: int) -> Reason | None:
         return self._withdrawn
@@ -312,13 +319,20 @@ class Reasons:
                 return self._because_of(visit, Code.TAKEN, _("Taken by the appointment at %s."))
         for visit in self.visits:
             if overlaps(cell, visit.with_travel):
-                where = visit.appointment.location
-                sentence = _("Time to travel: appointment in %(place)s at %(time)s.") % {
-                    "place": where,
-                    "time": self._clock(to_minute(visit.appointment.start)),
-                }
-                return Reason(Code.TRAVEL, sentence, visit.appointment)
+                return self._way_to(visit)
         return None
+
+    def _way_to(self, visit: _Visit) -> Reason:
+        rule = self.rules.travel_rule
+        sentence = _(
+            "Time to travel, %(length)s (set by %(origin)s): appointment in %(place)s at %(time)s."
+        ) % {
+            "length": duration(rule.value),
+            "origin": rule.origin.label,
+            "place": visit.appointment.location,
+            "time": self._clock(to_minute(visit.appointment.start)),
+        }
+        return Reason(Code.TRAVEL, sentence, visit.appointment)
 
     def _too_short(self, minute: int) -> Reason | None:
         """The visit begins in open time and runs out of it."""
@@ -345,6 +359,8 @@ class Reasons:
         around = (minute - need.before, minute + need.duration + need.after)
         for visit in self.visits:
             if overlaps(around, visit.with_travel):
+                if not overlaps(around, visit.taken):
+                    return self._way_to(visit)
                 if visit.taken[0] > minute:
                     sentence = _("Too short before the appointment at %s.")
                 else:

@@ -55,6 +55,8 @@ class ServiceOfferingInline(Inline):
         "confirmation",
         "is_online",
         "known_only",
+        "min_notice_minutes",
+        "horizon_days",
         "cancel_notice_hours",
         "is_active",
     ]

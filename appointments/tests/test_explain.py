@@ -155,6 +155,33 @@ def test_an_appointment_elsewhere_takes_the_way_too():
     assert verdicts["09:00"].code == Code.OFFERED
 
 
+@pytest.mark.parametrize(
+    ("own", "length", "origin"), [(None, 30, "clinic"), (20, 20, "practitioner")]
+)
+@pytest.mark.parametrize("minutes", [30, 60])
+def test_the_way_says_how_long_it_is_and_who_says_so(own, length, origin, minutes):
+    """Whether the visit begins on the way, or only runs into it."""
+    offering = morning(duration=minutes)
+    type(offering.practitioner).objects.update(travel_minutes=own)
+    Organization.current()
+    Organization.objects.update(travel_minutes=30)
+    elsewhere = second_place(offering)
+    open_week(elsewhere.schedule)
+    book(offering=elsewhere, start=at(10))
+    sentence = why(offering)["09:30" if minutes == 30 else "09:00"].reason.sentence
+    assert sentence == (
+        f"Time to travel, {length} min (set by the {origin}): "
+        f"appointment in {elsewhere.location} at 10:00."
+    )
+
+
+def test_who_may_book_what_is_offered_is_said():
+    offering = morning(known_only=True)
+    reason = why(offering)["09:00"].reason
+    assert (reason.code, reason.row) == (Code.OFFERED, offering)
+    assert reason.sentence == "Offered only to patients seen before; others call the clinic."
+
+
 def test_notice_and_horizon_say_who_sets_them():
     offering = morning()
     Organization.current()

@@ -1,6 +1,8 @@
 """“Why are there no times?”: who may ask about whom, and where the answer leads."""
 
 import datetime as dt
+import itertools
+from typing import Any
 
 import pytest
 from django.urls import reverse
@@ -192,6 +194,72 @@ def test_the_administrator_is_led_to_the_rows(offering):
     assert "/admin/clinic/organization/1/change/" in links(
         admin.get(at_desk(offering, "2026-11-27"))
     )
+
+
+def rule_rows(offering: ServiceOffering) -> dict[str, Any]:
+    return {
+        "offering": offering,
+        "schedule": offering.schedule,
+        "clinic": Organization.current(),
+    }
+
+
+@pytest.mark.parametrize(
+    ("field", "value"), [("min_notice_minutes", 60 * 24 * 30), ("horizon_days", 1)]
+)
+@pytest.mark.parametrize(
+    ("door", "origin"),
+    [
+        *itertools.product(["own", "desk", "administrator"], ["offering", "clinic"]),
+        ("administrator", "schedule"),
+    ],
+)
+def test_change_leads_to_where_the_rule_can_be_changed(
+    offering, doctor, desk, door, origin, field, value
+):
+    row = rule_rows(offering)[origin]
+    type(row)._default_manager.filter(pk=row.pk).update(**{field: value})
+    client = {"own": doctor, "desk": desk, "administrator": browser(administrator())}[door]
+    day = "2026-11-26"
+    response = client.get(own(day) if door == "own" else at_desk(offering, day))
+    rule = next(
+        row for row in response.context["rows"] if "set by" in row["stretch"].reason.sentence
+    )
+    if origin == "clinic" and door != "administrator":
+        assert rule["url"] == ""
+        assert "The administration sets this." in words(response)
+        return
+    page = client.get(rule["url"])
+    assert page.status_code == 200
+    assert f'name="{field}"' in page.content.decode()
+
+
+@pytest.mark.parametrize("door", ["own", "desk", "administrator"])
+def test_a_service_for_known_patients_says_so_and_leads_to_the_service(
+    offering, doctor, desk, door
+):
+    ServiceOffering.objects.update(known_only=True)
+    client = {"own": doctor, "desk": desk, "administrator": browser(administrator())}[door]
+    response = client.get(own() if door == "own" else at_desk(offering))
+    offered = next(row for row in response.context["rows"] if row["is_offered"])
+    assert 'name="known_only"' in client.get(offered["url"]).content.decode()
+    assert "Offered only to patients seen before; others call the clinic. Change" in words(response)
+
+
+def test_a_service_that_is_switched_off_leads_the_administrator_to_it(offering):
+    ServiceOffering.objects.update(is_active=False)
+    admin = browser(administrator())
+    (url,) = links(admin.get(at_desk(offering)))
+    assert 'name="is_active"' in admin.get(url).content.decode()
+
+
+def test_the_rows_of_services_in_the_administration_have_notice_and_horizon(offering):
+    page = browser(administrator()).get(
+        f"/admin/scheduling/schedule/{offering.schedule_id}/change/"
+    )
+    html = page.content.decode()
+    assert 'name="offerings-0-min_notice_minutes"' in html
+    assert 'name="offerings-0-horizon_days"' in html
 
 
 def test_who_is_switched_off_is_explained_without_a_link(desk, offering):

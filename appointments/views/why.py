@@ -123,7 +123,13 @@ def _row(stretch: Any, link: Link | None) -> dict[str, Any]:
 
 
 def _admin_link(row: models.Model) -> str:
-    """The row's page in the administration, or that of the schedule it stands on."""
+    """The row's page in the administration, or that of the schedule it stands on.
+
+    A service has a page of the desk's that says where each of its values comes from.
+    """
+    if isinstance(row, ServiceOffering):
+        names = [row.practitioner.slug, row.location.slug, row.service.slug]
+        return reverse("appointments:desk_service_edit", args=names)
     if not admin.site.is_registered(type(row)):
         row = row.schedule  # type: ignore[attr-defined]
     meta = row._meta
