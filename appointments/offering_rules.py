@@ -15,7 +15,7 @@ from django.utils.translation import ngettext
 from clinic.models import Organization
 from clinic.templatetags.clinic_times import duration
 from scheduling.models import ServiceOffering
-from scheduling.selectors import Rule, booking_rules
+from scheduling.selectors import Origin, Rule, booking_rules
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +55,16 @@ def inherited(offering: ServiceOffering, organization: Organization) -> dict[str
     windows = dict(zip(names, _windows(booking_rules(silent, organization)), strict=True))
     length = Line(_("Length"), duration(silent.minutes), _length_origin(silent))
     return {"duration": length, **windows}
+
+
+def of_the_clinic(organization: Organization) -> dict[str, Line]:
+    """By field of a schedule, what holds when the schedule says nothing of its own."""
+    notice = Rule(organization.min_notice_minutes, Origin.CLINIC)
+    horizon = Rule(organization.horizon_days, Origin.CLINIC)
+    return {
+        "min_notice_minutes": _line(_("Minimum notice"), notice, _minutes),
+        "horizon_days": _line(_("Can be booked ahead"), horizon, _days),
+    }
 
 
 def _windows(rules: Any) -> Iterator[Line]:

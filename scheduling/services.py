@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Iterable, Sequence
+from typing import NamedTuple
 
 from django.db import transaction
 
@@ -19,11 +20,23 @@ from scheduling.models import DateOverride, Schedule, ServiceOffering, TimeOff, 
 from scheduling.weeks import Hours
 
 
+class BookingWindow(NamedTuple):
+    """How soon and how far ahead patients book at a schedule. None: as the clinic says."""
+
+    min_notice_minutes: int | None
+    horizon_days: int | None
+
+
 @transaction.atomic
 def set_week(
-    *, schedule: Schedule, hours: Sequence[Hours], by: Actor, slot_step: int | None = None
+    *,
+    schedule: Schedule,
+    hours: Sequence[Hours],
+    by: Actor,
+    slot_step: int | None = None,
+    window: BookingWindow | None = None,
 ) -> None:
-    """Replace the weekly hours of a schedule by these, and its step if one is given.
+    """Replace the weekly hours of a schedule by these; its step and window if they are given.
 
     Does not look at appointments: ``appointments.blocking.change_week`` does.
     """
@@ -45,11 +58,16 @@ def set_week(
     if slot_step is not None:
         schedule.slot_step = slot_step
         schedule.save(update_fields=["slot_step"])
+    if window is not None:
+        schedule.min_notice_minutes, schedule.horizon_days = window
+        schedule.save(update_fields=BookingWindow._fields)
     audit.record(
         actor=str(by),
         action="schedule.set_week",
         target=schedule,
         slot_step=schedule.slot_step,
+        min_notice_minutes=schedule.min_notice_minutes,
+        horizon_days=schedule.horizon_days,
         before=before,
         after=[str(row) for row in rows],
     )

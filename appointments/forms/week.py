@@ -12,12 +12,16 @@ from django.http import QueryDict
 from django.utils import timezone
 from django.utils.dates import WEEKDAYS
 from django.utils.text import capfirst
+from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
-from django.utils.translation import ngettext
 
 from appointments.forms.schedule import YEARS_AHEAD
 from appointments.forms.shifts import DayShifts, ShiftBoxes
+from appointments.offering_rules import of_the_clinic
 from clinic.forms import LooseDateField
+from clinic.models import Organization
+from scheduling.models import Schedule
+from scheduling.services import BookingWindow
 from scheduling.weeks import Hours, Validity
 
 #: Shifts a day that the table has room for, and how many of them it shows at once.
@@ -55,6 +59,18 @@ class DayRow:
         return bool(self.shifts.night.value() or self.errors)
 
 
+def _own(name: str, label: Any, invalid: Any) -> forms.IntegerField:
+    """A number of the schedule that may be left to the clinic, as the model bounds it."""
+    boxes = {"inputmode": "numeric", "class": "input-short", "maxlength": 12}
+    return forms.IntegerField(
+        label=label,
+        required=False,
+        widget=forms.TextInput(attrs=boxes),
+        validators=Schedule._meta.get_field(name).validators,  # type: ignore[union-attr]
+        error_messages={"invalid": invalid},
+    )
+
+
 class WeekForm(forms.Form):
     """Seven days with up to four shifts each: one set of hours."""
 
@@ -62,6 +78,16 @@ class WeekForm(forms.Form):
         label=_("A time every"),
         coerce=int,
         help_text=_("The distance between the times that patients see."),
+    )
+    min_notice_minutes = _own(
+        "min_notice_minutes",
+        _("Minimum notice (minutes)"),
+        _("Write the length in minutes, for example 30."),
+    )
+    horizon_days = _own(
+        "horizon_days",
+        _("How far ahead it can be booked (days)"),
+        _("Write the number of days, for example 60."),
     )
     copy_from = forms.ChoiceField(
         label=_("The hours of"),
@@ -76,14 +102,27 @@ class WeekForm(forms.Form):
         widget=forms.CheckboxSelectMultiple(attrs={"class": "form-check-input"}),
     )
 
-    def __init__(self, *args: Any, lines: Sequence[Hours], slot_step: int, **kwargs: Any) -> None:
+    def __init__(
+        self,
+        *args: Any,
+        lines: Sequence[Hours],
+        schedule: Schedule,
+        organization: Organization,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(*args, **kwargs)
         most = max((sum(h.weekday == day for h in lines) for day in WEEKDAYS), default=0)
         self.shifts = {day: DayShifts(self, f"d{day}", room=max(ROOM, most)) for day in WEEKDAYS}
         for day, name in WEEKDAYS.items():
             own = sorted(h for h in lines if h.weekday == day)
             self.shifts[day].add(name, [(h.start, h.end) for h in own])
-        self._offer_steps(slot_step)
+        self._offer_steps(schedule.slot_step)
+        for name, line in of_the_clinic(organization).items():
+            self.initial.setdefault(name, getattr(schedule, name))
+            self.fields[name].help_text = gettext("Empty: %(value)s (%(origin)s).") % {
+                "value": line.value,
+                "origin": line.origin,
+            }
 
     def _offer_steps(self, now: int) -> None:
         steps = sorted({*_STEPS, now})
@@ -104,6 +143,11 @@ class WeekForm(forms.Form):
     def days(self) -> Iterator[DayRow]:
         for weekday, name in WEEKDAYS.items():
             yield DayRow(weekday, name, self.shifts[weekday])
+
+    @property
+    def window(self) -> BookingWindow:
+        """Of a valid form."""
+        return BookingWindow(*(self.cleaned_data[name] for name in BookingWindow._fields))
 
     @property
     def lines(self) -> list[Hours]:

@@ -73,6 +73,22 @@ def test_the_practitioners_of_this_desk_and_their_pages(desk, offering):
     assert f'href="{base(offering)}horarios/"' in main_part(response)
 
 
+def test_the_desk_sets_notice_and_horizon_of_its_schedules_only(desk, offering):
+    own = {"min_notice_minutes": "120", "horizon_days": "45"}
+    data = week(offering.schedule, **own)
+    assert desk.post(base(offering) + "horarios/centro/", data).status_code == 302
+    offering.schedule.refresh_from_db()
+    assert (offering.schedule.min_notice_minutes, offering.schedule.horizon_days) == (120, 45)
+    strange = new_practice()
+    url = f"{base(strange)}horarios/{strange.location.slug}/"
+    assert desk.post(url, data).status_code == 404
+    assert (
+        browser(patient_user()).post(base(offering) + "horarios/centro/", data).status_code == 403
+    )
+    strange.schedule.refresh_from_db()
+    assert strange.schedule.min_notice_minutes is None
+
+
 def test_an_administrator_sees_everybody_who_works(offering):
     idle = new_practice()
     Schedule.objects.filter(pk=idle.schedule_id).update(is_active=False)

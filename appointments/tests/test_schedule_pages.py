@@ -25,8 +25,8 @@ from appointments.tests.practice import (
     status,
     words,
 )
-from clinic.models import AuditEvent
-from scheduling.models import TimeOff, WorkingHours
+from clinic.models import AuditEvent, Organization
+from scheduling.models import Schedule, TimeOff, WorkingHours
 from scheduling.tests.factories import open_week
 
 pytestmark = [pytest.mark.django_db, pytest.mark.once, pytest.mark.usefixtures("this_morning")]
@@ -119,6 +119,9 @@ def test_until_midnight_is_written_as_zero(doctor, offering):
         ({"d0_0_to": "16:58"}, "Use a time on the five-minute grid, for example 9:00 or 9:05."),
         ({"slot_step": "7"}, "This option is no longer there. Choose another one."),
         ({"slot_step": ""}, "Choose an option."),
+        ({"min_notice_minutes": "soon"}, "Write the length in minutes, for example 30."),
+        ({"horizon_days": "0"}, "Ensure this value is greater than or equal to 1."),
+        ({"horizon_days": "1" * 30}, "Ensure this value is less than or equal to 730."),
     ],
 )
 def test_a_week_that_cannot_be_is_refused_in_a_sentence(doctor, offering, boxes, sentence):
@@ -127,6 +130,57 @@ def test_a_week_that_cannot_be_is_refused_in_a_sentence(doctor, offering, boxes,
     assert sentence in words(response)
     assert "<title>Error:" in response.content.decode()
     assert hours_of(offering.schedule) == ["09:00–17:00"]
+
+
+def test_the_week_says_what_holds_when_notice_and_horizon_are_empty(doctor, offering):
+    Organization.current()
+    Organization.objects.update(min_notice_minutes=60, horizon_days=90)
+    offering.schedule.horizon_days = 45
+    offering.schedule.save()
+    response = doctor.get("/agenda/horarios/centro/")
+    text = words(response)
+    assert "Empty: 60 minutes (the clinic)." in text
+    assert "Empty: 90 days (the clinic)." in text
+    assert re.search(r'name="horizon_days" value="45"', response.content.decode())
+
+
+@pytest.mark.parametrize("page", ["", "desde/"])
+def test_notice_and_horizon_of_the_schedule_are_saved_with_the_week(doctor, offering, page):
+    dates = {"valid_from": "4/1/2027"} if page else {}
+    own = {"min_notice_minutes": "120", "horizon_days": "45"}
+    url = f"/agenda/horarios/centro/{page}"
+    assert doctor.post(url, week(offering, **own, **dates)).status_code == 302
+    offering.schedule.refresh_from_db()
+    assert (offering.schedule.min_notice_minutes, offering.schedule.horizon_days) == (120, 45)
+    details = AuditEvent.objects.get(action="schedule.set_week").details
+    assert (details["min_notice_minutes"], details["horizon_days"]) == (120, 45)
+
+
+def test_empty_boxes_leave_notice_and_horizon_to_the_clinic(doctor, offering):
+    Schedule.objects.update(min_notice_minutes=120, horizon_days=45)
+    data = week(offering, min_notice_minutes="", horizon_days="")
+    assert doctor.post("/agenda/horarios/centro/", data).status_code == 302
+    offering.schedule.refresh_from_db()
+    assert (offering.schedule.min_notice_minutes, offering.schedule.horizon_days) == (None, None)
+
+
+def test_removing_a_set_leaves_notice_and_horizon_alone(doctor, offering):
+    doctor.post(FROM, week(offering, valid_from="4/1/2027", d0_0_from="14:00"))
+    Schedule.objects.update(min_notice_minutes=120, horizon_days=45)
+    assert doctor.post(SETS.format("2027-01-04", ""), {"drop": "1"}).status_code == 302
+    offering.schedule.refresh_from_db()
+    assert (offering.schedule.min_notice_minutes, offering.schedule.horizon_days) == (120, 45)
+
+
+def test_notice_and_horizon_stay_typed_in_while_it_is_asked_whom_the_week_hits(doctor, offering):
+    book(offering=offering)
+    data = week(offering, d1_0_from="14:00", min_notice_minutes="120", horizon_days="45")
+    asked = doctor.post("/agenda/horarios/centro/", data)
+    assert "This change affects 1 appointment" in words(asked)
+    assert Schedule.objects.filter(min_notice_minutes=None, horizon_days=None).exists()
+    doctor.post("/agenda/horarios/centro/", {**sent_again(asked), "hit": "keep"})
+    offering.schedule.refresh_from_db()
+    assert (offering.schedule.min_notice_minutes, offering.schedule.horizon_days) == (120, 45)
 
 
 def test_what_was_typed_stays_in_a_refused_week(doctor, offering):

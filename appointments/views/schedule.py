@@ -18,6 +18,7 @@ from appointments.blocking import change_week
 from appointments.forms.week import DatedWeekForm, WeekForm, copy_day, day_of
 from appointments.views.hits import settle
 from appointments.views.practice import Practice, practice_of
+from clinic.models import Organization
 from clinic.templatetags.clinic_times import local_date
 from scheduling import weeks
 from scheduling.models import Schedule
@@ -49,17 +50,22 @@ def hours_at(request: HttpRequest, location: str, practitioner: str = "") -> Htt
     schedule = practice.at(location)
     lines = _lines(schedule)
     validity = _validity(request.GET, lines, _today(schedule))
-    week = partial(WeekForm, lines=weeks.of(lines, validity), slot_step=schedule.slot_step)
+    week = partial(
+        WeekForm,
+        lines=weeks.of(lines, validity),
+        schedule=schedule,
+        organization=Organization.current(),
+    )
     page = partial(_week_page, request, practice, schedule, lines=lines, validity=validity)
     if request.method == "POST" and "drop" in request.POST and validity.first:
-        return _save(request, practice, schedule, weeks.dropped(lines, validity), None)
+        return _save(request, practice, schedule, weeks.dropped(lines, validity))
     if answer := _before_saving(request, week, page):
         return answer
     form = week(request.POST)
     if not form.is_valid():
         return page(form, status=422)
     wanted = weeks.with_set(lines, validity, form.lines)
-    return _save(request, practice, schedule, wanted, form.cleaned_data["slot_step"])
+    return _save(request, practice, schedule, wanted, form)
 
 
 def hours_from(request: HttpRequest, location: str, practitioner: str = "") -> HttpResponse:
@@ -68,7 +74,7 @@ def hours_from(request: HttpRequest, location: str, practitioner: str = "") -> H
     schedule = practice.at(location)
     lines = _lines(schedule)
     now = weeks.of(lines, weeks.current(lines, _today(schedule)))
-    week = partial(DatedWeekForm, lines=now, slot_step=schedule.slot_step)
+    week = partial(DatedWeekForm, lines=now, schedule=schedule, organization=Organization.current())
     page = partial(_week_page, request, practice, schedule, lines=lines, validity=None)
     if answer := _before_saving(request, week, page):
         return answer
@@ -76,7 +82,7 @@ def hours_from(request: HttpRequest, location: str, practitioner: str = "") -> H
     if not form.is_valid():
         return page(form, status=422)
     wanted = weeks.between(lines, form.validity, form.lines)
-    return _save(request, practice, schedule, wanted, form.cleaned_data["slot_step"])
+    return _save(request, practice, schedule, wanted, form)
 
 
 def _before_saving(request: HttpRequest, week: Any, page: Any) -> HttpResponse | None:
@@ -96,11 +102,12 @@ def _save(
     practice: Practice,
     schedule: Schedule,
     wanted: list[Hours],
-    slot_step: int | None,
+    form: WeekForm | None = None,
 ) -> HttpResponse:
-    change = partial(
-        change_week, schedule=schedule, hours=wanted, slot_step=slot_step, by=practice.by
-    )
+    """``form``: says the step and the window too."""
+    change = partial(change_week, schedule=schedule, hours=wanted, by=practice.by)
+    if form:
+        change = partial(change, slot_step=form.cleaned_data["slot_step"], window=form.window)
     if question := settle(request, change=change):
         return question
     messages.success(request, _("The working hours are saved."))

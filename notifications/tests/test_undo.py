@@ -23,6 +23,7 @@ from appointments.undo import RulesChangedSince, TooLateToUndo, undo
 from notifications import integrity as messages
 from notifications.models import Kind, Notification, State
 from scheduling.models import ServiceOffering, TimeOff
+from scheduling.services import BookingWindow
 from scheduling.tests.factories import open_offering, open_week
 from scheduling.weeks import Hours
 
@@ -375,6 +376,7 @@ def test_the_week_and_its_step_undone():
         schedule=offering.schedule,
         hours=[Hours(0, dt.time(8), dt.time(9))],
         slot_step=20,
+        window=BookingWindow(120, 45),
         by=doctor_of(offering),
         now=NOW,
     )
@@ -383,6 +385,7 @@ def test_the_week_and_its_step_undone():
     offering.schedule.refresh_from_db()
     after = sorted(offering.schedule.hours.values_list("pk", "weekday", "start", "end"))
     assert (after, offering.schedule.slot_step) == (before, 30)
+    assert (offering.schedule.min_notice_minutes, offering.schedule.horizon_days) == (None, None)
 
 
 def test_twice_is_as_once():
