@@ -19,6 +19,11 @@ class Validity(NamedTuple):
     def holds_on(self, day: dt.date) -> bool:
         return (self.first is None or self.first <= day) and (self.last is None or day <= self.last)
 
+    def overlaps(self, other: Validity) -> bool:
+        """Whether both hold on some day."""
+        begins = self.first is None or other.last is None or self.first <= other.last
+        return begins and (other.first is None or self.last is None or other.first <= self.last)
+
     def without(self, hole: Validity) -> list[Validity]:
         """What is left before and after it."""
         parts = []
@@ -63,6 +68,16 @@ def of(hours: Iterable[Hours], validity: Validity) -> list[Hours]:
     return [line for line in hours if line.validity == validity]
 
 
+def worked_on(hours: Iterable[Hours], day: dt.date) -> list[Hours]:
+    """The week as it is worked around this day, whatever sets its lines belong to."""
+    return sorted({line.during(Validity()) for line in hours if line.validity.holds_on(day)})
+
+
+def beside(hours: Iterable[Hours], validity: Validity) -> list[Validity]:
+    """The other sets that hold on some of the same days."""
+    return [v for v in validities(hours) if v != validity and v.overlaps(validity)]
+
+
 def with_set(hours: Iterable[Hours], validity: Validity, lines: Iterable[Hours]) -> list[Hours]:
     """These lines in place of that set; the other sets stay."""
     others = [line for line in hours if line.validity != validity]
@@ -76,10 +91,7 @@ def between(hours: Iterable[Hours], span: Validity, lines: Iterable[Hours]) -> l
 
 
 def _outside(validity: Validity, span: Validity) -> list[Validity]:
-    apart = (span.first and validity.last and validity.last < span.first) or (
-        span.last and validity.first and validity.first > span.last
-    )
-    return [validity] if apart else validity.without(span)
+    return validity.without(span) if validity.overlaps(span) else [validity]
 
 
 def dropped(hours: Sequence[Hours], validity: Validity) -> list[Hours]:

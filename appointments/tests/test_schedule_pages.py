@@ -317,6 +317,48 @@ def test_a_later_set_is_removed_and_the_one_before_goes_on(doctor, offering):
     assert lines_of(offering.schedule) == [("09:00", "", "")]
 
 
+def test_hours_from_a_date_on_begin_with_everything_that_is_worked_now(doctor, offering):
+    """Shifts with dates of their own are made in the administration."""
+    WorkingHours.objects.create(
+        schedule=offering.schedule,
+        weekday=0,
+        start=dt.time(18),
+        end=dt.time(20),
+        valid_until=dt.date(2027, 6, 30),
+    )
+    html = doctor.get(FROM).content.decode()
+    boxes = dict(re.findall(r'name="(d0_\d_(?:from|to))" value="([^"]*)"', html))
+    assert {k: v for k, v in boxes.items() if v} == {
+        "d0_0_from": "9:00",
+        "d0_0_to": "17:00",
+        "d0_1_from": "18:00",
+        "d0_1_to": "20:00",
+    }
+    data = week(offering, **boxes | {"d0_0_from": "8:00"}, valid_from="4/1/2027")
+    assert doctor.post(FROM, data).status_code == 302
+    assert lines_of(offering.schedule) == [
+        ("09:00", "", "2027-01-03"),
+        ("18:00", "", "2027-01-03"),
+        ("08:00", "2027-01-04", ""),
+        ("18:00", "2027-01-04", ""),
+    ]
+
+
+def test_hours_that_hold_on_the_same_days_are_named(doctor, offering):
+    assert "Both are worked" not in words(doctor.get("/agenda/horarios/centro/"))
+    WorkingHours.objects.create(
+        schedule=offering.schedule,
+        weekday=0,
+        start=dt.time(18),
+        end=dt.time(20),
+        valid_until=dt.date(2027, 6, 30),
+    )
+    text = words(doctor.get("/agenda/horarios/centro/"))
+    assert "Other hours hold on the same days: Until Wednesday 30 June 2027." in text
+    text = words(doctor.get(SETS.format("", "2027-06-30")))
+    assert "Other hours hold on the same days: Always." in text
+
+
 def test_hours_from_a_date_on_ask_about_whom_they_hit(doctor, offering):
     visit = book(offering=offering)
     data = week(offering, d1_0_from="14:00", valid_from="23/11/2026")

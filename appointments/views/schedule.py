@@ -73,7 +73,8 @@ def hours_from(request: HttpRequest, location: str, practitioner: str = "") -> H
     practice = practice_of(request, practitioner)
     schedule = practice.at(location)
     lines = _lines(schedule)
-    now = weeks.of(lines, weeks.current(lines, _today(schedule)))
+    # All that is worked now: every set is replaced from that day on.
+    now = weeks.worked_on(lines, _today(schedule))
     week = partial(DatedWeekForm, lines=now, schedule=schedule, organization=Organization.current())
     page = partial(_week_page, request, practice, schedule, lines=lines, validity=None)
     if answer := _before_saving(request, week, page):
@@ -158,6 +159,7 @@ def _week_page(
         "tabs": _location_tabs(practice, schedule),
         "sets": sets if len(sets) > 1 else [],
         "validity": validity,
+        "beside": [_said(one) for one in weeks.beside(lines, validity)] if validity else [],
         "says_when": _said(validity) if validity and len(sets) > 1 else "",
         "shows_zone": len({s.location.time_zone for s in practice.schedules}) > 1,
         "copied": copied,

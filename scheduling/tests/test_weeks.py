@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from scheduling.weeks import (
     Hours,
     Validity,
+    beside,
     between,
     current,
     dropped,
@@ -16,6 +17,7 @@ from scheduling.weeks import (
     of,
     validities,
     with_set,
+    worked_on,
 )
 
 NINE, ONE, FIVE = dt.time(9), dt.time(13), dt.time(17)
@@ -47,6 +49,20 @@ def test_what_begins_inside_is_gone_and_what_lies_outside_stays():
     past = monday(last=dt.date(2026, 12, 31))
     inside = monday(NINE, ONE, first=dt.date(2027, 3, 1))
     assert between([past, inside], Validity(START), []) == [past]
+
+
+def test_what_is_worked_on_a_day_is_of_every_set_that_holds_then():
+    afternoon = monday(ONE, FIVE, last=EVE)
+    lines = [monday(NINE, ONE), afternoon, monday(NINE, ONE, first=EVE)]
+    assert worked_on(lines, EVE) == [monday(NINE, ONE), monday(ONE, FIVE)]
+    assert worked_on(lines, START) == [monday(NINE, ONE)]
+
+
+def test_sets_that_hold_on_the_same_days_stand_beside_each_other():
+    lines = [monday(last=EVE), monday(first=START), monday(first=START, last=START)]
+    assert beside(lines, Validity(None, EVE)) == []
+    assert beside(lines, Validity(START)) == [Validity(START, START)]
+    assert beside([*lines, monday()], Validity(START, START)) == [Validity(), Validity(START)]
 
 
 def test_dropping_a_set_lets_the_one_before_go_on():
