@@ -13,7 +13,7 @@ from django.utils.translation import gettext_lazy as _
 from accounts.doors import person
 from accounts.models import Practitioner
 from accounts.roles import Actor
-from appointments import locks
+from appointments import locks, opened
 from appointments.changes import Attempt, HitsFound, Reach
 from appointments.exceptions import Refusal
 from appointments.forms.hits import answer_in, question
@@ -104,8 +104,12 @@ class AskingAdmin(RefusingAdmin):
         request.attempt.settle()  # type: ignore[attr-defined]
 
     def delete_model(self, request: HttpRequest, obj: Any) -> None:
-        locks.hold(practitioners=self.locked(obj))
+        """Hits nobody; whoever waits for time that it opens is asked, as after any change."""
+        now, people = timezone.now(), list(self.locked(obj))
+        locks.hold(practitioners=people)
+        before = opened.look(people, now=now)
         super().delete_model(request, obj)
+        opened.note(before, now=now, practitioners=people, due_at=now)
 
 
 def attempt(request: HttpRequest, reach: Reach) -> Attempt:

@@ -14,11 +14,11 @@ from appointments.blocking import Block, block_time, change_week, unblock_time
 from appointments.changes import Change, Reach
 from appointments.models import FreedTime, WaitingListEntry, WaitingOffer
 from appointments.tests.factories import NOW, ZONE, at
-from appointments.tests.practice import doctor_of, new_practice
+from appointments.tests.practice import account_of, admin_page, browser, doctor_of, new_practice
 from appointments.tests.race import problems
 from appointments.tests.waiting import frees, left, waits
 from appointments.undo import undo
-from clinic.models import Organization
+from clinic.models import Closure, Organization
 from clinic.tests.factories import InsurerFactory
 from scheduling.models import DateOverride, ServiceOffering, TimeOff
 from scheduling.services import set_offering, set_overrides
@@ -103,6 +103,43 @@ def test_time_off_that_is_taken_back(offering):
     unblock_time(time_off=TimeOff.objects.get(), by=doctor_of(offering), now=STANDS)
     assert spans() == [("24/11 09:00", "24/11 12:00")]
     assert asked() == [(entry, at(9))]
+
+
+@pytest.mark.usefixtures("this_morning")
+@pytest.mark.parametrize("kind", ["closure", "timeoff"])
+def test_time_that_the_administration_opens_again(offering, admin, kind):
+    """Only what was closed by it, at once: opening cannot be undone."""
+    entry = waits(offering)
+    day = at(0).date()
+    row = (
+        Closure.objects.create(first_day=day, last_day=day, name="Feriado")
+        if kind == "closure"
+        else TimeOff.objects.create(
+            practitioner=offering.practitioner, starts_at=at(0), ends_at=at(0, days=2)
+        )
+    )
+    TimeOff.objects.create(
+        practitioner=offering.practitioner, starts_at=at(12), ends_at=at(0, days=2)
+    )
+    page = admin_page(row).removesuffix("change/") + "delete/"
+    assert admin.get(page).status_code == 200
+    assert spans() == []
+    assert admin.post(page, {"post": "yes"}).status_code == 302
+    assert spans() == [("24/11 09:00", "24/11 12:00")]
+    assert asked(now=NOW) == [(entry, at(9))]
+    assert problems() == []
+
+
+@pytest.mark.usefixtures("this_morning")
+def test_nobody_else_opens_time_in_the_administration(offering):
+    waits(offering)
+    day = at(0).date()
+    row = Closure.objects.create(first_day=day, last_day=day, name="Feriado")
+    page = admin_page(row).removesuffix("change/") + "delete/"
+    for user in (patient_user(), account_of(offering)):
+        assert browser(user).post(page, {"post": "yes"}).status_code in {302, 403}
+    assert Closure.objects.exists()
+    assert spans() == []
 
 
 def test_a_service_that_can_be_booked_online_from_now_on(offering):
