@@ -60,15 +60,17 @@ from django.urls import clear_url_caches, path  # noqa: E402
 from django.utils import timezone  # noqa: E402
 
 from accounts.models import Patient, PatientAccess, Practitioner, User  # noqa: E402
-from appointments import availability, busy_days  # noqa: E402
+from appointments import busy_days  # noqa: E402
 from appointments.models import Appointment, OccupancyCell, Resource, cells_of  # noqa: E402
 from appointments.timetable import first_slots  # noqa: E402
 from clinic import editions, policy, urls  # noqa: E402
 from clinic.models import Location, Organization, Service, Specialty  # noqa: E402
 from notifications import wake  # noqa: E402
+from scheduling.almanac import Line, OpenMask  # noqa: E402
 from scheduling.intervals import to_minute  # noqa: E402
 from scheduling.models import Schedule, ServiceOffering, WorkingHours  # noqa: E402
-from scheduling.slots import Need, starts  # noqa: E402
+from scheduling.selectors import Block, OpenTime  # noqa: E402
+from scheduling.slots import Need, Ruler, bits  # noqa: E402
 
 PRACTITIONERS, APPOINTMENTS, PATIENTS = 400, 500_000, 20_000
 AHEAD, HORIZON = 60, 90
@@ -399,11 +401,16 @@ def engine() -> None:
         for n in rng.sample(range(18), 9)
     ]
     lunch = [(d * 1440 + 780, d * 1440 + 840) for d in range(30)]
-    found = starts(shifts=shifts, closed=lunch, busy=busy, need=Need(30, 5, 5), step=15)
-    took = statistics.median(
-        clock(lambda: starts(shifts=shifts, closed=lunch, busy=busy, need=Need(30, 5, 5), step=15))
-        for _n in range(200)
-    )
+    rules = OpenTime(shifts, shifts, [Block(hour, "time_off", "", 1) for hour in lunch])
+
+    def starts() -> list[int]:
+        ruler = Ruler.of_days(shifts[0][0], shifts[-1][1])
+        opened = OpenMask.of(rules, ruler, 15)
+        line = Line.of(opened, ruler, busy={1: ruler.touched(busy)}, here=1, travel=0)
+        return [ruler.minute(bit) for bit in bits(line.starts(Need(30, 5, 5)))]
+
+    found = starts()
+    took = statistics.median(clock(starts) for _n in range(200))
     rate, micro = len(found) / took, took * 1e6
     say(f"The engine alone: {rate:,.0f} slots a second ({micro:.0f} µs for 30 days of one person)")
 
@@ -411,21 +418,21 @@ def engine() -> None:
 def engine_share(client: Client, url: str) -> None:
     """How much of the search of 100 the arithmetic takes, from the masks to the chosen starts."""
     spent: list[float] = []
-    reckon = availability._Line.starts
+    reckon = Line.starts
 
-    def timed(line: Any, offering: Any) -> int:
+    def timed(line: Any, need: Any) -> int:
         before = time.perf_counter()
-        found = reckon(line, offering)
+        found = reckon(line, need)
         spent.append(time.perf_counter() - before)
         return found
 
     ask, shares = page(client, url), []
-    availability._Line.starts = timed  # type: ignore[method-assign]
+    Line.starts = timed  # type: ignore[method-assign]
     for _n in range(20):
         spent.clear()
         whole = clock(ask)
         shares.append(sum(spent) / whole)
-    availability._Line.starts = reckon  # type: ignore[method-assign]
+    Line.starts = reckon  # type: ignore[method-assign]
     share = statistics.median(shares)
     print(f"{'its share of the search of 100 practitioners':50} {share:6.1%}  ({len(spent)} runs)")
 

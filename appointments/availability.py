@@ -32,11 +32,11 @@ from appointments.models import Appointment, AppointmentEvent, Hold
 from appointments.transitions import RESTORING, Verb
 from clinic.fields import CELL_MINUTES
 from clinic.models import Organization
-from scheduling.almanac import OpenMask, almanac
+from scheduling.almanac import Line, OpenMask, almanac
 from scheduling.intervals import Interval, overlaps, to_instant, to_minute
 from scheduling.models import Schedule, ServiceOffering
 from scheduling.selectors import booking_rules, open_time, travel_rule
-from scheduling.slots import Mask, Ruler, Slot, bits, choose, places, widen
+from scheduling.slots import Mask, Ruler, Slot, bits
 
 _DAY = dt.timedelta(days=1)
 #: Practitioner, location, from when to when.
@@ -109,12 +109,12 @@ def free_time(
     for practitioner, location, interval in _held(people, start, end, now=now, holder=holder):
         by_place[practitioner][location] |= ruler.touched([interval])
     lines = {
-        pk: _Line.of(schedule, opened[pk], by_place[schedule.practitioner_id], ruler, organization)
+        pk: _line(schedule, opened[pk], by_place[schedule.practitioner_id], ruler, organization)
         for pk, schedule in schedules.items()
     }
     spans = {window: ruler.span(*window) for window in set(windows)}
     return [
-        FreeTime(offering, ruler, lines[offering.schedule_id].starts(offering) & spans[window])
+        FreeTime(offering, ruler, lines[offering.schedule_id].starts(offering.need) & spans[window])
         for offering, window in zip(offerings, windows, strict=True)
     ]
 
@@ -135,39 +135,15 @@ def free_slots(
     return sorted(slot for free in found for slot in free.slots())
 
 
-@dataclass(frozen=True, slots=True)
-class _Line:
-    """One schedule on a ruler: what is open, where a visit may start, and what is taken."""
-
-    ruler: Ruler
-    opened: OpenMask
-    busy: Mask
-
-    @classmethod
-    def of(
-        cls,
-        schedule: Schedule,
-        opened: OpenMask,
-        busy: dict[int, Mask],
-        ruler: Ruler,
-        organization: Organization,
-    ) -> _Line:
-        """``busy`` by location: elsewhere takes the time to travel on both sides too."""
-        taken = 0
-        for location, mask in busy.items():
-            away = location != schedule.location_id
-            cells = (
-                travel_rule(schedule.practitioner, organization).value // CELL_MINUTES
-                if away
-                else 0
-            )
-            taken |= widen(mask, cells)
-        return cls(ruler, opened, taken)
-
-    def starts(self, offering: ServiceOffering) -> Mask:
-        opened = self.opened
-        possible = places(open_=opened.open_, busy=self.busy, need=offering.need, ruler=self.ruler)
-        return choose(possible, opened.grid)
+def _line(
+    schedule: Schedule,
+    opened: OpenMask,
+    busy: dict[int, Mask],
+    ruler: Ruler,
+    organization: Organization,
+) -> Line:
+    way = travel_rule(schedule.practitioner, organization).value
+    return Line.of(opened, ruler, busy=busy, here=schedule.location_id, travel=way)
 
 
 def _windows(
@@ -314,14 +290,14 @@ def check(
     opened = open_time([fresh.schedule], start, end)[fresh.schedule_id]
     step = fresh.schedule.slot_step if online else CELL_MINUTES
     mask = OpenMask.of(opened, ruler, step)
-    line = _Line.of(fresh.schedule, mask, busy, ruler, organization)
+    line = _line(fresh.schedule, mask, busy, ruler, organization)
     aligned = start.second == start.microsecond == 0 and minute % CELL_MINUTES == 0
     this = ruler.span(minute, minute + 1)
-    if aligned and line.starts(fresh) & this:
+    if aligned and line.starts(fresh.need) & this:
         for _p, where, held in _held([fresh.practitioner.pk], start, end, now=now, holder=holder):
             busy[where] |= ruler.touched([held])
-        line = _Line.of(fresh.schedule, mask, busy, ruler, organization)
-        if line.starts(fresh) & this:
+        line = _line(fresh.schedule, mask, busy, ruler, organization)
+        if line.starts(fresh.need) & this:
             return Slot(start, end, fresh.pk)
         raise SlotHeld
     need = fresh.need

@@ -9,16 +9,17 @@ from __future__ import annotations
 import datetime as dt
 import functools
 import uuid
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Self
 
 from django.utils import timezone
 
+from clinic.fields import CELL_MINUTES
 from scheduling.intervals import to_instant
 from scheduling.models import Schedule
 from scheduling.selectors import OpenTime, Rules, expand, open_time, read_rules
-from scheduling.slots import DAY_CELLS, Mask, Ruler
+from scheduling.slots import DAY_CELLS, Mask, Need, Ruler, choose, places, widen
 
 #: So far back, and so far ahead, the rules are remembered; other days are read each time.
 BACK, AHEAD = dt.timedelta(days=30), dt.timedelta(days=3 * 365)
@@ -43,6 +44,31 @@ class OpenMask:
     def of(cls, time: OpenTime, ruler: Ruler, step: int) -> Self:
         open_ = ruler.inside(time.shifts) & ~ruler.touched(time.closed)
         return cls(open_, ruler.grid(time.by_day, step))
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One schedule on a ruler: what is open, where a visit may start, and what is taken."""
+
+    ruler: Ruler
+    opened: OpenMask
+    busy: Mask
+
+    @classmethod
+    def of(
+        cls, opened: OpenMask, ruler: Ruler, *, busy: Mapping[int, Mask], here: int, travel: int
+    ) -> Self:
+        """``busy`` by location: elsewhere takes the minutes of ``travel`` on both sides too."""
+        taken = 0
+        for location, mask in busy.items():
+            taken |= widen(mask, 0 if location == here else travel // CELL_MINUTES)
+        return cls(ruler, opened, taken)
+
+    def starts(self, need: Need) -> Mask:
+        """Every start of such a visit."""
+        opened = self.opened
+        possible = places(open_=opened.open_, busy=self.busy, need=need, ruler=self.ruler)
+        return choose(possible, opened.grid)
 
 
 class Almanac:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from clinic.fields import CELL_MINUTES
-from scheduling.intervals import Interval, merge
+from scheduling.intervals import Interval
 
 Mask = int
 DAY_CELLS = 24 * 60 // CELL_MINUTES
@@ -175,21 +175,3 @@ def bits(mask: Mask) -> Iterator[int]:
             low = byte & -byte
             yield index * 8 + low.bit_length() - 1
             byte ^= low
-
-
-def starts(
-    *,
-    shifts: Iterable[Interval],
-    closed: Iterable[Interval],
-    busy: Iterable[Interval],
-    need: Need,
-    step: int,
-) -> list[int]:
-    """Every minute at which a visit can start, ascending: all of the above in one go."""
-    merged = merge(shifts)
-    if not merged:
-        return []
-    ruler = Ruler.of_days(merged[0][0], merged[-1][1])
-    open_ = ruler.inside(merged) & ~ruler.touched(closed)
-    possible = places(open_=open_, busy=ruler.touched(busy), need=need, ruler=ruler)
-    return [ruler.minute(bit) for bit in bits(choose(possible, ruler.grid(merged, step)))]
