@@ -429,6 +429,13 @@ class Insurer(CatalogueModel):
         return [self.name]
 
 
+class ClosureQuerySet(EditedQuerySet):
+    def at(self, location: int, first: dt.date, last: dt.date) -> Self:
+        """Those that close this location on some of these days."""
+        here = self.filter(models.Q(location=None) | models.Q(location=location))
+        return here.filter(first_day__lte=last, last_day__gte=first)
+
+
 class Closure(EditedModel):
     """Days on which one location, or all of them, are closed."""
 
@@ -444,8 +451,16 @@ class Closure(EditedModel):
     first_day = models.DateField(_("first day"))
     last_day = models.DateField(_("last day"))
     name = models.CharField(_("name"), max_length=120)
+    can_be_worked = models.BooleanField(
+        _("practitioners can work on it"),
+        default=False,
+        help_text=_(
+            "As on a holiday: with an exception for the date. "
+            "Without this nobody works, whatever their exceptions say."
+        ),
+    )
 
-    objects = EditedQuerySet.as_manager()
+    objects = ClosureQuerySet.as_manager()
 
     class Meta:
         verbose_name = _("holiday or closure")

@@ -101,7 +101,7 @@ def expand(schedule: Schedule, rules: Rules, start: dt.datetime, end: dt.datetim
         shifts=[shift for shift in merge(by_day) if overlaps(shift, window)],
         by_day=by_day,
         blocks=[
-            *_closure_blocks(rules.closures, schedule, wider),
+            *_closure_blocks(rules, schedule, wider),
             *_time_off_blocks(rules.time_off, schedule, around, wider),
         ],
     )
@@ -131,7 +131,7 @@ def read_rules(
     ids = [schedule.pk for schedule in schedules]
     overrides: dict[int, list[DateOverride]] = defaultdict(list)
     for override in DateOverride.objects.filter(
-        schedule__in=ids, date__range=(start.date() - 2 * _DAY, end.date() + _DAY)
+        schedule__in=ids, date__range=(start.date() - 2 * _DAY, end.date() + 2 * _DAY)
     ):
         overrides[override.schedule_id].append(override)
     closures = list(
@@ -179,19 +179,31 @@ def _shifts_on(
     return [shift_on(day, start, end, zone) for start, end in spans if start and end]
 
 
-def _closure_blocks(
-    closures: Iterable[Closure], schedule: Schedule, window: Interval
-) -> Iterable[Block]:
+def _closure_blocks(rules: Rules, schedule: Schedule, window: Interval) -> Iterable[Block]:
     zone = schedule.location.zone
-    for closure in closures:
+    for closure in rules.closures:
         if closure.location_id not in (None, schedule.location_id):
             continue
         whole = (
             instant_of(closure.first_day, dt.time.min, zone),
             day_bounds(closure.last_day, zone)[1],
         )
-        for interval in clip([whole], window):
+        parts = clip([whole], window)
+        if parts and closure.can_be_worked:
+            parts = subtract(parts, _worked(closure, rules.overrides, zone))
+        for interval in parts:
             yield Block(interval, "closure", closure.name, closure.pk)
+
+
+def _worked(
+    closure: Closure, overrides: Iterable[DateOverride], zone: ZoneInfo
+) -> Iterable[Interval]:
+    """The hours that exceptions give to its days. Each opens its own date: after midnight
+    it is another one.
+    """
+    rows = [row for row in overrides if closure.first_day <= row.date <= closure.last_day]
+    for day in {row.date for row in rows}:
+        yield from clip(_shifts_on(day, zone, {}, rows), day_bounds(day, zone))
 
 
 def _time_off_blocks(

@@ -198,7 +198,13 @@ def close(request: HttpRequest, days: Sequence[Holiday], location: Location | No
         ),
     )
     Closure.objects.bulk_create(
-        Closure(location=location, first_day=one.date, last_day=one.date, name=one.name[:120])
+        Closure(
+            location=location,
+            first_day=one.date,
+            last_day=one.date,
+            name=one.name[:120],
+            can_be_worked=True,
+        )
         for one in days
     )
     audit.record(

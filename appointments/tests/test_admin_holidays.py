@@ -62,6 +62,7 @@ def test_the_ticked_days_are_closed(admin):
     row = Closure.objects.get()
     assert (row.first_day, row.last_day, row.location) == (MARY, MARY, None)
     assert row.name
+    assert row.can_be_worked
     event = AuditEvent.objects.get(action="closure.import")
     assert (event.actor, event.details["days"]) == ("admin@example.org", ["2026-12-08"])
 

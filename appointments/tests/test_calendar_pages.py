@@ -90,6 +90,18 @@ def test_a_vacation_and_a_holiday_take_the_whole_day(doctor, offering):
     assert "/admin/" not in main_part(response)
 
 
+def test_a_holiday_that_is_worked_shows_what_stays_closed(doctor, offering):
+    day = dt.date(2026, 12, 8)
+    Closure.objects.create(first_day=day, last_day=day, name="Inmaculada", can_be_worked=True)
+    DateOverride.objects.create(
+        schedule=offering.schedule, date=day, kind="instead", start=dt.time(10), end=dt.time(12)
+    )
+    assert said(doctor.get(URL), "2026-12-08") == (
+        "Tuesday 8 December 10:00– to 12:00 open Exception other hours "
+        "0:00– to 10:00 Inmaculada 12:00– to 0:00 Inmaculada"
+    )
+
+
 def test_an_exception_leads_to_itself(doctor, offering):
     DateOverride.objects.create(
         schedule=offering.schedule, date=dt.date(2026, 11, 24), kind="closed"

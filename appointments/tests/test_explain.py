@@ -118,6 +118,28 @@ def test_a_holiday_says_its_name():
     assert verdict.reason.sentence == "Feriado puente."
 
 
+def test_a_holiday_that_is_worked_is_offered_in_the_hours_of_the_exception():
+    offering = morning()
+    row = Closure.objects.create(
+        first_day=TOMORROW, last_day=TOMORROW, name="Feriado puente", can_be_worked=True
+    )
+    DateOverride.objects.create(
+        schedule=offering.schedule,
+        date=TOMORROW,
+        kind="extra",
+        start=dt.time(10),
+        end=dt.time(12),
+    )
+    verdicts = why(offering)
+    assert verdicts["09:00"].reason.row == row
+    assert [clock for clock, v in verdicts.items() if v.code == Code.OFFERED] == [
+        "10:00",
+        "10:30",
+        "11:00",
+        "11:30",
+    ]
+
+
 def test_an_appointment_takes_its_time_with_its_buffers():
     offering = morning(buffer_after=30)
     visit = book(offering=offering, start=at(9, 30))
@@ -364,7 +386,12 @@ class World:
             )
         for days in self.data.draw(st.lists(st.sampled_from([-1, 1, 1, 0]), max_size=1)):
             first = self.date(days)
-            Closure.objects.create(first_day=first, last_day=first, name="Feriado")
+            Closure.objects.create(
+                first_day=first,
+                last_day=first,
+                name="Feriado",
+                can_be_worked=self.data.draw(st.booleans()),
+            )
 
     def visits(self) -> None:
         """Booked by the desk where it is possible; here, or at another location."""

@@ -18,7 +18,7 @@ from appointments.tests.practice import admin_form, admin_page
 from appointments.transitions import Status
 from clinic.models import Closure
 from clinic.tests.factories import LocationFactory, RoomFactory
-from scheduling.models import DateOverride, TimeOff
+from scheduling.models import DateOverride, Schedule, TimeOff
 from scheduling.tests.factories import open_offering
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("this_morning")]
@@ -73,6 +73,23 @@ def test_closed_time_is() -> None:
         practitioner=appointment.practitioner, starts_at=at(10, 25), ends_at=at(11)
     )
     assert in_the_way(appointment) == {"closure", "time_off"}
+
+
+@pytest.mark.parametrize(("can_be_worked", "expected"), [(True, set()), (False, {"closure"})])
+def test_a_holiday_is_not_in_the_way_of_who_works_on_it(
+    can_be_worked: bool, expected: set[str]
+) -> None:
+    appointment = book()
+    day = appointment.local_date
+    DateOverride.objects.create(
+        schedule=Schedule.objects.get(practitioner=appointment.practitioner),
+        date=day,
+        kind="instead",
+        start=dt.time(10),
+        end=dt.time(11),
+    )
+    Closure.objects.create(name="Feriado", first_day=day, last_day=day, can_be_worked=can_be_worked)
+    assert in_the_way(appointment) == expected
 
 
 def test_neighbours_are_not_in_the_way() -> None:

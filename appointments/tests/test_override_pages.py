@@ -10,6 +10,7 @@ from accounts.roles import Role
 from accounts.tests.factories import ReceptionistFactory, administrator, patient_user
 from appointments.availability import free_slots
 from appointments.changes import Change, Reach
+from appointments.exceptions import SlotClosed
 from appointments.models import Appointment
 from appointments.tests.factories import NOW, at, book
 from appointments.tests.practice import (
@@ -22,9 +23,10 @@ from appointments.tests.practice import (
     status,
     words,
 )
-from clinic.models import AuditEvent
+from clinic.models import AuditEvent, Closure
 from scheduling.models import DateOverride, ServiceOffering
 from scheduling.services import set_overrides
+from scheduling.tests.factories import open_week
 
 pytestmark = [pytest.mark.django_db, pytest.mark.once, pytest.mark.usefixtures("this_morning")]
 
@@ -100,6 +102,84 @@ def test_an_extra_saturday(doctor, offering):
     assert doctor.post(ADD, data).status_code == 302
     assert "More hours: 9:00–10:00" in words(doctor.get(LIST))
     assert starts(offering, saturday) == ["09:00", "09:30"]
+
+
+def holiday(day=TUESDAY, **fields):
+    fields.setdefault("can_be_worked", True)
+    return Closure.objects.create(first_day=day, last_day=day, name="Feriado puente", **fields)
+
+
+@pytest.mark.parametrize("kind", ["instead", "extra"])
+def test_a_holiday_is_worked_in_the_hours_of_its_exception_only(doctor, offering, kind):
+    holiday()
+    assert starts(offering, TUESDAY) == []
+    data = {"first_day": "24/11/2026", "kind": kind, "o_0_from": "10", "o_0_to": "11"}
+    assert doctor.post(ADD, data).status_code == 302
+    assert starts(offering, TUESDAY) == ["10:00", "10:30"]
+    visit = book(offering=offering, start=at(10))
+    assert visit.start == at(10)
+    with pytest.raises(SlotClosed):
+        book(offering=offering, start=at(12))
+
+
+def test_a_holiday_stays_closed_for_everybody_else(doctor, offering):
+    holiday()
+    colleague = new_practice(schedule__location=offering.location)
+    away = second_place(offering)
+    open_week(away.schedule)
+    data = {"first_day": "24/11/2026", "kind": "instead", "o_0_from": "10", "o_0_to": "11"}
+    data["location"] = "centro"
+    assert doctor.post(ADD, data).status_code == 302
+    assert starts(colleague, TUESDAY) == starts(away, TUESDAY) == []
+
+
+def test_whoever_no_longer_works_on_a_holiday_is_asked_about_the_booked(doctor, offering):
+    holiday()
+    DateOverride.objects.create(
+        schedule=offering.schedule,
+        date=TUESDAY,
+        kind="instead",
+        start=dt.time(10),
+        end=dt.time(12),
+    )
+    visit = book(offering=offering, start=at(10))
+    asked = doctor.post(f"{ONE}quitar/")
+    assert "This change affects 1 appointment" in words(asked)
+    assert said(offering.schedule) == [("2026-11-24", "instead", "10:00–12:00")]
+    assert doctor.post(f"{ONE}quitar/", {**sent_again(asked), "hit": "keep"}).status_code == 302
+    assert status(visit) == "booked"
+
+
+@pytest.mark.parametrize("kind", ["instead", "extra"])
+@pytest.mark.parametrize("here", [True, False])
+def test_hours_on_a_day_that_nobody_works_are_refused_with_its_name(doctor, offering, kind, here):
+    place = offering.location if here else None
+    holiday(dt.date(2026, 11, 25), can_be_worked=False, location=place)
+    data = {"first_day": "24/11/2026", "last_day": "26/11/2026", "kind": kind}
+    response = doctor.post(ADD, {**data, "o_0_from": "10", "o_0_to": "11"})
+    assert response.status_code == 422
+    assert (
+        "On Wednesday 25 November 2026 it is closed: Feriado puente. "
+        "Only the administration can open that day."
+    ) in words(response)
+    assert said(offering.schedule) == []
+    assert doctor.post(ADD, {**data, "kind": "closed"}).status_code == 302
+
+
+def test_hours_on_a_day_on_which_another_location_is_closed(doctor, offering):
+    away = second_place(offering)
+    holiday(can_be_worked=False, location=away.location)
+    data = {"first_day": "24/11/2026", "kind": "extra", "o_0_from": "18", "o_0_to": "19"}
+    assert doctor.post(ADD, {**data, "location": "centro"}).status_code == 302
+
+
+def test_other_hours_of_a_day_that_was_closed_since_are_refused_too(doctor, offering):
+    closed(offering)
+    holiday(can_be_worked=False)
+    data = {"kind": "instead", "o_0_from": "10", "o_0_to": "11"}
+    response = doctor.post(f"{ONE}", data)
+    assert response.status_code == 422
+    assert "On Tuesday 24 November 2026 it is closed: Feriado puente." in words(response)
 
 
 def test_a_night_has_to_be_marked(doctor, offering):

@@ -122,13 +122,13 @@ class InsurerAdmin(ClinicAdmin):
 class ClosureAdmin(ClinicAdmin):
     #: Opening a closed day again hits nobody.
     can_remove = True
-    list_display = ["first_day", "last_day", "name", "location"]
+    list_display = ["first_day", "last_day", "name", "location", "can_be_worked"]
     list_filter = [("location", admin.RelatedOnlyFieldListFilter)]
     list_select_related = ["location"]
     date_hierarchy = "first_day"
     search_fields = []
     ordering = ["-first_day"]
-    fields = ["name", "first_day", "last_day", "location"]
+    fields = ["name", "first_day", "last_day", "location", "can_be_worked"]
 
 
 @admin.register(AuditEvent)

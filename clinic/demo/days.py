@@ -26,7 +26,7 @@ def closures(today: dt.date, own: Location) -> Iterator[Closure]:
     for day, name in sorted(national.items()):
         if day == today:
             continue
-        yield Closure(first_day=day, last_day=day, name=name[:120])
+        yield Closure(first_day=day, last_day=day, name=name[:120], can_be_worked=True)
     day = today + dt.timedelta(days=16)
     while day.weekday() >= 5 or day in national:
         day += dt.timedelta(days=1)

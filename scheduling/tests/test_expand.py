@@ -82,15 +82,26 @@ def reference(world: World) -> tuple[set[int], set[int]]:
     for day in (world.day - DAY, world.day):
         for start, end in hours_on(world, day):
             works |= span(world, day, start, end)
-    closed: set[int] = set()
+    shut = [set[int]()]
     for row in world.rules.closures:
         if row.location_id in {None, HERE} and row.first_day <= world.day <= row.last_day:
-            closed |= minutes_of(world.zone, world.day, world.day)
+            worked = worked_on_a_holiday(world) if row.can_be_worked else set()
+            shut.append(minutes_of(world.zone, world.day, world.day) - worked)
+    closed = set().union(*shut)
     for absence in world.rules.time_off:
         if absence.location_id in {None, HERE}:
             closed |= off(world, absence)
     today = minutes_of(world.zone, world.day, world.day)
     return works & today, closed & today
+
+
+def worked_on_a_holiday(world: World) -> set[int]:
+    """The hours of the exceptions of this very date."""
+    of_day = [row for row in world.rules.overrides if row.date == world.day]
+    if any(row.kind == "closed" for row in of_day):
+        return set()
+    spans = [span(world, world.day, row.start, row.end) for row in of_day if row.start and row.end]
+    return set().union(*spans)
 
 
 def hours_on(world: World, day: dt.date) -> list[tuple[dt.time, dt.time]]:
@@ -173,7 +184,7 @@ def worlds(draw: st.DrawFn, name: str) -> World:
         Rules(
             week=week(draw, day),
             overrides=[override(draw, day) for _n in range(draw(st.integers(0, 2)))],
-            closures=[closure(draw, day) for _n in range(draw(st.integers(0, 1)))],
+            closures=[closure(draw, day) for _n in range(draw(st.integers(0, 2)))],
             time_off=[time_off(draw, day, zone) for _n in range(draw(st.integers(0, 3)))],
         ),
     )
@@ -208,6 +219,7 @@ def closure(draw: st.DrawFn, day: dt.date) -> Closure:
         first_day=first,
         last_day=first + draw(st.integers(0, 2)) * DAY,
         name="Feriado",
+        can_be_worked=draw(st.booleans()),
     )
 
 
