@@ -296,7 +296,11 @@ class Reasons:
         if block is None:
             return None
         code = Code.CLOSURE if block.kind == "closure" else Code.TIME_OFF
-        return Reason(code, f"{_name(block)}.", self._row_of(block))
+        row = self._row_of(block)
+        if isinstance(row, Closure) and row.can_be_worked:
+            sentence = _("%(name)s. An exception for this date can open it.")
+            return Reason(code, sentence % {"name": block.label}, row)
+        return Reason(code, f"{_name(block)}.", row)
 
     def _row_of(self, block: Block) -> models.Model | None:
         kind = "closure" if block.kind == "closure" else "time_off"

@@ -8,7 +8,14 @@ from django.urls import reverse
 
 from accounts.tests.factories import ReceptionistFactory, administrator, patient_user
 from appointments.tests.factories import NOW, at, book
-from appointments.tests.practice import account_of, browser, new_practice, second_place, words
+from appointments.tests.practice import (
+    account_of,
+    admin_page,
+    browser,
+    new_practice,
+    second_place,
+    words,
+)
 from clinic.models import Closure, Organization
 from scheduling.models import DateOverride, ServiceOffering, TimeOff
 from scheduling.tests.factories import ServiceOfferingFactory, open_week
@@ -82,6 +89,35 @@ def test_an_exception_and_a_holiday_lead_to_what_can_be_changed(doctor, offering
     response = doctor.get(own("2026-11-25"))
     assert "9:00– to 17:00 Feriado. The administration sets this." in words(response)
     assert "Patients see no time." in words(response)
+
+
+@pytest.mark.parametrize("door", ["own", "desk", "administrator"])
+def test_a_holiday_that_can_be_worked_leads_to_where_it_is_opened(offering, doctor, desk, door):
+    closure = Closure.objects.create(
+        first_day=TOMORROW, last_day=TOMORROW, name="Feriado", can_be_worked=True
+    )
+    client = {"own": doctor, "desk": desk, "administrator": browser(administrator())}[door]
+    response = client.get(own() if door == "own" else at_desk(offering))
+    text = words(response)
+    assert "9:00– to 17:00 Feriado. An exception for this date can open it. Change" in text
+    url = links(response)[1]
+    page = client.get(url)
+    assert page.status_code == 200
+    if door == "administrator":
+        assert url == admin_page(closure)
+        assert 'name="can_be_worked"' in page.content.decode()
+        return
+    assert page.context["form"].initial["first_day"] == TOMORROW.isoformat()
+    row = DateOverride.objects.create(
+        schedule=offering.schedule,
+        date=TOMORROW,
+        kind="extra",
+        start=dt.time(10),
+        end=dt.time(12),
+    )
+    url = links(client.get(own() if door == "own" else at_desk(offering)))[1]
+    assert f"/{row.date}/" in url
+    assert client.get(url).status_code == 200
 
 
 def test_a_service_that_is_not_online_leads_to_the_service(doctor, offering):

@@ -12,6 +12,7 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, render
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.http import urlencode
 
 from accounts.doors import person
 from accounts.models import Practitioner, User
@@ -21,6 +22,7 @@ from appointments.forms.why import WhyForm
 from appointments.models import Appointment
 from appointments.views.doors import own_practice, places_of
 from appointments.views.practice import Practice, practice_of
+from clinic.models import Closure
 from clinic.templatetags.clinic_times import iso_date
 from scheduling.intervals import to_instant
 from scheduling.models import DateOverride, Schedule, ServiceOffering, TimeOff
@@ -101,22 +103,29 @@ def _answer(
 ) -> dict[str, Any]:
     verdicts = explain(offering, day=day, now=now)
     end = to_instant(day_bounds(day, offering.location.zone)[1])
+    schedule = offering.schedule
+    there = schedule.overrides.filter(date=day).first()
+    exception = there or DateOverride(schedule=schedule, date=day)
     return {
         "offering": offering,
         "zone": offering.location.zone,
         "day": day,
         "offered": sum(verdict.code == Code.OFFERED for verdict in verdicts),
-        "rows": [_row(stretch, link) for stretch in stretches(verdicts, end)],
+        "rows": [_row(stretch, link, exception) for stretch in stretches(verdicts, end)],
     }
 
 
-def _row(stretch: Any, link: Link | None) -> dict[str, Any]:
+def _row(stretch: Any, link: Link | None, exception: DateOverride) -> dict[str, Any]:
+    """``exception``: of this date, or the one that would let a holiday be worked."""
     reason: Reason = stretch.reason
+    url = link(reason.row) if link and reason.row else ""
+    if link and not url and isinstance(reason.row, Closure) and reason.row.can_be_worked:
+        url = link(exception)
     return {
         "stretch": stretch,
         "is_offered": reason.code == Code.OFFERED,
         "is_visit": isinstance(reason.row, Appointment),
-        "url": link(reason.row) if link and reason.row else "",
+        "url": url,
         # A rule that stands somewhere, only not where this person can change it.
         "elsewhere": reason.row is not None,
     }
@@ -150,6 +159,9 @@ def _practice_link(practice: Practice) -> Link:
         if schedule.pk not in {mine.pk for mine in practice.schedules}:
             return ""
         place = schedule.location.slug
+        if isinstance(row, DateOverride) and row._state.adding:
+            query = urlencode({"dia": iso_date(row.date), "sede": place})
+            return f"{practice.url('override_add')}?{query}"
         if isinstance(row, DateOverride):
             return practice.url("override_change", place, row.date)
         if isinstance(row, ServiceOffering):
