@@ -49,6 +49,7 @@ def sweep(*, now: dt.datetime | None = None) -> int:
     now = now or timezone.now()
     over = WaitingListEntry.objects.live().filter(last_day__lt=now.date() - dt.timedelta(days=1))
     over.update(status=WaitingListEntry.Status.ENDED)
+    WaitingListEntry.objects.overtaken(now).update(status=WaitingListEntry.Status.ENDED)
     asked = WaitingOffer.objects.filter(freed=OuterRef("pk"), is_open=True, expires_at__gt=now)
     due = FreedTime.objects.filter(~Exists(asked), done_at=None, due_at__lte=now)
     # What cannot be offered yet must not fill the batch.
@@ -297,9 +298,10 @@ def accept(*, offer: WaitingOffer, by: Actor, now: dt.datetime | None = None) ->
         if not (is_staff or by.user == entry.user) or not theirs.exists():
             raise MoveNotAllowed
         offers.close(current, Answer.ACCEPTED, now=now)
+        # Before the booking, which other wishes of this patient follow.
+        WaitingListEntry.objects.filter(pk=entry.pk).update(status=WaitingListEntry.Status.ACCEPTED)
         made = _take(current, entry, by, now)
         WaitingOffer.objects.filter(pk=current.pk).update(appointment=made)
-        WaitingListEntry.objects.filter(pk=entry.pk).update(status=WaitingListEntry.Status.ACCEPTED)
         return made
 
 

@@ -424,6 +424,21 @@ class WaitingQuerySet(models.QuerySet["WaitingListEntry"]):
         asked = WaitingOffer.objects.filter(entry=models.OuterRef("pk"), is_open=True)
         return self.live().filter(~models.Exists(asked))
 
+    def met_by(self, appointment: Appointment) -> Self:
+        """What this patient waits for, has no appointment for yet, and has one for now."""
+        return self.live().filter(
+            Q(instead_of=None) | Q(instead_of__status=Status.CANCELLED),
+            patient=appointment.patient_id,
+            service=appointment.service_id,
+            first_day__lte=appointment.local_date,
+        )
+
+    def overtaken(self, now: dt.datetime) -> Self:
+        """Nothing earlier can come: the time of the appointment they have has come."""
+        return self.live().filter(
+            ~Q(instead_of__status=Status.CANCELLED), instead_of__start__lte=now
+        )
+
     def with_parts(self) -> Self:
         return self.select_related(
             "patient", "service__specialty", "practitioner", "location", "instead_of__location"

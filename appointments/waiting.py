@@ -45,7 +45,8 @@ def would_do(entry: WaitingListEntry, start: dt.datetime) -> bool:
     if not entry.weekdays >> start.weekday() & 1:
         return False
     old = entry.instead_of
-    return bool(entry.parts >> _part(start) & 1) and (old is None or start < old.start)
+    is_earlier = old is None or old.status == Status.CANCELLED or start < old.start
+    return bool(entry.parts >> _part(start) & 1) and is_earlier
 
 
 def _part(start: dt.datetime) -> int:
@@ -142,8 +143,9 @@ def follow(
 ) -> None:
     """What a change of an appointment means here. In its transaction; ``was``: the state before.
 
-    The time that it gives up is noted. A wish to come earlier goes along with a move, and
-    ends with a patient's own cancelling. After the clinic's, which may be undone, it goes on.
+    The time that it gives up is noted. Whoever waits and has booked meanwhile waits for an
+    earlier time from then on. Such a wish goes along with a move, and ends with a patient's own
+    cancelling. After the clinic's, which may be undone, it goes on.
     """
     if was in OCCUPYING and not appointment.is_occupying and appointment.end > event.at:
         begins, ends = appointment.occupied
@@ -157,6 +159,11 @@ def follow(
     verb = Verb(event.verb)
     if verb == Verb.BOOK and appointment.rescheduled_from_id:
         _replaced(appointment.rescheduled_from_id).update(instead_of=appointment)
+    elif verb == Verb.BOOK:
+        # First looked for, then written: most bookings meet no wish. The patient is locked.
+        met = list(WaitingListEntry.objects.met_by(appointment).values_list("pk", flat=True))
+        if met:
+            WaitingListEntry.objects.filter(pk__in=met).update(instead_of=appointment)
     elif verb == Verb.WITHDRAW:
         _replaced(appointment.pk).update(instead_of=event.before.get("rescheduled_from_id"))
     elif verb == Verb.CANCEL and event.role == Role.PATIENT:

@@ -236,10 +236,10 @@ def test_what_is_for_known_patients_is_offered_to_them_alone():
     offering = open_offering(known_only=True)
     known, user = patient_user(), patient_user()
     waits(offering, user)
-    entry = waits(offering, known)
     seen = book(offering=offering, patient=known.patient_accesses.get().patient, start=at(9))
     services.mark_arrived(appointment=seen, by=desk(), now=at(9))
     services.mark_fulfilled(appointment=seen, by=doctor_of(offering), now=at(9))
+    entry = waits(offering, known, now=at(9))
     frees(offering, start=at(10, days=3))
     assert asked(now=at(9)) == [entry]
 
@@ -433,6 +433,71 @@ def test_after_the_clinic_has_cancelled_the_wish_goes_on(offering):
     made = freed.accept(offer=offer, by=actor(offer), now=NOW)
     assert (made.rescheduled_from, made.start) == (None, at(10))
     assert problems() == []
+
+
+def booked_by(user, offering, start):
+    return book(
+        offering=offering,
+        patient=user.patient_accesses.get().patient,
+        start=start,
+        by=Actor.patient(user),
+    )
+
+
+def test_whoever_books_by_themself_waits_for_an_earlier_time(offering):
+    user = patient_user()
+    entry = waits(offering, user)
+    visit = booked_by(user, offering, at(10, days=9))
+    frees(offering, start=at(10, days=10))
+    assert asked() == []
+    frees(offering)
+    assert asked() == [entry]
+    made = freed.accept(offer=entry.offers.get(), by=Actor.patient(user), now=NOW)
+    assert made.rescheduled_from == visit
+    assert list(Appointment.objects.occupying().filter(patient=entry.patient)) == [made]
+    assert problems() == []
+
+
+def test_booking_while_an_offer_is_open_makes_it_a_move(offering):
+    user = patient_user()
+    offer = offered(offering, user)
+    visit = booked_by(user, offering, at(10, days=9))
+    made = freed.accept(offer=offer, by=Actor.patient(user), now=NOW)
+    assert made.rescheduled_from == visit
+    assert Appointment.objects.occupying().filter(patient=offer.entry.patient).count() == 1
+
+
+def test_booking_something_else_changes_no_wish(offering):
+    user, other = patient_user(), patient_user()
+    entry = waits(offering, user, first_day=at(0, days=5).date())
+    booked_by(user, open_offering(), at(10, days=9))
+    booked_by(other, offering, at(12, days=9))
+    booked_by(user, offering, at(10, days=4))
+    entry.refresh_from_db()
+    assert entry.instead_of is None
+
+
+def test_without_what_was_booked_any_time_will_do_again(offering):
+    user = patient_user()
+    entry = waits(offering, user)
+    first = booked_by(user, offering, at(10, days=9))
+    services.cancel(appointment=first, by=desk(), reason="x", now=NOW)
+    frees(offering, start=at(10, days=12))
+    assert asked() == [entry]
+    freed.decline(offer=entry.offers.get(), now=NOW)
+    second = booked_by(user, offering, at(11, days=9))
+    entry.refresh_from_db()
+    assert entry.instead_of == second
+
+
+def test_a_wish_ends_with_the_appointment_it_was_to_replace(offering):
+    user = patient_user()
+    entry = waits(offering, user)
+    visit = booked_by(user, offering, at(10))
+    freed.sweep(now=visit.start - dt.timedelta(minutes=1))
+    assert WaitingListEntry.objects.live().get() == entry
+    freed.sweep(now=visit.start)
+    assert not WaitingListEntry.objects.live().exists()
 
 
 def test_undoing_a_cancellation_goes_before_the_offer(offering):
