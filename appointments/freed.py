@@ -103,7 +103,11 @@ def offer_next(freed: int, *, now: dt.datetime | None = None) -> WaitingOffer | 
 def _offer(time: FreedTime, now: dt.datetime) -> WaitingOffer | None:
     if not _is_day(time.location, now) and time.end > now:
         return None
+    answers: list[dt.datetime] = []
     for entry, offering, slot in _matches(time, now):
+        if entry.asked_until:
+            answers.append(entry.asked_until)
+            continue
         until = _until(offering, slot, now)
         if until < now + LEAST or not _is_still_wanted(entry, offering, slot, now):
             continue
@@ -128,7 +132,10 @@ def _offer(time: FreedTime, now: dt.datetime) -> WaitingOffer | None:
                 expires_at=until,
             )
         )
-    if not _is_being_booked(time, now):
+    if answers:
+        # An account answers for one of its family at a time.
+        FreedTime.objects.filter(pk=time.pk).update(due_at=min(answers))
+    elif not _is_being_booked(time, now):
         _leave(time, now)
     return None
 
@@ -145,7 +152,7 @@ def _matches(
 ) -> Iterator[tuple[WaitingListEntry, ServiceOffering, Slot]]:
     """Who could have it, first come first; each with the first time that would do.
 
-    Nobody is asked twice for the same time, whatever they answered.
+    No account is asked twice for the same time and patient, whatever it answered.
     """
     offerings = list(
         ServiceOffering.objects.online()
@@ -154,7 +161,7 @@ def _matches(
     )
     if not offerings or time.end <= now:
         return
-    entries = _asking_for(time, offerings)
+    entries = _asking_for(time, offerings, now)
     if not entries:
         return
     slots = _slots(time, offerings, now)
@@ -166,7 +173,10 @@ def _matches(
             continue
         asked = set(
             WaitingOffer.objects.filter(
-                entry=entry, practitioner=time.practitioner_id, location=time.location_id
+                entry__user=entry.user_id,
+                entry__patient=entry.patient_id,
+                practitioner=time.practitioner_id,
+                location=time.location_id,
             ).values_list("start", flat=True)
         )
         for slot in slots:
@@ -188,12 +198,20 @@ def _would_be_covered(
     return coverage.insurer_id in accepted
 
 
-def _asking_for(time: FreedTime, offerings: Sequence[ServiceOffering]) -> list[WaitingListEntry]:
+def _asking_for(
+    time: FreedTime, offerings: Sequence[ServiceOffering], now: dt.datetime
+) -> list[WaitingListEntry]:
+    """Not those who are asked for the same patient at this moment, or were for this row."""
     day = time.start.astimezone(time.location.zone).date()
     near = dt.timedelta(days=1)
-    asked = WaitingOffer.objects.filter(entry=OuterRef("pk"), freed=time)
+    asked = WaitingOffer.objects.filter(
+        Q(freed=time) | Q(is_open=True),
+        entry__user=OuterRef("user"),
+        entry__patient=OuterRef("patient"),
+    )
     return list(
-        WaitingListEntry.objects.free_to_be_asked()
+        WaitingListEntry.objects.live()
+        .with_questions(now)
         .filter(
             ~Exists(asked),
             Q(practitioner=None) | Q(practitioner=time.practitioner_id),
@@ -229,7 +247,7 @@ def _is_still_wanted(
         availability.check(offering, start=slot.start, now=now, online=True)
     except Refusal:
         return False
-    if not WaitingListEntry.objects.free_to_be_asked().filter(pk=entry.pk).exists():
+    if not WaitingListEntry.objects.free_to_be_asked(now).filter(pk=entry.pk).exists():
         return False
     patient = Patient.objects.of(entry.user).filter(pk=entry.patient_id, is_active=True).first()
     if patient is None or not entry.user.is_active:

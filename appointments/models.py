@@ -14,7 +14,7 @@ from typing import Any, ClassVar, NoReturn, Self
 from django.core.serializers.json import DjangoJSONEncoder
 from django.core.validators import MaxValueValidator
 from django.db import models
-from django.db.models import F, Q
+from django.db.models import Exists, F, OuterRef, Q
 from django.utils.translation import gettext_lazy as _
 
 from accounts.models import Patient, Practitioner, User
@@ -419,10 +419,20 @@ class WaitingQuerySet(models.QuerySet["WaitingListEntry"]):
     def live(self) -> Self:
         return self.filter(status=WaitingListEntry.Status.WAITING)
 
-    def free_to_be_asked(self) -> Self:
-        """Waiting, and no offer of theirs waits for an answer."""
-        asked = WaitingOffer.objects.filter(entry=models.OuterRef("pk"), is_open=True)
-        return self.live().filter(~models.Exists(asked))
+    def free_to_be_asked(self, now: dt.datetime) -> Self:
+        """Waiting, and no offer waits for an answer of theirs or of their account."""
+        asked = WaitingOffer.objects.filter(is_open=True)
+        own = asked.filter(entry=OuterRef("pk"))
+        same_account = asked.filter(entry__user=OuterRef("user"), expires_at__gt=now)
+        return self.live().filter(~Exists(own), ~Exists(same_account))
+
+    def with_questions(self, now: dt.datetime) -> Self:
+        """With ``asked_until``, until when their account has to answer another offer."""
+        asked = WaitingOffer.objects.filter(
+            is_open=True, entry__user=OuterRef("user"), expires_at__gt=now
+        )
+        last = asked.order_by("-expires_at").values("expires_at")[:1]
+        return self.annotate(asked_until=models.Subquery(last))
 
     def met_by(self, appointment: Appointment) -> Self:
         """What this patient waits for, has no appointment for yet, and has one for now."""
@@ -496,6 +506,8 @@ class WaitingListEntry(models.Model):
     )
     status = models.CharField(_("state"), max_length=10, choices=Status, default=Status.WAITING)
     created_at = models.DateTimeField(_("waiting since"))
+    #: Of ``with_questions`` only.
+    asked_until: dt.datetime | None
 
     objects: ClassVar[WaitingQuerySet] = WaitingQuerySet.as_manager()  # type: ignore[assignment]
 

@@ -71,6 +71,8 @@ def join(
 ) -> WaitingListEntry:
     """Wait for a time that becomes free; the same wish again is the same entry.
 
+    Also on a later day: days that meet those of the entry are added to it.
+
     Weekdays are numbered from Monday, parts from the morning; none are all. Without days,
     from now on for ninety days; never later than the appointment that it replaces.
     Refuses: TooManyWaiting, MoveNotAllowed, TooLateToMove.
@@ -98,16 +100,30 @@ def join(
             "location": location,
             "weekdays": bits(weekdays) or 127,
             "parts": bits(parts) or 7,
-            "first_day": max(first_day or today, today),
-            "last_day": last_day,
             "instead_of": instead_of,
         }
+        days = (max(first_day or today, today), last_day)
         mine = WaitingListEntry.objects.live().filter(user=user)
-        if same := mine.filter(**wish).first():
+        if same := _same_wish(mine.filter(**wish), *days):
             return same
         if mine.count() >= MOST:
             raise TooManyWaiting(MOST)
-        return WaitingListEntry.objects.create(user=user, created_at=now, **wish)
+        return WaitingListEntry.objects.create(
+            user=user, created_at=now, first_day=days[0], last_day=days[1], **wish
+        )
+
+
+def _same_wish(
+    mine: WaitingQuerySet, first_day: dt.date, last_day: dt.date
+) -> WaitingListEntry | None:
+    """The one whose days these meet, which from now on waits for the days of both."""
+    near = dt.timedelta(days=1)
+    same = mine.filter(first_day__lte=last_day + near, last_day__gte=first_day - near).first()
+    if same:
+        same.first_day = min(same.first_day, first_day)
+        same.last_day = max(same.last_day, last_day)
+        same.save(update_fields=["first_day", "last_day"])
+    return same
 
 
 def _check_old(old: Appointment, patient: Patient, service: Service, now: dt.datetime) -> None:

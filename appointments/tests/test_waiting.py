@@ -5,9 +5,9 @@ import datetime as dt
 import pytest
 from django.utils import translation
 
-from accounts.models import PatientAccess
+from accounts.models import PatientAccess, Relation
 from accounts.roles import Actor
-from accounts.tests.factories import PatientFactory, patient_user
+from accounts.tests.factories import PatientAccessFactory, PatientFactory, patient_user
 from appointments import availability, freed, holds, offers, services, steps, tasks, waiting
 from appointments.exceptions import (
     MoveNotAllowed,
@@ -28,6 +28,7 @@ from scheduling.tests.factories import ServiceOfferingFactory, open_offering
 pytestmark = pytest.mark.django_db
 
 HOUR = dt.timedelta(hours=1)
+DAY = dt.timedelta(days=1)
 OVER = NOW + HOUR
 Answer = WaitingOffer.Answer
 
@@ -55,6 +56,28 @@ def test_the_same_wish_again_is_the_same_entry(offering):
     assert waits(offering, user, now=NOW + HOUR) == first
     assert waits(offering, user, parts=[0]) != first
     assert first.last_day == NOW.date() + dt.timedelta(days=90)
+
+
+def test_the_same_wish_on_another_day_is_the_same_entry_and_lives_longer(offering):
+    user = patient_user()
+    first = waits(offering, user)
+    again = waits(offering, user, now=NOW + 30 * DAY)
+    assert again == first
+    assert again.created_at == NOW
+    assert (again.first_day, again.last_day) == (NOW.date(), NOW.date() + 120 * DAY)
+    assert WaitingListEntry.objects.count() == 1
+
+
+def test_wishes_for_days_that_meet_are_one_wish_for_all_of_them(offering):
+    user = patient_user()
+    day = NOW.date() + 10 * DAY
+    early = waits(offering, user, first_day=day, last_day=day + 2 * DAY)
+    late = waits(offering, user, first_day=day + 8 * DAY, last_day=day + 9 * DAY)
+    assert early != late
+    assert waits(offering, user, first_day=day + 3 * DAY, last_day=day + 4 * DAY) == early
+    early.refresh_from_db()
+    assert (early.first_day, early.last_day) == (day, day + 4 * DAY)
+    assert WaitingListEntry.objects.count() == 2
 
 
 def test_an_account_waits_for_five_times_at_most(offering):
@@ -217,6 +240,53 @@ def test_nobody_is_asked_twice_for_one_time(offering):
     assert asked() == []
     frees(offering, start=at(11))
     assert asked() == [offer.entry]
+
+
+def test_an_account_answers_one_offer_at_a_time(offering):
+    """With a day between its two wishes, both for the same times."""
+    user = patient_user()
+    waits(offering, user, now=NOW - DAY, parts=[0])
+    waits(offering, user)
+    for start in (at(9), at(10)):
+        frees(offering, start=start)
+    assert len(asked()) == 1
+    assert freed.sweep(now=NOW) == 0
+    assert WaitingOffer.objects.count() == 1
+
+
+def test_what_one_wish_does_not_want_no_other_is_asked(offering):
+    user = patient_user()
+    waits(offering, user, now=NOW - DAY, parts=[0])
+    waits(offering, user)
+    frees(offering)
+    (entry,) = asked()
+    freed.decline(offer=entry.offers.get(), now=NOW)
+    assert asked() == []
+    assert left() == 0
+
+
+def test_for_another_child_the_same_time_is_another_question(offering):
+    user = patient_user()
+    child = PatientAccessFactory.create(user=user, relation=Relation.CHILD).patient
+    own = waits(offering, user)
+    other = waits(offering, user, patient=child)
+    frees(offering)
+    assert asked() == [own]
+    freed.decline(offer=own.offers.get(), now=NOW)
+    assert asked() == [other]
+
+
+def test_a_time_for_another_child_waits_for_the_answer_for_the_first(offering):
+    user = patient_user()
+    child = PatientAccessFactory.create(user=user, relation=Relation.CHILD).patient
+    own = waits(offering, user, parts=[0])
+    other = waits(offering, user, patient=child, parts=[1])
+    for start in (at(9), at(15)):
+        frees(offering, start=start)
+    assert asked() == [own]
+    assert (freed.sweep(now=NOW + HOUR / 2), left()) == (0, 2)
+    assert asked(now=OVER) == [other]
+    assert problems() == []
 
 
 def test_who_could_not_take_it_is_not_asked(offering):
