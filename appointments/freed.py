@@ -152,7 +152,8 @@ def _matches(
 ) -> Iterator[tuple[WaitingListEntry, ServiceOffering, Slot]]:
     """Who could have it, first come first; each with the first time that would do.
 
-    No account is asked twice for the same time and patient, whatever it answered.
+    Whoever waits for any service of a specialty, with the first of each. No account is asked
+    twice for the same time and patient, whatever it answered.
     """
     offerings = list(
         ServiceOffering.objects.online()
@@ -166,10 +167,9 @@ def _matches(
         return
     slots = _slots(time, offerings, now)
     accepted = set(offerings[0].practitioner.insurers.active().values_list("pk", flat=True))
-    by_service = {offering.service_id: offering for offering in offerings}
     for entry in entries:
-        offering = by_service[entry.service_id]
-        if not _would_be_covered(entry, time.practitioner_id, accepted):
+        wanted = {o.pk: o for o in offerings if entry.would_be(o.service)}
+        if not wanted or not _would_be_covered(entry, time.practitioner_id, accepted):
             continue
         asked = set(
             WaitingOffer.objects.filter(
@@ -180,10 +180,10 @@ def _matches(
             ).values_list("start", flat=True)
         )
         for slot in slots:
-            wanted = slot.offering_id == offering.pk and slot.start not in asked
-            if wanted and waiting.would_do(entry, slot.start.astimezone(time.location.zone)):
-                yield entry, offering, slot
-                break
+            if slot.offering_id not in wanted or slot.start in asked:
+                continue
+            if waiting.would_do(entry, slot.start.astimezone(time.location.zone)):
+                yield entry, wanted.pop(slot.offering_id), slot
 
 
 def _would_be_covered(
@@ -216,7 +216,8 @@ def _asking_for(
             ~Exists(asked),
             Q(practitioner=None) | Q(practitioner=time.practitioner_id),
             Q(location=None) | Q(location=time.location_id),
-            service__in=[offering.service_id for offering in offerings],
+            Q(service__in=[offering.service_id for offering in offerings])
+            | Q(specialty__in=[offering.service.specialty_id for offering in offerings]),
             first_day__lte=day + near,
             last_day__gte=day - near,
         )

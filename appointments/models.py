@@ -21,7 +21,14 @@ from accounts.models import Patient, Practitioner, User
 from appointments.exceptions import ClosedPath
 from appointments.transitions import OCCUPYING, UPCOMING, Status
 from clinic.fields import CELL_MINUTES, on_the_grid
-from clinic.models import AppendOnlyModel, Location, Room, Service, make_public_id
+from clinic.models import (
+    AppendOnlyModel,
+    Location,
+    Room,
+    Service,
+    Specialty,
+    make_public_id,
+)
 from scheduling.intervals import Interval, to_minute
 from scheduling.models import ServiceOffering
 
@@ -438,8 +445,8 @@ class WaitingQuerySet(models.QuerySet["WaitingListEntry"]):
         """What this patient waits for, has no appointment for yet, and has one for now."""
         return self.live().filter(
             Q(instead_of=None) | Q(instead_of__status=Status.CANCELLED),
+            Q(service=appointment.service_id) | Q(specialty__services=appointment.service_id),
             patient=appointment.patient_id,
-            service=appointment.service_id,
             first_day__lte=appointment.local_date,
         )
 
@@ -451,7 +458,12 @@ class WaitingQuerySet(models.QuerySet["WaitingListEntry"]):
 
     def with_parts(self) -> Self:
         return self.select_related(
-            "patient", "service__specialty", "practitioner", "location", "instead_of__location"
+            "patient",
+            "service__specialty",
+            "specialty",
+            "practitioner",
+            "location",
+            "instead_of__location",
         )
 
 
@@ -471,7 +483,21 @@ class WaitingListEntry(models.Model):
         Patient, models.CASCADE, related_name="waiting", verbose_name=_("patient")
     )
     service = models.ForeignKey(
-        Service, models.CASCADE, related_name="+", verbose_name=_("service")
+        Service,
+        models.CASCADE,
+        null=True,
+        blank=True,
+        related_name="+",
+        verbose_name=_("service"),
+    )
+    #: Instead of a service: any of this specialty.
+    specialty = models.ForeignKey(
+        Specialty,
+        models.CASCADE,
+        null=True,
+        blank=True,
+        related_name="+",
+        verbose_name=_("any service of"),
     )
     practitioner = models.ForeignKey(
         Practitioner,
@@ -516,9 +542,28 @@ class WaitingListEntry(models.Model):
         verbose_name_plural = _("waiting list")
         ordering = ["created_at", "pk"]
         indexes = [models.Index(fields=["status", "service", "created_at"])]
+        constraints = [
+            models.CheckConstraint(
+                name="waits_for_a_service_or_any_of_a_specialty",
+                condition=Q(service=None, specialty__isnull=False)
+                | Q(service__isnull=False, specialty=None),
+            )
+        ]
 
     def __str__(self) -> str:
-        return f"{self.service_id} @{self.created_at:%Y-%m-%d %H:%M}"
+        return f"{self.service_id or self.specialty_id} @{self.created_at:%Y-%m-%d %H:%M}"
+
+    @property
+    def what(self) -> str:
+        """What they wait for, in words."""
+        return str(self.service) if self.specialty is None else self.specialty.any_service
+
+    def would_be(self, service: Service) -> bool:
+        """Whether this is what they wait for; with an appointment, only what that is."""
+        old = self.instead_of
+        if old and old.status != Status.CANCELLED:
+            return service.pk == old.service_id
+        return service.pk == self.service_id or service.specialty_id == self.specialty_id
 
 
 class FreedTime(models.Model):

@@ -25,7 +25,7 @@ from appointments.models import (
 )
 from appointments.timetable import PartOfDay
 from appointments.transitions import OCCUPYING, UPCOMING, Status, Verb
-from clinic.models import Location, Service
+from clinic.models import Location, Service, Specialty
 from scheduling.intervals import to_instant
 
 #: So many wishes an account has at once.
@@ -59,7 +59,8 @@ def join(
     *,
     user: User,
     patient: Patient,
-    service: Service,
+    service: Service | None = None,
+    specialty: Specialty | None = None,
     practitioner: Practitioner | None = None,
     location: Location | None = None,
     weekdays: Iterable[int] = (),
@@ -73,8 +74,9 @@ def join(
 
     Also on a later day: days that meet those of the entry are added to it.
 
-    Weekdays are numbered from Monday, parts from the morning; none are all. Without days,
-    from now on for ninety days; never later than the appointment that it replaces.
+    For a service, or for any of a specialty. Weekdays are numbered from Monday, parts from the
+    morning; none are all. Without days, from now on for ninety days; never later than the
+    appointment that it replaces.
     Refuses: TooManyWaiting, MoveNotAllowed, TooLateToMove.
     """
     now = now or timezone.now()
@@ -91,11 +93,12 @@ def join(
         if not Patient.objects.of(user).filter(pk=patient.pk).exists():
             raise MoveNotAllowed
         if instead_of:
-            _check_old(instead_of, patient, service, now)
+            _check_old(instead_of, patient, service.pk if service else None, now)
             last_day = min(last_day, instead_of.start.astimezone(instead_of.zone).date())
         wish = {
             "patient": patient,
             "service": service,
+            "specialty": specialty,
             "practitioner": practitioner,
             "location": location,
             "weekdays": bits(weekdays) or 127,
@@ -126,9 +129,9 @@ def _same_wish(
     return same
 
 
-def _check_old(old: Appointment, patient: Patient, service: Service, now: dt.datetime) -> None:
+def _check_old(old: Appointment, patient: Patient, service: int | None, now: dt.datetime) -> None:
     fresh = Appointment.objects.get(pk=old.pk)
-    mine = (fresh.patient_id, fresh.service_id) == (patient.pk, service.pk)
+    mine = (fresh.patient_id, fresh.service_id) == (patient.pk, service)
     if fresh.state not in UPCOMING or not mine:
         raise MoveNotAllowed
     if now > fresh.cancellable_until and fresh.state == Status.BOOKED:

@@ -3,6 +3,7 @@
 import datetime as dt
 
 import pytest
+from django.db import IntegrityError, transaction
 from django.utils import translation
 
 from accounts.models import PatientAccess, Relation
@@ -426,6 +427,66 @@ def test_the_clock_calls_the_sweep_by_its_name(offering, time_machine, settings)
     assert tasks.offer_freed_time() == 0
     scheduled = {entry["task"] for entry in settings.CELERY_BEAT_SCHEDULE.values()}
     assert tasks.offer_freed_time.name in scheduled
+
+
+# --- any service of a specialty --------------------------------------------------------
+
+
+def test_any_service_of_a_specialty_is_offered_as_what_is_free_there(offering):
+    specialty = offering.service.specialty
+    entry = waits(offering, specialty=specialty)
+    waits(offering, specialty=open_offering().service.specialty)
+    other = open_offering(service__specialty=specialty)
+    frees(other)
+    assert asked() == [entry]
+    offer = entry.offers.get()
+    assert offer.service == other.service
+    made = freed.accept(offer=offer, by=actor(offer), now=NOW)
+    assert (made.service, made.start) == (other.service, at(10))
+    assert problems() == []
+
+
+def test_the_service_that_they_may_book_is_offered():
+    """The one for known patients stands first, and is not for them."""
+    known = open_offering(known_only=True)
+    specialty = known.service.specialty
+    free = ServiceOfferingFactory.create(
+        schedule=known.schedule, service__specialty=specialty, duration=30
+    )
+    entry = waits(known, specialty=specialty)
+    frees(known)
+    assert asked() == [entry]
+    assert entry.offers.get().service == free.service
+
+
+def test_with_an_appointment_an_earlier_one_of_the_same_service(offering):
+    user, specialty = patient_user(), offering.service.specialty
+    entry = waits(offering, user, specialty=specialty)
+    visit = booked_by(user, offering, at(10, days=9))
+    entry.refresh_from_db()
+    assert entry.instead_of == visit
+    frees(open_offering(service__specialty=specialty))
+    assert asked() == []
+    frees(offering)
+    assert asked() == [entry]
+
+
+def test_a_service_and_its_specialty_are_two_wishes(offering):
+    user, specialty = patient_user(), offering.service.specialty
+    one, any_ = waits(offering, user), waits(offering, user, specialty=specialty)
+    assert one != any_
+    assert waits(offering, user, specialty=specialty, now=NOW + DAY) == any_
+    with translation.override("en"):
+        assert any_.what == f"{specialty}: any service"
+
+
+@pytest.mark.parametrize("both", [True, False])
+def test_a_wish_is_for_a_service_or_a_specialty(offering, both):
+    specialty = offering.service.specialty
+    service = offering.service if both else None
+    with pytest.raises(IntegrityError), transaction.atomic():
+        waits(offering, service=service, specialty=specialty if both else None)
+    assert WaitingListEntry.objects.count() == 0
 
 
 # --- the answer ------------------------------------------------------------------------
