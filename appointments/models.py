@@ -9,6 +9,7 @@ import datetime as dt
 import secrets
 import uuid
 import zoneinfo
+from collections.abc import Iterable
 from typing import Any, ClassVar, NoReturn, Self
 
 from django.core.serializers.json import DjangoJSONEncoder
@@ -448,6 +449,20 @@ class WaitingQuerySet(models.QuerySet["WaitingListEntry"]):
             Q(service=appointment.service_id) | Q(specialty__services=appointment.service_id),
             patient=appointment.patient_id,
             first_day__lte=appointment.local_date,
+        )
+
+    def concerning(self, places: Iterable[int]) -> Self:
+        """What is wished at one of these locations, or anywhere and can be booked online there."""
+        places = list(places)
+        there = ServiceOffering.objects.online().filter(
+            Q(service=OuterRef("service")) | Q(service__specialty=OuterRef("specialty")),
+            schedule__location__in=places,
+        )
+        with_theirs = there.filter(schedule__practitioner=OuterRef("practitioner"))
+        anybody = Q(practitioner=None) & Exists(there)
+        return self.filter(
+            Q(location__in=places) | Q(location=None) & (anybody | Q(Exists(with_theirs))),
+            patient__is_active=True,
         )
 
     def overtaken(self, now: dt.datetime) -> Self:

@@ -466,6 +466,7 @@ def reception() -> Iterator[Stop]:
     yield to("appointments:desk", act=fold_out)
     yield to("appointments:desk", query="dia=2026-11-29")
     yield to("appointments:desk_requests", act=fold_out)
+    yield to("appointments:desk_waiting")
     yield from _desk_visits()
     yield from _desk_patients()
     yield from _giving("appointments:desk_give", "parque")
