@@ -9,6 +9,7 @@ import datetime as dt
 from collections.abc import Iterable
 
 from django.db import transaction
+from django.db.models import Q
 from django.utils import timezone
 
 from accounts.models import Patient, Practitioner, User
@@ -76,17 +77,17 @@ def join(
 
     For a service, or for any of a specialty. Weekdays are numbered from Monday, parts from the
     morning; none are all. Without days, from now on for ninety days; never later than the
-    appointment that it replaces.
+    appointment that it replaces, which is the one they have if they have just one for this.
     Refuses: TooManyWaiting, MoveNotAllowed, TooLateToMove.
     """
     now = now or timezone.now()
     today = timezone.localdate(now)
-    last_day = last_day or today + LIVES
-    theirs = [instead_of.practitioner_id] if instead_of else []
+    first_day, last_day = max(first_day or today, today), last_day or today + LIVES
+    old = instead_of or _has_already(patient, service, specialty, (first_day, last_day), now)
     with transaction.atomic():
         # The new row points at all of these, and pointing locks them, too.
         locks.hold(
-            practitioners=[*([practitioner.pk] if practitioner else []), *theirs],
+            practitioners=[one.pk for one in (practitioner, old and old.practitioner) if one],
             patients=[patient.pk],
             accounts=[user.pk],
         )
@@ -94,7 +95,10 @@ def join(
             raise MoveNotAllowed
         if instead_of:
             _check_old(instead_of, patient, service.pk if service else None, now)
-            last_day = min(last_day, instead_of.start.astimezone(instead_of.zone).date())
+        elif old != _has_already(patient, service, specialty, (first_day, last_day), now):
+            raise locks.ChangedMeanwhile
+        if old:
+            last_day = min(last_day, old.start.astimezone(old.zone).date())
         wish = {
             "patient": patient,
             "service": service,
@@ -103,16 +107,15 @@ def join(
             "location": location,
             "weekdays": bits(weekdays) or 127,
             "parts": bits(parts) or 7,
-            "instead_of": instead_of,
+            "instead_of": old,
         }
-        days = (max(first_day or today, today), last_day)
         mine = WaitingListEntry.objects.live().filter(user=user)
-        if same := _same_wish(mine.filter(**wish), *days):
+        if same := _same_wish(mine.filter(**wish), first_day, last_day):
             return same
         if mine.count() >= MOST:
             raise TooManyWaiting(MOST)
         return WaitingListEntry.objects.create(
-            user=user, created_at=now, first_day=days[0], last_day=days[1], **wish
+            user=user, created_at=now, first_day=first_day, last_day=last_day, **wish
         )
 
 
@@ -129,12 +132,36 @@ def _same_wish(
     return same
 
 
+def _has_already(
+    patient: Patient,
+    service: Service | None,
+    specialty: Specialty | None,
+    days: tuple[dt.date, dt.date],
+    now: dt.datetime,
+) -> Appointment | None:
+    """Their one appointment for this within these days: no later time would be better.
+
+    With several it is a series, and the wish may be for one more.
+    """
+    theirs = Appointment.objects.upcoming(now).filter(patient=patient)
+    theirs = theirs.select_related("practitioner", "location")
+    what = Q(service=service) if service else Q(service__specialty=specialty)
+    found = list(theirs.filter(what).order_by("start")[:2])
+    if len(found) != 1 or not days[0] <= found[0].local_date <= days[1]:
+        return None
+    return found[0] if _may_move(found[0], now) else None
+
+
+def _may_move(old: Appointment, now: dt.datetime) -> bool:
+    return old.state != Status.BOOKED or now <= old.cancellable_until
+
+
 def _check_old(old: Appointment, patient: Patient, service: int | None, now: dt.datetime) -> None:
     fresh = Appointment.objects.get(pk=old.pk)
     mine = (fresh.patient_id, fresh.service_id) == (patient.pk, service)
     if fresh.state not in UPCOMING or not mine:
         raise MoveNotAllowed
-    if now > fresh.cancellable_until and fresh.state == Status.BOOKED:
+    if not _may_move(fresh, now):
         raise TooLateToMove
 
 

@@ -598,6 +598,45 @@ def test_booking_while_an_offer_is_open_makes_it_a_move(offering):
     assert Appointment.objects.occupying().filter(patient=offer.entry.patient).count() == 1
 
 
+@pytest.mark.parametrize("by_specialty", [False, True])
+def test_whoever_has_an_appointment_already_waits_for_an_earlier_one(offering, by_specialty):
+    """What is later than it would be no improvement."""
+    user = patient_user()
+    visit = booked_by(user, offering, at(10, days=9))
+    wish = {"specialty": offering.service.specialty} if by_specialty else {}
+    entry = waits(offering, user, **wish)
+    assert (entry.instead_of, entry.last_day) == (visit, visit.local_date)
+    frees(offering, start=at(11, days=9))
+    assert asked() == []
+    frees(offering)
+    assert asked() == [entry]
+    freed.accept(offer=entry.offers.get(), by=Actor.patient(user), now=NOW)
+    assert Appointment.objects.occupying().filter(patient=entry.patient).count() == 1
+
+
+def test_the_same_wish_after_booking_is_the_same_entry(offering):
+    user = patient_user()
+    entry = waits(offering, user)
+    booked_by(user, offering, at(10, days=9))
+    assert waits(offering, user) == entry
+
+
+def test_a_visit_outside_the_days_or_one_of_several_is_not_meant(offering):
+    user = patient_user()
+    booked_by(user, offering, at(10, days=9))
+    for first, last in ((1, 8), (10, 20)):
+        days = {"first_day": at(0, days=first).date(), "last_day": at(0, days=last).date()}
+        assert waits(offering, user, **days).instead_of is None
+    booked_by(user, offering, at(10, days=5))
+    assert waits(offering, user, parts=[2]).instead_of is None
+
+
+def test_what_can_no_longer_be_moved_is_not_meant(offering):
+    user = patient_user()
+    booked_by(user, offering, at(10))
+    assert waits(offering, user, now=at(9)).instead_of is None
+
+
 def test_booking_something_else_changes_no_wish(offering):
     user, other = patient_user(), patient_user()
     entry = waits(offering, user, first_day=at(0, days=5).date())
