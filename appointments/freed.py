@@ -49,6 +49,7 @@ def sweep(*, now: dt.datetime | None = None) -> int:
     now = now or timezone.now()
     over = WaitingListEntry.objects.live().filter(last_day__lt=now.date() - dt.timedelta(days=1))
     over.update(status=WaitingListEntry.Status.ENDED)
+    WaitingListEntry.objects.overtaken(now).update(status=WaitingListEntry.Status.ENDED)
     asked = WaitingOffer.objects.filter(freed=OuterRef("pk"), is_open=True, expires_at__gt=now)
     due = FreedTime.objects.filter(~Exists(asked), done_at=None, due_at__lte=now)
     # What cannot be offered yet must not fill the batch.
@@ -102,7 +103,11 @@ def offer_next(freed: int, *, now: dt.datetime | None = None) -> WaitingOffer | 
 def _offer(time: FreedTime, now: dt.datetime) -> WaitingOffer | None:
     if not _is_day(time.location, now) and time.end > now:
         return None
+    answers: list[dt.datetime] = []
     for entry, offering, slot in _matches(time, now):
+        if entry.asked_until:
+            answers.append(entry.asked_until)
+            continue
         until = _until(offering, slot, now)
         if until < now + LEAST or not _is_still_wanted(entry, offering, slot, now):
             continue
@@ -127,7 +132,10 @@ def _offer(time: FreedTime, now: dt.datetime) -> WaitingOffer | None:
                 expires_at=until,
             )
         )
-    if not _is_being_booked(time, now):
+    if answers:
+        # An account answers for one of its family at a time.
+        FreedTime.objects.filter(pk=time.pk).update(due_at=min(answers))
+    elif not _is_being_booked(time, now):
         _leave(time, now)
     return None
 
@@ -144,7 +152,8 @@ def _matches(
 ) -> Iterator[tuple[WaitingListEntry, ServiceOffering, Slot]]:
     """Who could have it, first come first; each with the first time that would do.
 
-    Nobody is asked twice for the same time, whatever they answered.
+    Whoever waits for any service of a specialty, with the first of each. No account is asked
+    twice for the same time and patient, whatever it answered.
     """
     offerings = list(
         ServiceOffering.objects.online()
@@ -153,26 +162,28 @@ def _matches(
     )
     if not offerings or time.end <= now:
         return
-    entries = _asking_for(time, offerings)
+    entries = _asking_for(time, offerings, now)
     if not entries:
         return
     slots = _slots(time, offerings, now)
     accepted = set(offerings[0].practitioner.insurers.active().values_list("pk", flat=True))
-    by_service = {offering.service_id: offering for offering in offerings}
     for entry in entries:
-        offering = by_service[entry.service_id]
-        if not _would_be_covered(entry, time.practitioner_id, accepted):
+        wanted = {o.pk: o for o in offerings if entry.would_be(o.service)}
+        if not wanted or not _would_be_covered(entry, time.practitioner_id, accepted):
             continue
         asked = set(
             WaitingOffer.objects.filter(
-                entry=entry, practitioner=time.practitioner_id, location=time.location_id
+                entry__user=entry.user_id,
+                entry__patient=entry.patient_id,
+                practitioner=time.practitioner_id,
+                location=time.location_id,
             ).values_list("start", flat=True)
         )
         for slot in slots:
-            wanted = slot.offering_id == offering.pk and slot.start not in asked
-            if wanted and waiting.would_do(entry, slot.start.astimezone(time.location.zone)):
-                yield entry, offering, slot
-                break
+            if slot.offering_id not in wanted or slot.start in asked:
+                continue
+            if waiting.would_do(entry, slot.start.astimezone(time.location.zone)):
+                yield entry, wanted.pop(slot.offering_id), slot
 
 
 def _would_be_covered(
@@ -187,17 +198,26 @@ def _would_be_covered(
     return coverage.insurer_id in accepted
 
 
-def _asking_for(time: FreedTime, offerings: Sequence[ServiceOffering]) -> list[WaitingListEntry]:
+def _asking_for(
+    time: FreedTime, offerings: Sequence[ServiceOffering], now: dt.datetime
+) -> list[WaitingListEntry]:
+    """Not those who are asked for the same patient at this moment, or were for this row."""
     day = time.start.astimezone(time.location.zone).date()
     near = dt.timedelta(days=1)
-    asked = WaitingOffer.objects.filter(entry=OuterRef("pk"), freed=time)
+    asked = WaitingOffer.objects.filter(
+        Q(freed=time) | Q(is_open=True),
+        entry__user=OuterRef("user"),
+        entry__patient=OuterRef("patient"),
+    )
     return list(
-        WaitingListEntry.objects.free_to_be_asked()
+        WaitingListEntry.objects.live()
+        .with_questions(now)
         .filter(
             ~Exists(asked),
             Q(practitioner=None) | Q(practitioner=time.practitioner_id),
             Q(location=None) | Q(location=time.location_id),
-            service__in=[offering.service_id for offering in offerings],
+            Q(service__in=[offering.service_id for offering in offerings])
+            | Q(specialty__in=[offering.service.specialty_id for offering in offerings]),
             first_day__lte=day + near,
             last_day__gte=day - near,
         )
@@ -228,7 +248,7 @@ def _is_still_wanted(
         availability.check(offering, start=slot.start, now=now, online=True)
     except Refusal:
         return False
-    if not WaitingListEntry.objects.free_to_be_asked().filter(pk=entry.pk).exists():
+    if not WaitingListEntry.objects.free_to_be_asked(now).filter(pk=entry.pk).exists():
         return False
     patient = Patient.objects.of(entry.user).filter(pk=entry.patient_id, is_active=True).first()
     if patient is None or not entry.user.is_active:
@@ -297,9 +317,10 @@ def accept(*, offer: WaitingOffer, by: Actor, now: dt.datetime | None = None) ->
         if not (is_staff or by.user == entry.user) or not theirs.exists():
             raise MoveNotAllowed
         offers.close(current, Answer.ACCEPTED, now=now)
+        # Before the booking, which other wishes of this patient follow.
+        WaitingListEntry.objects.filter(pk=entry.pk).update(status=WaitingListEntry.Status.ACCEPTED)
         made = _take(current, entry, by, now)
         WaitingOffer.objects.filter(pk=current.pk).update(appointment=made)
-        WaitingListEntry.objects.filter(pk=entry.pk).update(status=WaitingListEntry.Status.ACCEPTED)
         return made
 
 

@@ -9,19 +9,27 @@ import datetime as dt
 import secrets
 import uuid
 import zoneinfo
+from collections.abc import Iterable
 from typing import Any, ClassVar, NoReturn, Self
 
 from django.core.serializers.json import DjangoJSONEncoder
 from django.core.validators import MaxValueValidator
 from django.db import models
-from django.db.models import F, Q
+from django.db.models import Exists, F, OuterRef, Q
 from django.utils.translation import gettext_lazy as _
 
 from accounts.models import Patient, Practitioner, User
 from appointments.exceptions import ClosedPath
 from appointments.transitions import OCCUPYING, UPCOMING, Status
 from clinic.fields import CELL_MINUTES, on_the_grid
-from clinic.models import AppendOnlyModel, Location, Room, Service, make_public_id
+from clinic.models import (
+    AppendOnlyModel,
+    Location,
+    Room,
+    Service,
+    Specialty,
+    make_public_id,
+)
 from scheduling.intervals import Interval, to_minute
 from scheduling.models import ServiceOffering
 
@@ -419,14 +427,58 @@ class WaitingQuerySet(models.QuerySet["WaitingListEntry"]):
     def live(self) -> Self:
         return self.filter(status=WaitingListEntry.Status.WAITING)
 
-    def free_to_be_asked(self) -> Self:
-        """Waiting, and no offer of theirs waits for an answer."""
-        asked = WaitingOffer.objects.filter(entry=models.OuterRef("pk"), is_open=True)
-        return self.live().filter(~models.Exists(asked))
+    def free_to_be_asked(self, now: dt.datetime) -> Self:
+        """Waiting, and no offer waits for an answer of theirs or of their account."""
+        asked = WaitingOffer.objects.filter(is_open=True)
+        own = asked.filter(entry=OuterRef("pk"))
+        same_account = asked.filter(entry__user=OuterRef("user"), expires_at__gt=now)
+        return self.live().filter(~Exists(own), ~Exists(same_account))
+
+    def with_questions(self, now: dt.datetime) -> Self:
+        """With ``asked_until``, until when their account has to answer another offer."""
+        asked = WaitingOffer.objects.filter(
+            is_open=True, entry__user=OuterRef("user"), expires_at__gt=now
+        )
+        last = asked.order_by("-expires_at").values("expires_at")[:1]
+        return self.annotate(asked_until=models.Subquery(last))
+
+    def met_by(self, appointment: Appointment) -> Self:
+        """What this patient waits for, has no appointment for yet, and has one for now."""
+        return self.live().filter(
+            Q(instead_of=None) | Q(instead_of__status=Status.CANCELLED),
+            Q(service=appointment.service_id) | Q(specialty__services=appointment.service_id),
+            patient=appointment.patient_id,
+            first_day__lte=appointment.local_date,
+        )
+
+    def concerning(self, places: Iterable[int]) -> Self:
+        """What is wished at one of these locations, or anywhere and can be booked online there."""
+        places = list(places)
+        there = ServiceOffering.objects.online().filter(
+            Q(service=OuterRef("service")) | Q(service__specialty=OuterRef("specialty")),
+            schedule__location__in=places,
+        )
+        with_theirs = there.filter(schedule__practitioner=OuterRef("practitioner"))
+        anybody = Q(practitioner=None) & Exists(there)
+        return self.filter(
+            Q(location__in=places) | Q(location=None) & (anybody | Q(Exists(with_theirs))),
+            patient__is_active=True,
+        )
+
+    def overtaken(self, now: dt.datetime) -> Self:
+        """Nothing earlier can come: the time of the appointment they have has come."""
+        return self.live().filter(
+            ~Q(instead_of__status=Status.CANCELLED), instead_of__start__lte=now
+        )
 
     def with_parts(self) -> Self:
         return self.select_related(
-            "patient", "service__specialty", "practitioner", "location", "instead_of__location"
+            "patient",
+            "service__specialty",
+            "specialty",
+            "practitioner",
+            "location",
+            "instead_of__location",
         )
 
 
@@ -446,7 +498,21 @@ class WaitingListEntry(models.Model):
         Patient, models.CASCADE, related_name="waiting", verbose_name=_("patient")
     )
     service = models.ForeignKey(
-        Service, models.CASCADE, related_name="+", verbose_name=_("service")
+        Service,
+        models.CASCADE,
+        null=True,
+        blank=True,
+        related_name="+",
+        verbose_name=_("service"),
+    )
+    #: Instead of a service: any of this specialty.
+    specialty = models.ForeignKey(
+        Specialty,
+        models.CASCADE,
+        null=True,
+        blank=True,
+        related_name="+",
+        verbose_name=_("any service of"),
     )
     practitioner = models.ForeignKey(
         Practitioner,
@@ -481,6 +547,8 @@ class WaitingListEntry(models.Model):
     )
     status = models.CharField(_("state"), max_length=10, choices=Status, default=Status.WAITING)
     created_at = models.DateTimeField(_("waiting since"))
+    #: Of ``with_questions`` only.
+    asked_until: dt.datetime | None
 
     objects: ClassVar[WaitingQuerySet] = WaitingQuerySet.as_manager()  # type: ignore[assignment]
 
@@ -489,9 +557,28 @@ class WaitingListEntry(models.Model):
         verbose_name_plural = _("waiting list")
         ordering = ["created_at", "pk"]
         indexes = [models.Index(fields=["status", "service", "created_at"])]
+        constraints = [
+            models.CheckConstraint(
+                name="waits_for_a_service_or_any_of_a_specialty",
+                condition=Q(service=None, specialty__isnull=False)
+                | Q(service__isnull=False, specialty=None),
+            )
+        ]
 
     def __str__(self) -> str:
-        return f"{self.service_id} @{self.created_at:%Y-%m-%d %H:%M}"
+        return f"{self.service_id or self.specialty_id} @{self.created_at:%Y-%m-%d %H:%M}"
+
+    @property
+    def what(self) -> str:
+        """What they wait for, in words."""
+        return str(self.service) if self.specialty is None else self.specialty.any_service
+
+    def would_be(self, service: Service) -> bool:
+        """Whether this is what they wait for; with an appointment, only what that is."""
+        old = self.instead_of
+        if old and old.status != Status.CANCELLED:
+            return service.pk == old.service_id
+        return service.pk == self.service_id or service.specialty_id == self.specialty_id
 
 
 class FreedTime(models.Model):

@@ -21,6 +21,8 @@ from scheduling.selectors import booking_rules, open_time
 #: So many stretches of one change at most, the soonest: who opens a year opens no flood.
 MOST = 100
 
+#: A service, or else any of a specialty.
+Wanted = tuple[int | None, int | None]
 #: By practitioner and location, service by service.
 Open = Mapping[tuple[int, int], Mapping[int, list[Interval]]]
 
@@ -32,18 +34,22 @@ def look(practitioners: Iterable[int], *, now: dt.datetime) -> Open:
         Q(practitioner=None) | Q(practitioner__in=people),
         last_day__gte=now.date() - dt.timedelta(days=1),
     )
-    days: dict[int, dt.date] = {}
-    for service, last in waiting.values_list("service", "last_day"):
-        days[service] = max(last, days.get(service, last))
+    days: dict[Wanted, dt.date] = {}
+    for service, specialty, last in waiting.values_list("service", "specialty", "last_day"):
+        days[service, specialty] = max(last, days.get((service, specialty), last))
     if not days:
         return {}
     organization = Organization.current()
     offerings = list(
         ServiceOffering.objects.online()
         .with_parts()
-        .filter(schedule__practitioner__in=people, service__in=days)
+        .filter(
+            Q(service__in=[service for service, _any in days if service])
+            | Q(service__specialty__in=[specialty for _one, specialty in days if specialty]),
+            schedule__practitioner__in=people,
+        )
     )
-    ends = {o.pk: _end(o, days[o.service_id], organization, now) for o in offerings}
+    ends = {o.pk: _end(o, _last(o, days), organization, now) for o in offerings}
     schedules: dict[int, Schedule] = {o.schedule_id: o.schedule for o in offerings}
     opened = open_time(list(schedules.values()), now, max(ends.values(), default=now))
     found: dict[tuple[int, int], dict[int, list[Interval]]] = defaultdict(dict)
@@ -52,6 +58,12 @@ def look(practitioners: Iterable[int], *, now: dt.datetime) -> Open:
         place = found[schedule.practitioner_id, schedule.location_id]
         place[offering.service_id] = clip(opened[schedule.pk].free_of_blocks, window)
     return found
+
+
+def _last(offering: ServiceOffering, days: Mapping[Wanted, dt.date]) -> dt.date:
+    service = offering.service
+    keys: list[Wanted] = [(service.pk, None), (None, service.specialty_id)]
+    return max(days[key] for key in keys if key in days)
 
 
 def _end(

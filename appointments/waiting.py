@@ -9,6 +9,7 @@ import datetime as dt
 from collections.abc import Iterable
 
 from django.db import transaction
+from django.db.models import Q
 from django.utils import timezone
 
 from accounts.models import Patient, Practitioner, User
@@ -25,7 +26,7 @@ from appointments.models import (
 )
 from appointments.timetable import PartOfDay
 from appointments.transitions import OCCUPYING, UPCOMING, Status, Verb
-from clinic.models import Location, Service
+from clinic.models import Location, Service, Specialty
 from scheduling.intervals import to_instant
 
 #: So many wishes an account has at once.
@@ -45,7 +46,8 @@ def would_do(entry: WaitingListEntry, start: dt.datetime) -> bool:
     if not entry.weekdays >> start.weekday() & 1:
         return False
     old = entry.instead_of
-    return bool(entry.parts >> _part(start) & 1) and (old is None or start < old.start)
+    is_earlier = old is None or old.status == Status.CANCELLED or start < old.start
+    return bool(entry.parts >> _part(start) & 1) and is_earlier
 
 
 def _part(start: dt.datetime) -> int:
@@ -58,7 +60,8 @@ def join(
     *,
     user: User,
     patient: Patient,
-    service: Service,
+    service: Service | None = None,
+    specialty: Specialty | None = None,
     practitioner: Practitioner | None = None,
     location: Location | None = None,
     weekdays: Iterable[int] = (),
@@ -70,51 +73,95 @@ def join(
 ) -> WaitingListEntry:
     """Wait for a time that becomes free; the same wish again is the same entry.
 
-    Weekdays are numbered from Monday, parts from the morning; none are all. Without days,
-    from now on for ninety days; never later than the appointment that it replaces.
+    Also on a later day: days that meet those of the entry are added to it.
+
+    For a service, or for any of a specialty. Weekdays are numbered from Monday, parts from the
+    morning; none are all. Without days, from now on for ninety days; never later than the
+    appointment that it replaces, which is the one they have if they have just one for this.
     Refuses: TooManyWaiting, MoveNotAllowed, TooLateToMove.
     """
     now = now or timezone.now()
     today = timezone.localdate(now)
-    last_day = last_day or today + LIVES
-    theirs = [instead_of.practitioner_id] if instead_of else []
+    first_day, last_day = max(first_day or today, today), last_day or today + LIVES
+    old = instead_of or _has_already(patient, service, specialty, (first_day, last_day), now)
     with transaction.atomic():
         # The new row points at all of these, and pointing locks them, too.
         locks.hold(
-            practitioners=[*([practitioner.pk] if practitioner else []), *theirs],
+            practitioners=[one.pk for one in (practitioner, old and old.practitioner) if one],
             patients=[patient.pk],
             accounts=[user.pk],
         )
         if not Patient.objects.of(user).filter(pk=patient.pk).exists():
             raise MoveNotAllowed
         if instead_of:
-            _check_old(instead_of, patient, service, now)
-            last_day = min(last_day, instead_of.start.astimezone(instead_of.zone).date())
+            _check_old(instead_of, patient, service.pk if service else None, now)
+        elif old != _has_already(patient, service, specialty, (first_day, last_day), now):
+            raise locks.ChangedMeanwhile
+        if old:
+            last_day = min(last_day, old.start.astimezone(old.zone).date())
         wish = {
             "patient": patient,
             "service": service,
+            "specialty": specialty,
             "practitioner": practitioner,
             "location": location,
             "weekdays": bits(weekdays) or 127,
             "parts": bits(parts) or 7,
-            "first_day": max(first_day or today, today),
-            "last_day": last_day,
-            "instead_of": instead_of,
+            "instead_of": old,
         }
         mine = WaitingListEntry.objects.live().filter(user=user)
-        if same := mine.filter(**wish).first():
+        if same := _same_wish(mine.filter(**wish), first_day, last_day):
             return same
         if mine.count() >= MOST:
             raise TooManyWaiting(MOST)
-        return WaitingListEntry.objects.create(user=user, created_at=now, **wish)
+        return WaitingListEntry.objects.create(
+            user=user, created_at=now, first_day=first_day, last_day=last_day, **wish
+        )
 
 
-def _check_old(old: Appointment, patient: Patient, service: Service, now: dt.datetime) -> None:
+def _same_wish(
+    mine: WaitingQuerySet, first_day: dt.date, last_day: dt.date
+) -> WaitingListEntry | None:
+    """The one whose days these meet, which from now on waits for the days of both."""
+    near = dt.timedelta(days=1)
+    same = mine.filter(first_day__lte=last_day + near, last_day__gte=first_day - near).first()
+    if same:
+        same.first_day = min(same.first_day, first_day)
+        same.last_day = max(same.last_day, last_day)
+        same.save(update_fields=["first_day", "last_day"])
+    return same
+
+
+def _has_already(
+    patient: Patient,
+    service: Service | None,
+    specialty: Specialty | None,
+    days: tuple[dt.date, dt.date],
+    now: dt.datetime,
+) -> Appointment | None:
+    """Their one appointment for this within these days: no later time would be better.
+
+    With several it is a series, and the wish may be for one more.
+    """
+    theirs = Appointment.objects.upcoming(now).filter(patient=patient)
+    theirs = theirs.select_related("practitioner", "location")
+    what = Q(service=service) if service else Q(service__specialty=specialty)
+    found = list(theirs.filter(what).order_by("start")[:2])
+    if len(found) != 1 or not days[0] <= found[0].local_date <= days[1]:
+        return None
+    return found[0] if _may_move(found[0], now) else None
+
+
+def _may_move(old: Appointment, now: dt.datetime) -> bool:
+    return old.state != Status.BOOKED or now <= old.cancellable_until
+
+
+def _check_old(old: Appointment, patient: Patient, service: int | None, now: dt.datetime) -> None:
     fresh = Appointment.objects.get(pk=old.pk)
-    mine = (fresh.patient_id, fresh.service_id) == (patient.pk, service.pk)
+    mine = (fresh.patient_id, fresh.service_id) == (patient.pk, service)
     if fresh.state not in UPCOMING or not mine:
         raise MoveNotAllowed
-    if now > fresh.cancellable_until and fresh.state == Status.BOOKED:
+    if not _may_move(fresh, now):
         raise TooLateToMove
 
 
@@ -142,8 +189,9 @@ def follow(
 ) -> None:
     """What a change of an appointment means here. In its transaction; ``was``: the state before.
 
-    The time that it gives up is noted. A wish to come earlier goes along with a move, and
-    ends with a patient's own cancelling. After the clinic's, which may be undone, it goes on.
+    The time that it gives up is noted. Whoever waits and has booked meanwhile waits for an
+    earlier time from then on. Such a wish goes along with a move, and ends with a patient's own
+    cancelling. After the clinic's, which may be undone, it goes on.
     """
     if was in OCCUPYING and not appointment.is_occupying and appointment.end > event.at:
         begins, ends = appointment.occupied
@@ -157,6 +205,11 @@ def follow(
     verb = Verb(event.verb)
     if verb == Verb.BOOK and appointment.rescheduled_from_id:
         _replaced(appointment.rescheduled_from_id).update(instead_of=appointment)
+    elif verb == Verb.BOOK:
+        # First looked for, then written: most bookings meet no wish. The patient is locked.
+        met = list(WaitingListEntry.objects.met_by(appointment).values_list("pk", flat=True))
+        if met:
+            WaitingListEntry.objects.filter(pk__in=met).update(instead_of=appointment)
     elif verb == Verb.WITHDRAW:
         _replaced(appointment.pk).update(instead_of=event.before.get("rescheduled_from_id"))
     elif verb == Verb.CANCEL and event.role == Role.PATIENT:

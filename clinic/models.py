@@ -18,8 +18,8 @@ from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
+from django.utils.translation import gettext, pgettext_lazy
 from django.utils.translation import gettext_lazy as _
-from django.utils.translation import pgettext_lazy
 from phonenumber_field.modelfields import PhoneNumberField
 
 from clinic.editions import EditedModel, EditedQuerySet
@@ -364,6 +364,10 @@ class Specialty(CatalogueModel):
 
     def searchable(self) -> Iterable[str]:
         return [self.name]
+
+    @property
+    def any_service(self) -> str:
+        return gettext("%(specialty)s: any service") % {"specialty": self}
 
 
 class Service(CatalogueModel):

@@ -129,6 +129,7 @@ POLICY: dict[str, Row] = {
     # --- appointments: the desk
     "appointments:desk": only(RECEPTION, ADMINISTRATOR),
     "appointments:desk_requests": only(RECEPTION, ADMINISTRATOR),
+    "appointments:desk_waiting": only(RECEPTION, ADMINISTRATOR),
     "appointments:desk_move": only(RECEPTION, ADMINISTRATOR, methods=BOTH),
     "appointments:desk_give": only(RECEPTION, ADMINISTRATOR, methods=BOTH),
     "appointments:desk_export": only(RECEPTION, ADMINISTRATOR, methods=BOTH),

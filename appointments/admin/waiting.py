@@ -16,14 +16,14 @@ class WaitingListEntryAdmin(ReadOnlyAdmin):
     list_display = [
         "created_at",
         "patient",
-        "service",
+        "wanted",
         "practitioner",
         "location",
         "last_day",
         "status",
     ]
-    list_filter = ["status", "location", "service"]
-    list_select_related = ["patient", "service", "practitioner", "location"]
+    list_filter = ["status", "location", "service", "specialty"]
+    list_select_related = ["patient", "service", "specialty", "practitioner", "location"]
     search_fields = ["patient__search_text"]
     search_help_text = _("Patient or e-mail")
     fields = [
@@ -32,6 +32,7 @@ class WaitingListEntryAdmin(ReadOnlyAdmin):
         "user",
         "patient",
         "service",
+        "specialty",
         "practitioner",
         "location",
         "first_day",
@@ -41,6 +42,10 @@ class WaitingListEntryAdmin(ReadOnlyAdmin):
 
     def matches(self, word: str) -> Q:
         return super().matches(word) | Q(user__email__icontains=word)
+
+    @column(_("service"), ordering="service")
+    def wanted(self, entry: WaitingListEntry) -> str:
+        return entry.what
 
 
 @admin.register(WaitingOffer)

@@ -100,10 +100,7 @@ class SearchForm(forms.Form):
             services = [
                 (f"{specialty.slug}/{service.slug}", service.name) for service in row.services
             ]
-            every = (
-                specialty.slug,
-                gettext("%(specialty)s: any service") % {"specialty": specialty},
-            )
+            every = (specialty.slug, specialty.any_service)
             groups.append((specialty.name, [every, *services]))
         return groups
 

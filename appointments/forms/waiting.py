@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from django import forms
@@ -16,9 +16,10 @@ from django.utils.translation import gettext_lazy as _
 from accounts.models import Patient, Practitioner
 from appointments import search
 from appointments.models import Appointment
+from appointments.search import BookableSpecialty
 from clinic.forms import LooseDateField
-from clinic.models import Organization, Service
-from scheduling.catalogue import Catalogue, catalogue
+from clinic.models import Organization
+from scheduling.catalogue import catalogue
 from scheduling.models import ServiceOffering
 
 PARTS = [
@@ -31,7 +32,7 @@ YEAR = dt.timedelta(days=366)
 
 
 class WaitingForm(forms.Form):
-    """``what`` is "specialty-slug/service-slug", as in the search.
+    """``what`` is "specialty-slug/service-slug", or the specialty's alone, as in the search.
 
     With ``instead_of`` the patient and the service are those of that appointment.
     """
@@ -85,11 +86,11 @@ class WaitingForm(forms.Form):
         self.patients = {str(patient.public_id): patient for patient in patients}
         self.instead_of = instead_of
         known = catalogue(Organization.current().edition)
-        self.services = _services(known)
+        self.specialties = {row.specialty.slug: row for row in search.specialties_online(known)}
         self.people = _people(instead_of)
         self.places = {place.slug: place for place in known.locations}
         self._choose("patient", [(key, p.full_name) for key, p in self.patients.items()])
-        self._choose("what", _by_specialty(self.services))
+        self._choose("what", _by_specialty(self.specialties.values()))
         anybody = ("", _("Any practitioner"))
         self._choose("who", [anybody, *((slug, str(p)) for slug, p in self.people.items())])
         anywhere = ("", _("Any location"))
@@ -123,7 +124,11 @@ class WaitingForm(forms.Form):
     def _is_offered(self) -> bool:
         """Whether what is wished can be booked online at all."""
         wish = self.wish()
-        online = ServiceOffering.objects.online().filter(service=wish["service"])
+        online = ServiceOffering.objects.online()
+        if wish["service"]:
+            online = online.filter(service=wish["service"])
+        else:
+            online = online.filter(service__specialty=wish["specialty"])
         if wish["practitioner"]:
             online = online.filter(schedule__practitioner=wish["practitioner"])
         if wish["location"]:
@@ -135,7 +140,7 @@ class WaitingForm(forms.Form):
         data, old = self.cleaned_data, self.instead_of
         return {
             "patient": old.patient if old else self._patient(data.get("patient")),
-            "service": old.service if old else self.services[data["what"]],
+            **({"service": old.service, "specialty": None} if old else self._what(data["what"])),
             "practitioner": self.people.get(data.get("who", "")),
             "location": self.places.get(data.get("where", "")),
             "weekdays": data.get("weekdays", []),
@@ -145,23 +150,24 @@ class WaitingForm(forms.Form):
             "instead_of": old,
         }
 
+    def _what(self, chosen: str) -> dict[str, Any]:
+        """A service, or else the specialty of which any will do."""
+        slug, _slash, service = chosen.partition("/")
+        row = self.specialties[slug]
+        one = next((s for s in row.services if s.slug == service), None)
+        return {"service": one, "specialty": None if one else row.specialty}
+
     def _patient(self, chosen: str | None) -> Patient:
         return self.patients[chosen or next(iter(self.patients))]
 
 
-def _services(known: Catalogue) -> dict[str, Service]:
-    return {
-        f"{row.specialty.slug}/{service.slug}": service
-        for row in search.specialties_online(known)
-        for service in row.services
-    }
-
-
-def _by_specialty(services: dict[str, Service]) -> list[Any]:
-    groups: dict[str, list[tuple[str, str]]] = {}
-    for key, service in services.items():
-        groups.setdefault(str(service.specialty), []).append((key, service.name))
-    return [("", gettext("Choose a service")), *groups.items()]
+def _by_specialty(specialties: Iterable[BookableSpecialty]) -> list[Any]:
+    groups: list[Any] = [("", gettext("Choose a specialty or a service"))]
+    for row in specialties:
+        specialty = row.specialty
+        each = [(f"{specialty.slug}/{service.slug}", service.name) for service in row.services]
+        groups.append((specialty.name, [(specialty.slug, specialty.any_service), *each]))
+    return groups
 
 
 def _people(instead_of: Appointment | None) -> dict[str, Practitioner]:

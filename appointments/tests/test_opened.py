@@ -75,6 +75,13 @@ def test_a_longer_day_is_offered_once_it_stands(offering):
     assert problems() == []
 
 
+def test_for_whoever_waits_for_any_service_of_the_specialty(offering):
+    entry = waits(offering, specialty=offering.service.specialty)
+    longer_day(offering)
+    assert spans() == [("24/11 17:00", "24/11 19:00")]
+    assert asked() == [(entry, at(17))]
+
+
 def test_one_at_a_time_and_then_the_next(offering):
     entries = [waits(offering) for _n in range(3)]
     longer_day(offering)

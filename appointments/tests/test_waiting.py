@@ -3,11 +3,12 @@
 import datetime as dt
 
 import pytest
+from django.db import IntegrityError, transaction
 from django.utils import translation
 
-from accounts.models import PatientAccess
+from accounts.models import PatientAccess, Relation
 from accounts.roles import Actor
-from accounts.tests.factories import PatientFactory, patient_user
+from accounts.tests.factories import PatientAccessFactory, PatientFactory, patient_user
 from appointments import availability, freed, holds, offers, services, steps, tasks, waiting
 from appointments.exceptions import (
     MoveNotAllowed,
@@ -28,6 +29,7 @@ from scheduling.tests.factories import ServiceOfferingFactory, open_offering
 pytestmark = pytest.mark.django_db
 
 HOUR = dt.timedelta(hours=1)
+DAY = dt.timedelta(days=1)
 OVER = NOW + HOUR
 Answer = WaitingOffer.Answer
 
@@ -55,6 +57,28 @@ def test_the_same_wish_again_is_the_same_entry(offering):
     assert waits(offering, user, now=NOW + HOUR) == first
     assert waits(offering, user, parts=[0]) != first
     assert first.last_day == NOW.date() + dt.timedelta(days=90)
+
+
+def test_the_same_wish_on_another_day_is_the_same_entry_and_lives_longer(offering):
+    user = patient_user()
+    first = waits(offering, user)
+    again = waits(offering, user, now=NOW + 30 * DAY)
+    assert again == first
+    assert again.created_at == NOW
+    assert (again.first_day, again.last_day) == (NOW.date(), NOW.date() + 120 * DAY)
+    assert WaitingListEntry.objects.count() == 1
+
+
+def test_wishes_for_days_that_meet_are_one_wish_for_all_of_them(offering):
+    user = patient_user()
+    day = NOW.date() + 10 * DAY
+    early = waits(offering, user, first_day=day, last_day=day + 2 * DAY)
+    late = waits(offering, user, first_day=day + 8 * DAY, last_day=day + 9 * DAY)
+    assert early != late
+    assert waits(offering, user, first_day=day + 3 * DAY, last_day=day + 4 * DAY) == early
+    early.refresh_from_db()
+    assert (early.first_day, early.last_day) == (day, day + 4 * DAY)
+    assert WaitingListEntry.objects.count() == 2
 
 
 def test_an_account_waits_for_five_times_at_most(offering):
@@ -219,6 +243,53 @@ def test_nobody_is_asked_twice_for_one_time(offering):
     assert asked() == [offer.entry]
 
 
+def test_an_account_answers_one_offer_at_a_time(offering):
+    """With a day between its two wishes, both for the same times."""
+    user = patient_user()
+    waits(offering, user, now=NOW - DAY, parts=[0])
+    waits(offering, user)
+    for start in (at(9), at(10)):
+        frees(offering, start=start)
+    assert len(asked()) == 1
+    assert freed.sweep(now=NOW) == 0
+    assert WaitingOffer.objects.count() == 1
+
+
+def test_what_one_wish_does_not_want_no_other_is_asked(offering):
+    user = patient_user()
+    waits(offering, user, now=NOW - DAY, parts=[0])
+    waits(offering, user)
+    frees(offering)
+    (entry,) = asked()
+    freed.decline(offer=entry.offers.get(), now=NOW)
+    assert asked() == []
+    assert left() == 0
+
+
+def test_for_another_child_the_same_time_is_another_question(offering):
+    user = patient_user()
+    child = PatientAccessFactory.create(user=user, relation=Relation.CHILD).patient
+    own = waits(offering, user)
+    other = waits(offering, user, patient=child)
+    frees(offering)
+    assert asked() == [own]
+    freed.decline(offer=own.offers.get(), now=NOW)
+    assert asked() == [other]
+
+
+def test_a_time_for_another_child_waits_for_the_answer_for_the_first(offering):
+    user = patient_user()
+    child = PatientAccessFactory.create(user=user, relation=Relation.CHILD).patient
+    own = waits(offering, user, parts=[0])
+    other = waits(offering, user, patient=child, parts=[1])
+    for start in (at(9), at(15)):
+        frees(offering, start=start)
+    assert asked() == [own]
+    assert (freed.sweep(now=NOW + HOUR / 2), left()) == (0, 2)
+    assert asked(now=OVER) == [other]
+    assert problems() == []
+
+
 def test_who_could_not_take_it_is_not_asked(offering):
     Organization.objects.update(most_ahead=1)
     busy, gone, full = patient_user(), patient_user(), patient_user()
@@ -236,10 +307,10 @@ def test_what_is_for_known_patients_is_offered_to_them_alone():
     offering = open_offering(known_only=True)
     known, user = patient_user(), patient_user()
     waits(offering, user)
-    entry = waits(offering, known)
     seen = book(offering=offering, patient=known.patient_accesses.get().patient, start=at(9))
     services.mark_arrived(appointment=seen, by=desk(), now=at(9))
     services.mark_fulfilled(appointment=seen, by=doctor_of(offering), now=at(9))
+    entry = waits(offering, known, now=at(9))
     frees(offering, start=at(10, days=3))
     assert asked(now=at(9)) == [entry]
 
@@ -358,6 +429,66 @@ def test_the_clock_calls_the_sweep_by_its_name(offering, time_machine, settings)
     assert tasks.offer_freed_time.name in scheduled
 
 
+# --- any service of a specialty --------------------------------------------------------
+
+
+def test_any_service_of_a_specialty_is_offered_as_what_is_free_there(offering):
+    specialty = offering.service.specialty
+    entry = waits(offering, specialty=specialty)
+    waits(offering, specialty=open_offering().service.specialty)
+    other = open_offering(service__specialty=specialty)
+    frees(other)
+    assert asked() == [entry]
+    offer = entry.offers.get()
+    assert offer.service == other.service
+    made = freed.accept(offer=offer, by=actor(offer), now=NOW)
+    assert (made.service, made.start) == (other.service, at(10))
+    assert problems() == []
+
+
+def test_the_service_that_they_may_book_is_offered():
+    """The one for known patients stands first, and is not for them."""
+    known = open_offering(known_only=True)
+    specialty = known.service.specialty
+    free = ServiceOfferingFactory.create(
+        schedule=known.schedule, service__specialty=specialty, duration=30
+    )
+    entry = waits(known, specialty=specialty)
+    frees(known)
+    assert asked() == [entry]
+    assert entry.offers.get().service == free.service
+
+
+def test_with_an_appointment_an_earlier_one_of_the_same_service(offering):
+    user, specialty = patient_user(), offering.service.specialty
+    entry = waits(offering, user, specialty=specialty)
+    visit = booked_by(user, offering, at(10, days=9))
+    entry.refresh_from_db()
+    assert entry.instead_of == visit
+    frees(open_offering(service__specialty=specialty))
+    assert asked() == []
+    frees(offering)
+    assert asked() == [entry]
+
+
+def test_a_service_and_its_specialty_are_two_wishes(offering):
+    user, specialty = patient_user(), offering.service.specialty
+    one, any_ = waits(offering, user), waits(offering, user, specialty=specialty)
+    assert one != any_
+    assert waits(offering, user, specialty=specialty, now=NOW + DAY) == any_
+    with translation.override("en"):
+        assert any_.what == f"{specialty}: any service"
+
+
+@pytest.mark.parametrize("both", [True, False])
+def test_a_wish_is_for_a_service_or_a_specialty(offering, both):
+    specialty = offering.service.specialty
+    service = offering.service if both else None
+    with pytest.raises(IntegrityError), transaction.atomic():
+        waits(offering, service=service, specialty=specialty if both else None)
+    assert WaitingListEntry.objects.count() == 0
+
+
 # --- the answer ------------------------------------------------------------------------
 
 
@@ -433,6 +564,110 @@ def test_after_the_clinic_has_cancelled_the_wish_goes_on(offering):
     made = freed.accept(offer=offer, by=actor(offer), now=NOW)
     assert (made.rescheduled_from, made.start) == (None, at(10))
     assert problems() == []
+
+
+def booked_by(user, offering, start):
+    return book(
+        offering=offering,
+        patient=user.patient_accesses.get().patient,
+        start=start,
+        by=Actor.patient(user),
+    )
+
+
+def test_whoever_books_by_themself_waits_for_an_earlier_time(offering):
+    user = patient_user()
+    entry = waits(offering, user)
+    visit = booked_by(user, offering, at(10, days=9))
+    frees(offering, start=at(10, days=10))
+    assert asked() == []
+    frees(offering)
+    assert asked() == [entry]
+    made = freed.accept(offer=entry.offers.get(), by=Actor.patient(user), now=NOW)
+    assert made.rescheduled_from == visit
+    assert list(Appointment.objects.occupying().filter(patient=entry.patient)) == [made]
+    assert problems() == []
+
+
+def test_booking_while_an_offer_is_open_makes_it_a_move(offering):
+    user = patient_user()
+    offer = offered(offering, user)
+    visit = booked_by(user, offering, at(10, days=9))
+    made = freed.accept(offer=offer, by=Actor.patient(user), now=NOW)
+    assert made.rescheduled_from == visit
+    assert Appointment.objects.occupying().filter(patient=offer.entry.patient).count() == 1
+
+
+@pytest.mark.parametrize("by_specialty", [False, True])
+def test_whoever_has_an_appointment_already_waits_for_an_earlier_one(offering, by_specialty):
+    """What is later than it would be no improvement."""
+    user = patient_user()
+    visit = booked_by(user, offering, at(10, days=9))
+    wish = {"specialty": offering.service.specialty} if by_specialty else {}
+    entry = waits(offering, user, **wish)
+    assert (entry.instead_of, entry.last_day) == (visit, visit.local_date)
+    frees(offering, start=at(11, days=9))
+    assert asked() == []
+    frees(offering)
+    assert asked() == [entry]
+    freed.accept(offer=entry.offers.get(), by=Actor.patient(user), now=NOW)
+    assert Appointment.objects.occupying().filter(patient=entry.patient).count() == 1
+
+
+def test_the_same_wish_after_booking_is_the_same_entry(offering):
+    user = patient_user()
+    entry = waits(offering, user)
+    booked_by(user, offering, at(10, days=9))
+    assert waits(offering, user) == entry
+
+
+def test_a_visit_outside_the_days_or_one_of_several_is_not_meant(offering):
+    user = patient_user()
+    booked_by(user, offering, at(10, days=9))
+    for first, last in ((1, 8), (10, 20)):
+        days = {"first_day": at(0, days=first).date(), "last_day": at(0, days=last).date()}
+        assert waits(offering, user, **days).instead_of is None
+    booked_by(user, offering, at(10, days=5))
+    assert waits(offering, user, parts=[2]).instead_of is None
+
+
+def test_what_can_no_longer_be_moved_is_not_meant(offering):
+    user = patient_user()
+    booked_by(user, offering, at(10))
+    assert waits(offering, user, now=at(9)).instead_of is None
+
+
+def test_booking_something_else_changes_no_wish(offering):
+    user, other = patient_user(), patient_user()
+    entry = waits(offering, user, first_day=at(0, days=5).date())
+    booked_by(user, open_offering(), at(10, days=9))
+    booked_by(other, offering, at(12, days=9))
+    booked_by(user, offering, at(10, days=4))
+    entry.refresh_from_db()
+    assert entry.instead_of is None
+
+
+def test_without_what_was_booked_any_time_will_do_again(offering):
+    user = patient_user()
+    entry = waits(offering, user)
+    first = booked_by(user, offering, at(10, days=9))
+    services.cancel(appointment=first, by=desk(), reason="x", now=NOW)
+    frees(offering, start=at(10, days=12))
+    assert asked() == [entry]
+    freed.decline(offer=entry.offers.get(), now=NOW)
+    second = booked_by(user, offering, at(11, days=9))
+    entry.refresh_from_db()
+    assert entry.instead_of == second
+
+
+def test_a_wish_ends_with_the_appointment_it_was_to_replace(offering):
+    user = patient_user()
+    entry = waits(offering, user)
+    visit = booked_by(user, offering, at(10))
+    freed.sweep(now=visit.start - dt.timedelta(minutes=1))
+    assert WaitingListEntry.objects.live().get() == entry
+    freed.sweep(now=visit.start)
+    assert not WaitingListEntry.objects.live().exists()
 
 
 def test_undoing_a_cancellation_goes_before_the_offer(offering):

@@ -60,6 +60,33 @@ def test_also_when_there_is_nothing(offering):
     assert "None of these suits?" not in words(page)
 
 
+def test_whoever_looks_for_a_specialty_waits_for_any_service_of_it(offering, user):
+    specialty = offering.service.specialty
+    client = browser(user)
+    page = client.get("/horarios/", {"what": specialty.slug})
+    link = re.search(r'href="(/avisos/nuevo/[^"]*)"', main_part(page))
+    form = client.get(link[1].replace("&amp;", "&"))
+    assert f'value="{specialty.slug}" selected' in main_part(form)
+    data = {"what": specialty.slug, "who": offering.practitioner.slug}
+    assert client.post(NEW, data).status_code == 302
+    entry = WaitingListEntry.objects.get()
+    assert (entry.service, entry.specialty) == (None, specialty)
+    listed = words(client.get(LIST))
+    assert f"{specialty}: any service · {offering.practitioner}" in listed
+    frees(offering)
+    assert freed.sweep() == 1
+    offer = words(client.get(page_of(WaitingOffer.objects.get())))
+    assert offering.service.name in offer
+
+
+def test_a_practitioner_of_another_specialty(offering, user):
+    other = open_offering()
+    data = {"what": offering.service.specialty.slug, "who": other.practitioner.slug}
+    answer = browser(user).post(NEW, data)
+    assert answer.status_code == 422
+    assert "This is not offered there." in words(answer)
+
+
 def test_who_is_not_logged_in_comes_back_to_the_form(offering):
     answer = browser().get(NEW, {"what": what(offering)})
     assert answer.status_code == 302

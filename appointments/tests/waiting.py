@@ -19,7 +19,9 @@ def waits(offering: ServiceOffering, user: User | None = None, **wish: Any) -> W
     user = user or patient_user()
     wish.setdefault("now", NOW)
     wish.setdefault("patient", user.patient_accesses.order_by("pk")[0].patient)
-    return waiting.join(user=user, service=offering.service, **wish)
+    if "specialty" not in wish:
+        wish.setdefault("service", offering.service)
+    return waiting.join(user=user, **wish)
 
 
 def frees(offering: ServiceOffering, start: dt.datetime | None = None, **more: Any) -> Appointment:

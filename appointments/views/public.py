@@ -214,8 +214,13 @@ def _may_wait(request: HttpRequest) -> bool:
 
 
 def _waiting_url(wish: Wish, service: Service) -> str:
-    """Where to wait for what there is not: the same service, practitioner and location."""
+    """Where to wait for what there is not: the same service, practitioner and location.
+
+    Whoever looked for any service of a specialty waits for any of it.
+    """
     query = {"what": f"{service.specialty.slug}/{service.slug}"}
+    if wish.specialty and wish.service is None:
+        query["what"] = wish.specialty.slug
     if wish.practitioner:
         query["who"] = wish.practitioner.slug
     if wish.location:

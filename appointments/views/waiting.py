@@ -59,12 +59,21 @@ def _rows(entries: Sequence[WaitingListEntry], now: dt.datetime) -> list[Row]:
     return [
         Row(
             entry,
-            _named(entry.weekdays, WEEKDAYS),
-            _named(entry.parts, dict(PARTS)),
+            days_of(entry),
+            parts_of(entry),
             offers.get(entry.pk),
         )
         for entry in entries
     ]
+
+
+def days_of(entry: WaitingListEntry) -> str:
+    """On which days of the week; empty for all."""
+    return _named(entry.weekdays, WEEKDAYS)
+
+
+def parts_of(entry: WaitingListEntry) -> str:
+    return _named(entry.parts, dict(PARTS))
 
 
 def _named(mask: int, names: dict[int, Any]) -> str:

@@ -18,7 +18,14 @@ from accounts.roles import Actor
 from accounts.tests.factories import patient_user
 from appointments import freed, services, waiting
 from appointments.exceptions import OfferOver, SlotHeld, SlotTaken
-from appointments.models import Appointment, FreedTime, Hold, OccupancyCell, WaitingOffer
+from appointments.models import (
+    Appointment,
+    FreedTime,
+    Hold,
+    OccupancyCell,
+    WaitingListEntry,
+    WaitingOffer,
+)
 from appointments.tests.factories import NOW, at, book, desk
 from appointments.tests.race import duels, problems, rounds, together
 from appointments.tests.waiting import frees, left, waits
@@ -57,6 +64,16 @@ def offers() -> list[WaitingOffer]:
         frees(offering, start)
         assert freed.sweep(now=NOW) == 1
     return list(WaitingOffer.objects.filter(is_open=True).select_related("entry__user"))
+
+
+def offers_of(offering: ServiceOffering) -> Iterator[WaitingOffer]:
+    """An open offer of this practitioner in each round, to an account of its own."""
+    for start in starts():
+        user = patient_user()
+        waits(offering, user)
+        frees(offering, start)
+        assert freed.sweep(now=NOW) == 1
+        yield WaitingOffer.objects.get(entry__user=user, is_open=True)
 
 
 def book_it(offer: WaitingOffer, patient: Patient, **more: Any) -> Any:
@@ -206,6 +223,40 @@ def test_accepting_an_earlier_time_while_the_old_one_is_cancelled(offering):
         assert moved is not isinstance(cancelled, Appointment)
     assert OccupancyCell.objects.filter(hold__isnull=False).count() == 0
     assert problems() == []
+
+
+def test_waiting_and_booking_the_same_at_once(offering):
+    """Whoever is first: the wish is for an earlier time than what was booked."""
+    for start in starts():
+        user = patient_user()
+        patient = user.patient_accesses.get().patient
+        entry, visit = together(
+            [
+                functools.partial(waits, offering, user, patient=patient),
+                functools.partial(book, offering=offering, patient=patient, start=start),
+            ]
+        )
+        assert isinstance(entry, WaitingListEntry), entry
+        assert isinstance(visit, Appointment), visit
+        entry.refresh_from_db()
+        assert entry.instead_of == visit
+    assert everything_wrong() == []
+
+
+def test_accepting_while_they_book_another_time(offering):
+    """Booked first, it is moved; accepted first, they have asked for both."""
+    elsewhere = open_offering(service=offering.service)
+    for o, start in zip(offers_of(offering), starts(), strict=True):
+        patient = o.entry.patient
+        other = functools.partial(
+            book, offering=elsewhere, patient=patient, start=start + dt.timedelta(days=40)
+        )
+        taken, booked = together([accept(o), other])
+        assert isinstance(taken, Appointment), taken
+        assert isinstance(booked, Appointment), booked
+        live = set(Appointment.objects.occupying().filter(patient=patient))
+        assert live == ({taken} if taken.rescheduled_from_id else {taken, booked})
+    assert everything_wrong() == []
 
 
 def _earlier(

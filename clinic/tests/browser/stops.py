@@ -309,6 +309,7 @@ def _of(visit: Appointment) -> str:
 def _waiting(user: User, booked: Appointment) -> Iterator[Stop]:
     """Alerts: none, the form asked, corrected and for an earlier time; offers open and over."""
     yield to("appointments:waiting_new", query="what=clinica-medica/consulta-clinica")
+    yield to("appointments:waiting_new", query="what=clinica-medica")
     yield to("appointments:waiting_new", query=f"instead_of={booked.public_id}")
     yield to("appointments:waiting_new", act=send(until="1/1/2020"), status=422)
     declined, open_ = (_offer(user, booked) for _n in range(2))
@@ -465,6 +466,7 @@ def reception() -> Iterator[Stop]:
     yield to("appointments:desk", act=fold_out)
     yield to("appointments:desk", query="dia=2026-11-29")
     yield to("appointments:desk_requests", act=fold_out)
+    yield to("appointments:desk_waiting")
     yield from _desk_visits()
     yield from _desk_patients()
     yield from _giving("appointments:desk_give", "parque")
