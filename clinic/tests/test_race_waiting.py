@@ -240,7 +240,7 @@ def test_waiting_and_booking_the_same_at_once(offering):
         assert isinstance(visit, Appointment), visit
         entry.refresh_from_db()
         assert entry.instead_of == visit
-    assert everything_wrong() == []
+    assert problems() == []
 
 
 def test_accepting_while_they_book_another_time(offering):
@@ -256,7 +256,7 @@ def test_accepting_while_they_book_another_time(offering):
         assert isinstance(booked, Appointment), booked
         live = set(Appointment.objects.occupying().filter(patient=patient))
         assert live == ({taken} if taken.rescheduled_from_id else {taken, booked})
-    assert everything_wrong() == []
+    assert problems() == []
 
 
 def _earlier(
