@@ -18,7 +18,7 @@ from typing import Any
 
 from django.db import DatabaseError, InterfaceError, OperationalError, connection, models
 from django.db.models import F, Value
-from django.db.models.functions import Greatest
+from django.db.models.functions import Greatest, Least
 from django.utils import timezone
 
 from accounts.models import Patient
@@ -251,9 +251,11 @@ def _put_off(row: Notification, error: Exception, now: dt.datetime) -> bool | No
         # It could not be written, and whose words were to blame is not known.
         together.let_go(row)
     reason = faults.describe(error)[:300]
-    if faults.is_permanent(error) or row.tries >= faults.MAX_TRIES:
+    stands = isinstance(error, OSError) and (faults.is_of_server(error) or _nothing_goes(now))
+    enough = row.tries >= faults.MAX_TRIES and not stands
+    if enough or _is_final(row, error, now, stands=stands):
         log.error("Message %s (%s) failed for good: %s", row.pk, row.kind, type(error).__name__)
-        _settle(row, State.FAILED, last_error=reason)
+        _settle(row, State.FAILED, try_at=now, last_error=reason)
         return None
     log.warning("Message %s (%s), try %d: %s", row.pk, row.kind, row.tries, type(error).__name__)
     again = now + faults.wait_after(row.tries)
@@ -263,19 +265,33 @@ def _put_off(row: Notification, error: Exception, now: dt.datetime) -> bool | No
         lease_until=None,
         # What goes along is not due before its own time because of this.
         try_at=Greatest(F("due_at"), Value(again, models.DateTimeField())),
+        # The last try is for whoever is to blame itself: a server may be away for days.
+        tries=Least(F("tries"), Value(faults.MAX_TRIES - 1)),
         last_error=reason,
     )
-    if not isinstance(error, OSError):
-        return None
-    if faults.is_of_server(error) or _nothing_goes(now):
+    if stands:
         pulse.mail_stands(now)
-    return False
+    return False if isinstance(error, OSError) else None
+
+
+def _is_final(row: Notification, error: Exception, now: dt.datetime, *, stands: bool) -> bool:
+    """A no for good is one to this mail if the server takes others; else it may be one to all.
+
+    Where nothing else is sent, an address that is named as the reason is believed when it
+    was refused again.
+    """
+    if not (faults.is_permanent(error) and faults.is_answer(error)):
+        return faults.is_permanent(error)
+    if last := pulse.last_mail(since=now - pulse.STANDSTILL):
+        refused = Notification.objects.filter(state=State.FAILED, try_at__gt=last)
+        return refused.count() < ENOUGH_FAILURES
+    return faults.is_of_address(error) and row.tries >= ENOUGH_FAILURES and not stands
 
 
 def _nothing_goes(now: dt.datetime) -> bool:
-    """Many addresses say "not now", and no other mail is taken meanwhile."""
-    many = _put_off_rows().count() >= ENOUGH_FAILURES
-    return many and not pulse.mail_went_since(now - pulse.STANDSTILL)
+    """With the one in hand many are refused, and no other mail is taken meanwhile."""
+    many = _put_off_rows().count() + 1 >= ENOUGH_FAILURES
+    return many and not pulse.last_mail(since=now - pulse.STANDSTILL)
 
 
 def _put_off_rows() -> NotificationQuerySet:

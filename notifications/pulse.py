@@ -133,9 +133,10 @@ def mail_went(now: dt.datetime) -> bool:
     return since is not None and now - since >= BRIEF
 
 
-def mail_went_since(since: dt.datetime) -> bool:
-    """Whether a mail was taken then or later, to within ``BRIEF``."""
-    return Pulse.objects.filter(pk=Part.MAIL, at__gte=since).exists()
+def last_mail(*, since: dt.datetime) -> dt.datetime | None:
+    """When a mail was last taken, then or later; to within ``BRIEF``."""
+    found = Pulse.objects.filter(pk=Part.MAIL, at__gte=since)
+    return found.values_list("at", flat=True).first()
 
 
 @dataclass(frozen=True, slots=True)

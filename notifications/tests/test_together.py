@@ -16,7 +16,7 @@ from appointments import services
 from appointments.models import Appointment
 from appointments.tests.factories import NOW, at, book, desk
 from clinic.models import Organization
-from notifications import delivery, letters, links, together
+from notifications import delivery, letters, links, pulse, together
 from notifications import services as by_hand
 from notifications.links import Purpose
 from notifications.models import Kind, MessageText, Notification, State
@@ -256,6 +256,7 @@ def test_refused_for_good_is_refused_for_both(mother, settings, monkeypatch):
     no = smtplib.SMTPRecipientsRefused({"madre@example.org": (550, b"no")})
     monkeypatch.setattr(Picky, "fails", {"madre@example.org": no})
     visits(mother, 10, 16)
+    pulse.mail_went(TEN)
     delivery.deliver_due(now=TEN)
     assert states() == [State.FAILED] * 2
 
