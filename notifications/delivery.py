@@ -22,6 +22,7 @@ from django.db.models.functions import Greatest, Least
 from django.utils import timezone
 
 from accounts.models import Patient
+from appointments.models import Appointment
 from clinic.models import Organization
 from notifications import choices, digests, faults, outbox, pulse, together
 from notifications.channels import Channel, channel
@@ -34,7 +35,7 @@ from notifications.models import (
     NotificationQuerySet,
     State,
 )
-from notifications.selectors import is_address_of_record, may_still_read
+from notifications.selectors import is_address_of_record, may_still_read, recipient_at_work
 from scheduling.quiet import QuietHours
 
 log = logging.getLogger(__name__)
@@ -156,18 +157,31 @@ def _is_true(row: Notification) -> bool:
 
 
 def _lost_its_reader(row: Notification) -> bool:
-    if row.appointment is None or row.kind in TO_PRACTITIONER:
+    if row.appointment is None:
         return False
+    if row.kind in TO_PRACTITIONER:
+        return not _is_at_work(row, row.appointment)
     return not _is_still_for(row, row.appointment.patient)
+
+
+def _is_at_work(row: Notification, appointment: Appointment) -> bool:
+    """Whoever left, or whose account was closed, reads no patient's name any more."""
+    reader = recipient_at_work(appointment.practitioner)
+    return reader is not None and reader.user == row.user
 
 
 def _end_of(row: Notification, now: dt.datetime) -> State | None:
     """The verdict; what is true all the same is owed to whoever is written to now."""
     end = verdict(row, now)
     about = row.appointment
-    if end == State.VOID and about and _is_true(row) and _lost_its_reader(row):
+    if end == State.VOID and about and _has_successors(row):
         outbox.owe_to_successors(row, about)
     return end
+
+
+def _has_successors(row: Notification) -> bool:
+    """A practitioner has none: what they were to be told is no news to another."""
+    return row.kind not in TO_PRACTITIONER and _is_true(row) and _lost_its_reader(row)
 
 
 def _is_still_for(row: Notification, patient: Patient) -> bool:

@@ -11,8 +11,8 @@ from django.core.mail.backends.locmem import EmailBackend
 from django.db import OperationalError, connection
 from django.db.models import QuerySet
 
-from accounts.models import Patient, PatientAccess
-from accounts.tests.factories import PatientFactory
+from accounts.models import Patient, PatientAccess, User
+from accounts.tests.factories import PatientFactory, UserFactory
 from appointments import services
 from appointments.models import Appointment
 from appointments.tests.factories import NOW, at, book, desk
@@ -163,6 +163,23 @@ class TestLookingOnceMore:
         delivery.deliver_due(now=SOON)
         assert Notification.objects.get(kind=Kind.BOOKED).state == State.VOID
         assert Notification.objects.get(kind=Kind.PRACTITIONER_NEW).state == State.SENT
+
+    @pytest.mark.parametrize("how", ["left", "account closed", "another account"])
+    def test_a_practitioner_who_left_reads_no_name_any_more(self, how):
+        appointment = booked()
+        practitioner = appointment.practitioner
+        if how == "left":
+            type(practitioner).objects.filter(pk=practitioner.pk).update(is_active=False)
+        elif how == "account closed":
+            User.objects.filter(pk=practitioner.user_id).update(is_active=False)
+        else:
+            other = UserFactory.create()
+            type(practitioner).objects.filter(pk=practitioner.pk).update(user=other)
+        delivery.deliver_due(now=SOON)
+        [row] = Notification.objects.filter(kind=Kind.PRACTITIONER_NEW)
+        assert row.state == State.VOID
+        assert not any(practitioner.user.email in message.to for message in mail.outbox)
+        assert Notification.objects.get(kind=Kind.BOOKED).state == State.SENT
 
     @pytest.mark.parametrize(
         ("email", "state"),
