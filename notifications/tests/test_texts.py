@@ -214,6 +214,14 @@ def test_the_words_of_a_list_stand_above_its_numbers():
     assert hello in found.text
 
 
+def test_the_sample_of_a_list_leaves_on_its_day():
+    own = Words(Kind.PRACTITIONER_DAY, "en", subject="Agenda of {day}", opening="For {day}.")
+    found = samples.letter(Kind.PRACTITIONER_DAY, "en", own)
+    assert found.subject == "Agenda of today"
+    assert "\n\nFor today.\n\nYou have 1 appointment today, at 10:30." in found.text
+    assert samples.longest_subject(Kind.PRACTITIONER_DAY, "en", own) == "Agenda of today"
+
+
 @pytest.mark.parametrize("name", ["patient", "when", "time", "address"])
 def test_a_list_has_no_one_patient_and_time(name):
     for part in ("subject", "opening"):
