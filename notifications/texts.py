@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Container, Iterator, Mapping
+from dataclasses import dataclass, replace
 
 from django.conf import settings
 from django.db import transaction
@@ -41,6 +41,9 @@ _NAMES_OF_LISTS = {
     Kind.PRACTITIONER_DAY: ("practitioner", "day", "clinic"),
     Kind.REQUESTS: ("clinic",),
 }
+#: Of a reminder of several appointments: what is the same for all; the last three only if all
+#: are at one place.
+NAMES_FOR_SEVERAL = ("clinic", "day", "place", "address", "phone")
 #: What our own opening says here is not to be lost: it stays below the clinic's words.
 KEEPS_OURS = frozenset(Kind) - {
     Kind.BOOKED,
@@ -78,6 +81,14 @@ class Words:
         except BrokenText as broken:
             log.error("The %s of %s (%s) is left out: %s", part, self.kind, self.language, broken)
             return ""
+
+    def for_several(self, known: Container[str]) -> Words:
+        """What also holds for several appointments: whatever names none but these."""
+
+        def kept(text: str) -> str:
+            return text if all(name in known for name in _BRACES.findall(text)) else ""
+
+        return replace(self, subject="", opening=kept(self.opening), closing=kept(self.closing))
 
 
 OURS = Words()

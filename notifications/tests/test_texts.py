@@ -246,6 +246,11 @@ def main(response):
     return response.content.decode().partition('<div id="content"')[2]
 
 
+def test_the_page_of_the_reminder_says_what_holds_for_several(admin):
+    assert "no names but {clinic}, {day}, {place}, {address}, {phone}" in main(admin.get(EDIT))
+    assert "Several appointments" not in main(admin.get(EDIT.replace("reminder", "booked")))
+
+
 def test_looked_at_then_saved_then_back_to_ours(admin):
     said = {"subject": "Nos vemos {day}", "opening": "Hola {patient}:", "closing": ""}
     page = admin.post(EDIT, {**said, "preview": "1"})
