@@ -18,6 +18,7 @@ from django.utils.translation import gettext_lazy
 
 from accounts.roles import Actor
 from clinic import audit
+from clinic.text import WEB_ADDRESS
 from notifications.models import Kind, MessageText
 
 log = logging.getLogger(__name__)
@@ -56,7 +57,6 @@ ADAPTABLE = tuple(kind for kind in Kind if kind != Kind.ACCOUNT)
 
 PARTS = ("subject", "opening", "closing")
 _BRACES = re.compile(r"\{([^{}]*)\}")
-_ADDRESS = re.compile(r"://|\bwww\.", re.IGNORECASE)
 
 
 class BrokenText(ValueError):
@@ -129,7 +129,7 @@ def problems(kind: Kind, part: str, text: str) -> Iterator[str]:
     rest = _BRACES.sub("", text)
     if "{" in rest or "}" in rest:
         yield _("A brace stands alone. Names are written like {when}.")
-    if _ADDRESS.search(text):
+    if WEB_ADDRESS.search(text):
         yield _("No web addresses: the links of the e-mail are added by themselves.")
 
 

@@ -104,9 +104,16 @@ def test_a_subject_names_nobody(name):
     assert list(texts.problems(Kind.BOOKED, "opening", "{" + name + "}")) == []
 
 
-@pytest.mark.parametrize("text", ["http://evil.example", "HTTPS://x", "www.evil.example"])
+@pytest.mark.parametrize(
+    "text", ["http://evil.example", "HTTPS://x", "www.evil.example", "see evil.example/x"]
+)
 def test_no_addresses(text):
     assert len(list(texts.problems(Kind.BOOKED, "closing", text))) == 1
+
+
+@pytest.mark.parametrize("text", ["Dra. Pérez y/o Dr. Gil", "S.A./S.R.L.", "9.30/10.30"])
+def test_what_is_no_address(text):
+    assert list(texts.problems(Kind.BOOKED, "closing", text)) == []
 
 
 # --- in the mail
