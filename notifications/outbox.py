@@ -18,6 +18,7 @@ from appointments.models import Appointment, AppointmentEvent, WaitingOffer
 from appointments.transitions import BACK_TO, Status, Verb
 from clinic.models import Organization
 from notifications import timing
+from notifications.choices import choices_of
 from notifications.models import TO_PRACTITIONER, TRUE_WHILE, Kind, Notification, State
 from notifications.selectors import (
     Recipient,
@@ -54,6 +55,8 @@ WORK_AGAIN = {Status.PENDING: Kind.PRACTITIONER_REQUEST, Status.BOOKED: Kind.PRA
 MADE_SURE = frozenset({Kind.BOOKED, Kind.CONFIRMED, Kind.MOVED})
 #: What begins sooner than this after the notice was to leave is told at once.
 CLOSE = dt.timedelta(hours=2)
+#: Whoever these were to believes what they say, or is about to.
+HAS_LEFT = frozenset({State.SENDING, State.SENT})
 #: How long a mail about an account is good for if its sender does not say.
 ACCOUNT_MAIL_LIVES = dt.timedelta(days=1)
 
@@ -288,11 +291,27 @@ def _rows(
     if what[0] == Verb.RESCHEDULE:
         yield from _moved_at_work(appointment, event, PRACTITIONER_NEWS[what], due)
         return
+    if event.role in {Role.PRACTITIONER, Role.SYSTEM}:
+        return
+    at_work = recipient_at_work(appointment.practitioner)
+    if at_work is None:
+        return
     for_work = PRACTITIONER_NEWS.get(what)
-    if for_work and event.role not in {Role.PRACTITIONER, Role.SYSTEM}:
-        at_work = recipient_at_work(appointment.practitioner)
-        if at_work:
-            yield _row(appointment, at_work, for_work, due, appointment.start)
+    if what[0] == Verb.CONFIRM and _did_not_want_the_request(appointment, at_work):
+        for_work = Kind.PRACTITIONER_NEW
+    if for_work:
+        yield _row(appointment, at_work, for_work, due, appointment.start)
+
+
+def _did_not_want_the_request(appointment: Appointment, at_work: Recipient) -> bool:
+    """Whoever declined to hear of requests hears of the appointment when it is one."""
+    assert at_work.user is not None  # noqa: S101 (for mypy)
+    requests = appointment.notifications.filter(
+        kind=Kind.PRACTITIONER_REQUEST, user=at_work.user
+    ).values_list("state", flat=True)
+    if HAS_LEFT & set(requests):
+        return False
+    return State.UNWANTED in requests or not choices_of(at_work.user).practitioner_request
 
 
 def _moved_at_work(
@@ -349,7 +368,7 @@ def _last_told(appointment: Appointment) -> tuple[_Told, _Told]:
     rows = Notification.objects.filter(moves | Q(appointment=appointment))
     news = rows.exclude(kind=Kind.REMINDER).order_by("pk")
     for of, to, kind, state in news.values_list("appointment", "to", "kind", "state"):
-        is_work, has_left = kind in TO_PRACTITIONER, state in {State.SENDING, State.SENT}
+        is_work, has_left = kind in TO_PRACTITIONER, state in HAS_LEFT
         known = at_work if is_work else told
         if of == appointment.pk:
             known.setdefault(to, None)
