@@ -277,6 +277,7 @@ def _rows(
 ) -> Iterator[Notification]:
     what = _what(appointment, event)
     yield from _again(appointment, event)
+    yield from _taken_back_at_work(appointment, event)
     kind = PATIENT_NEWS.get(what)
     if away and kind == Kind.CANCELLED:
         kind = Kind.AWAY
@@ -328,6 +329,25 @@ def _moved_at_work(
         yield _row(appointment, at_work, kind, due, appointment.start)
     if old and gave_up and not _did_it(gave_up, event) and old.start > event.at:
         yield _row(old, gave_up, Kind.PRACTITIONER_CANCELLED, due, old.start)
+
+
+def _taken_back_at_work(
+    appointment: Appointment, event: AppointmentEvent
+) -> Iterator[Notification]:
+    """A move to another practitioner was undone: if they were told of it, they learn that."""
+    if event.verb != Verb.WITHDRAW or appointment.start <= event.at:
+        return
+    at_work = recipient_at_work(appointment.practitioner)
+    if at_work is None or _did_it(at_work, event):
+        return
+    told = appointment.notifications.filter(
+        user=at_work.user,
+        kind__in=[Kind.PRACTITIONER_NEW, Kind.PRACTITIONER_REQUEST],
+        state__in=HAS_LEFT,
+    )
+    old = Appointment.objects.filter(pk=event.before.get("rescheduled_from_id"))
+    if told.exists() and old.exclude(practitioner=appointment.practitioner_id).exists():
+        yield _row(appointment, at_work, Kind.PRACTITIONER_CANCELLED, event.at, appointment.start)
 
 
 def _did_it(recipient: Recipient, event: AppointmentEvent) -> bool:
