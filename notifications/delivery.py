@@ -28,6 +28,7 @@ from notifications import choices, digests, faults, outbox, pulse, together
 from notifications.channels import Channel, channel
 from notifications.letters import letter_for
 from notifications.models import (
+    NO_READER,
     TO_PRACTITIONER,
     TRUE_WHILE,
     Kind,
@@ -137,13 +138,15 @@ def verdict(row: Notification, now: dt.datetime) -> State | None:
         return State.LATE
     if row.kind == Kind.ACCOUNT:
         return None
+    if _lost_its_reader(row):
+        return State.VOID
     if not choices.wants(row):
         return State.UNWANTED
     if row.kind == Kind.OFFER:
         return None if _still_offered(row, now) else State.VOID
     if row.kind in digests.KINDS:
         return None if digests.is_true(row, now) else State.VOID
-    return None if _is_true(row) and not _lost_its_reader(row) else State.VOID
+    return None if _is_true(row) else State.VOID
 
 
 def _is_true(row: Notification) -> bool:
@@ -171,17 +174,17 @@ def _is_at_work(row: Notification, appointment: Appointment) -> bool:
 
 
 def _end_of(row: Notification, now: dt.datetime) -> State | None:
-    """The verdict; what is true all the same is owed to whoever is written to now."""
+    """The verdict; what is true all the same is owed to whoever is written to now.
+
+    A practitioner has no successors: what they were to be told is no news to another.
+    """
     end = verdict(row, now)
     about = row.appointment
-    if end == State.VOID and about and _has_successors(row):
-        outbox.owe_to_successors(row, about)
+    if end == State.VOID and about and row.kind not in TO_PRACTITIONER and _lost_its_reader(row):
+        row.last_error = NO_READER
+        if _is_true(row):
+            outbox.owe_to_successors(row, about)
     return end
-
-
-def _has_successors(row: Notification) -> bool:
-    """A practitioner has none: what they were to be told is no news to another."""
-    return row.kind not in TO_PRACTITIONER and _is_true(row) and _lost_its_reader(row)
 
 
 def _is_still_for(row: Notification, patient: Patient) -> bool:
@@ -230,7 +233,7 @@ def _is_for_now(row: Notification, now: dt.datetime) -> bool:
     if end is not None or morning:
         together.let_go(row)
         if end is not None:
-            _settle(row, end)
+            _settle(row, end, last_error=row.last_error)
         else:
             _update_mine(
                 row, state=State.PENDING, lease_until=None, try_at=morning, tries=F("tries") - 1
@@ -241,7 +244,7 @@ def _is_for_now(row: Notification, now: dt.datetime) -> bool:
         if (end := _end_of(other, now)) is None:
             true.append(other)
         else:
-            _settle(other, end, told_with=None)
+            _settle(other, end, told_with=None, last_error=other.last_error)
     row.companions = true
     return True
 

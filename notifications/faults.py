@@ -58,7 +58,9 @@ def _answers(error: BaseException) -> list[tuple[int, bytes | str]]:
 
 def _is_ours(text: bytes | str) -> bool:
     found = _ENHANCED.search(_words(text))
-    return bool(found) and (found[1] == _POLICY or f"{found[1]}.{found[2]}" in _OF_US)
+    if found is None:
+        return False
+    return found[1] == _POLICY or f"{found[1]}.{found[2]}" in _OF_US
 
 
 def is_of_server(error: BaseException) -> bool:

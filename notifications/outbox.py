@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import datetime as dt
 import uuid
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from functools import partial
 
 from django.db import transaction
-from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.db.models import Exists, F, OuterRef, Q, QuerySet
 from django.db.models.functions import Lower
 from django.utils import timezone
 
@@ -19,7 +19,7 @@ from appointments.transitions import BACK_TO, Status, Verb
 from clinic.models import Organization
 from notifications import timing
 from notifications.choices import choices_of
-from notifications.models import TO_PRACTITIONER, TRUE_WHILE, Kind, Notification, State
+from notifications.models import NO_READER, TO_PRACTITIONER, TRUE_WHILE, Kind, Notification, State
 from notifications.selectors import (
     Recipient,
     batches,
@@ -92,7 +92,7 @@ def owe_reminders(appointments: Iterable[Appointment], *, now: dt.datetime) -> N
     clinic = Organization.current()
     for some in batches(appointments, 500):
         known = recipients_of(appointment.patient for appointment in some)
-        had = _had(some)
+        had, lost = _had(some)
         rows = [
             row
             for appointment in some
@@ -100,7 +100,15 @@ def owe_reminders(appointments: Iterable[Appointment], *, now: dt.datetime) -> N
             for row in _reminders(appointment, recipient, clinic, now)
             if had.isdisjoint(_names(row))
         ]
-        Notification.objects.bulk_create(rows, batch_size=500, ignore_conflicts=True)
+        _write(rows, lost)
+
+
+def _write(rows: Sequence[Notification], lost: set[str]) -> None:
+    """What was owed to them before, and void because they were lost as readers, is owed again."""
+    Notification.objects.bulk_create(rows, batch_size=500, ignore_conflicts=True)
+    for some in batches(lost & {row.key for row in rows}, 500):
+        back = Notification.objects.filter(key__in=some, state=State.VOID)
+        back.update(state=State.PENDING, try_at=F("due_at"), tries=0, last_error="")
 
 
 _Name = tuple[object, ...]
@@ -113,17 +121,24 @@ def _names(row: Notification) -> tuple[_Name, _Name]:
     return (*what, row.user_id or to), (*what, State.SENT, to)
 
 
-def _had(appointments: Iterable[Appointment], kind: str = Kind.REMINDER) -> set[_Name]:
+def _had(
+    appointments: Iterable[Appointment], kind: str = Kind.REMINDER
+) -> tuple[set[_Name], set[str]]:
     """What was owed to each of them, and what has left to which address: an account that follows
-    a record under the same address is not told twice.
+    a record under the same address is not told twice. And the keys of what nobody has had,
+    because its reader was lost.
     """
     rows = Notification.objects.filter(kind=kind, appointment__in=appointments)
     fields = ("appointment_id", "sequence", "hours_before", "user_id", "to", "state")
     found: set[_Name] = set()
-    for row in rows.only(*fields):
+    lost: set[str] = set()
+    for row in rows.only(*fields, "key", "last_error"):
         owed, left = _names(row)
-        found |= {owed, left} if row.state == State.SENT else {owed}
-    return found
+        if row.state == State.VOID and row.last_error == NO_READER:
+            lost.add(row.key)
+        else:
+            found |= {owed, left} if row.state == State.SENT else {owed}
+    return found, lost
 
 
 def owe_to_successors(row: Notification, appointment: Appointment) -> None:
@@ -132,10 +147,10 @@ def owe_to_successors(row: Notification, appointment: Appointment) -> None:
     An address of the record was corrected, or an account came in its place. Whoever has had
     the same, or has it before them, is not told again.
     """
-    had = _had([appointment], row.kind)
+    had, lost = _had([appointment], row.kind)
     rows = [_same(row, appointment, who) for who in recipients_for(appointment.patient)]
     new = [same for same in rows if had.isdisjoint(_names(same))]
-    Notification.objects.bulk_create(new, ignore_conflicts=True)
+    _write(new, lost)
 
 
 def _same(row: Notification, appointment: Appointment, recipient: Recipient) -> Notification:
@@ -174,7 +189,7 @@ def lacks_reminder(hours: int) -> Q:
     """Appointments of which one of those who would be written to today (see
     ``recipients_for``) has no reminder at this distance, not even one that was withdrawn.
     """
-    reminders = Notification.objects.filter(kind=Kind.REMINDER, hours_before=hours)
+    reminders = Notification.objects.with_reader().filter(kind=Kind.REMINDER, hours_before=hours)
     theirs = Q(user=OuterRef("user")) | Q(state=State.SENT, address=Lower(OuterRef("user__email")))
     of_account = reminders.alias(address=Lower("to")).filter(
         theirs,

@@ -17,9 +17,9 @@ from appointments import services
 from appointments.models import Appointment
 from appointments.tests.factories import NOW, at, book, desk
 from appointments.transitions import Status
-from notifications import delivery, faults, integrity, letters
-from notifications.models import Kind, Notification, State
-from notifications.tests.factories import SOON, account_mail, booked, family, pending
+from notifications import delivery, faults, integrity, letters, outbox
+from notifications.models import NO_READER, Kind, Notification, State
+from notifications.tests.factories import SOON, account_mail, booked, chooses, family, pending
 
 MINUTE, DAY = dt.timedelta(minutes=1), dt.timedelta(days=1)
 
@@ -168,17 +168,19 @@ class TestLookingOnceMore:
     def test_a_practitioner_who_left_reads_no_name_any_more(self, how):
         appointment = booked()
         practitioner = appointment.practitioner
+        user = practitioner.user
+        assert user
         if how == "left":
             type(practitioner).objects.filter(pk=practitioner.pk).update(is_active=False)
         elif how == "account closed":
-            User.objects.filter(pk=practitioner.user_id).update(is_active=False)
+            User.objects.filter(pk=user.pk).update(is_active=False)
         else:
             other = UserFactory.create()
             type(practitioner).objects.filter(pk=practitioner.pk).update(user=other)
         delivery.deliver_due(now=SOON)
         [row] = Notification.objects.filter(kind=Kind.PRACTITIONER_NEW)
         assert row.state == State.VOID
-        assert not any(practitioner.user.email in message.to for message in mail.outbox)
+        assert not any(user.email in message.to for message in mail.outbox)
         assert Notification.objects.get(kind=Kind.BOOKED).state == State.SENT
 
     @pytest.mark.parametrize(
@@ -220,6 +222,45 @@ class TestLookingOnceMore:
         reminders = Notification.objects.filter(kind=Kind.REMINDER, state=State.SENT)
         assert list(reminders.values_list("to", "hours_before")) == [("abuela@example.org", 24)]
         assert list(integrity.breaches(Counter(), now=appointment.start - DAY)) == []
+
+    def test_an_address_that_was_changed_and_changed_back_gets_it(self, picky):
+        patient = PatientFactory.create(email="abuela@example.org")
+        book(patient=patient, start=at(10, days=3))
+        picky["mistyped@example.org"] = smtplib.SMTPServerDisconnected("gone")
+        Patient.objects.filter(pk=patient.pk).update(email="mistyped@example.org")
+        delivery.deliver_due(now=SOON)
+        void, other = ("abuela@example.org", State.VOID), "mistyped@example.org"
+        assert self.booked_to() == [void, (other, State.PENDING)]
+        Patient.objects.filter(pk=patient.pk).update(email="abuela@example.org")
+        delivery.deliver_due(now=SOON + 5 * MINUTE)
+        assert self.booked_to() == [("abuela@example.org", State.SENT), (other, State.VOID)]
+        assert list(integrity.breaches(Counter(), now=SOON)) == []
+
+    @pytest.mark.parametrize(("why", "again"), [(NO_READER, State.PENDING), ("", State.VOID)])
+    def test_a_reminder_that_lost_its_reader_is_missing_and_a_withdrawn_one_is_not(
+        self, why, again
+    ):
+        patient = PatientFactory.create(email="abuela@example.org")
+        book(patient=patient, start=at(10, days=3))
+        rows = Notification.objects.filter(kind=Kind.REMINDER)
+        rows.update(state=State.VOID, last_error=why)
+        assert outbox.owe_missing_reminders(now=SOON) == (again == State.PENDING)
+        assert [row.state for row in rows] == [again]
+        assert outbox.owe_missing_reminders(now=SOON) == 0
+
+    def test_what_a_lost_reader_had_declined_the_next_one_gets(self):
+        user, patient = family()
+        appointment = booked(user=user, patient=patient)
+        chooses(user, reminders=False)
+        delivery.deliver_due(now=SOON)
+        PatientAccess.objects.filter(user=user).update(ended_at=NOW)
+        Patient.objects.filter(pk=patient.pk).update(email="abuela@example.org")
+        delivery.deliver_due(now=appointment.start - DAY)
+        rows = Notification.objects.filter(kind=Kind.REMINDER).order_by("pk")
+        assert [(row.to, row.state) for row in rows] == [
+            (user.email, State.VOID),
+            ("abuela@example.org", State.SENT),
+        ]
 
     def test_nobody_follows_where_it_is_not_true_any_more(self):
         patient = PatientFactory.create(email="mistyped@example.org")

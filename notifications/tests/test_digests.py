@@ -331,8 +331,10 @@ class TestAfterARestore:
     def test_the_end_of_a_request_that_came_in_between(self):
         asked = booked(asks=True)
         Notification.objects.update(state=State.SENT)
-        later = asked.expires_at + HOUR
-        pulse.hold(now=later, written_until=asked.expires_at - HOUR)
+        over = asked.expires_at
+        assert over
+        later = over + HOUR
+        pulse.hold(now=later, written_until=over - HOUR)
         [row] = Notification.objects.exclude(state=State.SENT)
         assert (row.kind, row.state) == (Kind.EXPIRED, State.HELD)
         assert appointments_tasks.expire_requests() == 0
@@ -342,13 +344,14 @@ class TestAfterARestore:
     def test_what_tasks_told_before_the_sweep_that_finds_out(self):
         asked = booked(asks=True)
         Notification.objects.update(state=State.SENT)
-        last = asked.expires_at - 8 * HOUR
-        Pulse.objects.create(part=Part.SWEEP, at=last)
-        assert services.expire_overdue(now=asked.expires_at) == 1
+        over = asked.expires_at
+        assert over
+        Pulse.objects.create(part=Part.SWEEP, at=over - 8 * HOUR)
+        assert services.expire_overdue(now=over) == 1
         offer = pending(lives_for=9 * HOUR)
-        fields = {"kind": Kind.OFFER, "created_at": asked.expires_at, "try_at": asked.expires_at}
+        fields = {"kind": Kind.OFFER, "created_at": over, "try_at": over}
         Notification.objects.filter(pk=offer.pk).update(**fields)
-        pulse.swept(asked.expires_at + MINUTE)
+        pulse.swept(over + MINUTE)
         found = Notification.objects.filter(kind__in=[Kind.EXPIRED, Kind.OFFER])
         assert {row.state for row in found} == {State.HELD}
         assert found.count() == 2
