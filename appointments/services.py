@@ -6,6 +6,7 @@ Every verb names its actor and takes ``now`` only from tests and tasks.
 from __future__ import annotations
 
 import datetime as dt
+import logging
 import uuid
 from collections.abc import Iterable
 from typing import Any
@@ -25,6 +26,7 @@ from appointments.exceptions import (
     OverbookingReasonNeeded,
     PatientBusy,
     ReasonNeeded,
+    Refusal,
     RoomTaken,
     SameDay,
     SameTime,
@@ -38,6 +40,8 @@ from clinic.models import Organization, Room
 from scheduling.models import ServiceOffering
 from scheduling.selectors import booking_rules
 from scheduling.slots import Slot
+
+log = logging.getLogger(__name__)
 
 
 @locks.retrying
@@ -472,6 +476,19 @@ def mark_no_show(
 def expire(*, appointment: Appointment, by: Actor, now: dt.datetime | None = None) -> Appointment:
     """End a request that nobody answered in time."""
     return _move(appointment, Verb.EXPIRE, by, now, expires_at=None)
+
+
+def expire_overdue(*, now: dt.datetime) -> int:
+    """End the requests whose time for an answer is over; how many, a batch at a time."""
+    due = Appointment.objects.filter(status=Status.PENDING, expires_at__lte=now)
+    expired = 0
+    for appointment in due[:500]:
+        try:
+            expire(appointment=appointment, by=Actor.system(), now=now)
+            expired += 1
+        except Refusal as refusal:
+            log.info("Request %s was answered meanwhile: %s", appointment.pk, refusal.code)
+    return expired
 
 
 @locks.retrying

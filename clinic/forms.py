@@ -17,7 +17,7 @@ from django.core.exceptions import ValidationError
 from django.utils.translation import gettext_lazy as _
 
 from clinic.templatetags.clinic_times import local_date
-from clinic.text import normalise
+from clinic.text import WEB_ADDRESS, normalise
 
 FIRST_YEAR, LAST_YEAR = 1900, 2200
 
@@ -80,6 +80,12 @@ class LineField(forms.CharField):
         line = " ".join((super().to_python(value) or "").split())
         # The sign of nothing is left for the validator that has a sentence for it.
         return "".join(c for c in line if c.isprintable() or c == "\0")
+
+
+def no_web_address(value: str) -> None:
+    """Names of people stand in mails, whose links all lead to us."""
+    if WEB_ADDRESS.search(value):
+        raise ValidationError(_("Write only the name, without a web address."), code="web_address")
 
 
 class SplitDateWidget(forms.MultiWidget):

@@ -1,9 +1,12 @@
-"""Text as people search for it: without accents, case or doubled spaces."""
+"""Text as people search for it, without accents, case or doubled spaces; and what leads away."""
 
+import re
 import unicodedata
 import uuid
 
 MAX_QUERY = 100
+#: What mail programs would turn into a link: ``://``, ``www.`` or ``word.tld/``.
+WEB_ADDRESS = re.compile(r"://|\bwww\.|\w\.[^\W\d_]{2,}/", re.IGNORECASE)
 
 
 def normalise(value: str) -> str:

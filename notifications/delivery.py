@@ -18,15 +18,17 @@ from typing import Any
 
 from django.db import DatabaseError, InterfaceError, OperationalError, connection, models
 from django.db.models import F, Value
-from django.db.models.functions import Greatest
+from django.db.models.functions import Greatest, Least
 from django.utils import timezone
 
 from accounts.models import Patient
+from appointments.models import Appointment
 from clinic.models import Organization
 from notifications import choices, digests, faults, outbox, pulse, together
 from notifications.channels import Channel, channel
 from notifications.letters import letter_for
 from notifications.models import (
+    NO_READER,
     TO_PRACTITIONER,
     TRUE_WHILE,
     Kind,
@@ -34,7 +36,7 @@ from notifications.models import (
     NotificationQuerySet,
     State,
 )
-from notifications.selectors import is_address_of_record, may_still_read
+from notifications.selectors import is_address_of_record, may_still_read, recipient_at_work
 from scheduling.quiet import QuietHours
 
 log = logging.getLogger(__name__)
@@ -136,13 +138,15 @@ def verdict(row: Notification, now: dt.datetime) -> State | None:
         return State.LATE
     if row.kind == Kind.ACCOUNT:
         return None
+    if _lost_its_reader(row):
+        return State.VOID
     if not choices.wants(row):
         return State.UNWANTED
     if row.kind == Kind.OFFER:
         return None if _still_offered(row, now) else State.VOID
     if row.kind in digests.KINDS:
         return None if digests.is_true(row, now) else State.VOID
-    return None if _is_true(row) and not _lost_its_reader(row) else State.VOID
+    return None if _is_true(row) else State.VOID
 
 
 def _is_true(row: Notification) -> bool:
@@ -156,17 +160,30 @@ def _is_true(row: Notification) -> bool:
 
 
 def _lost_its_reader(row: Notification) -> bool:
-    if row.appointment is None or row.kind in TO_PRACTITIONER:
+    if row.appointment is None:
         return False
+    if row.kind in TO_PRACTITIONER:
+        return not _is_at_work(row, row.appointment)
     return not _is_still_for(row, row.appointment.patient)
 
 
+def _is_at_work(row: Notification, appointment: Appointment) -> bool:
+    """Whoever left, or whose account was closed, reads no patient's name any more."""
+    reader = recipient_at_work(appointment.practitioner)
+    return reader is not None and reader.user == row.user
+
+
 def _end_of(row: Notification, now: dt.datetime) -> State | None:
-    """The verdict; what is true all the same is owed to whoever is written to now."""
+    """The verdict; what is true all the same is owed to whoever is written to now.
+
+    A practitioner has no successors: what they were to be told is no news to another.
+    """
     end = verdict(row, now)
     about = row.appointment
-    if end == State.VOID and about and _is_true(row) and _lost_its_reader(row):
-        outbox.owe_to_successors(row, about)
+    if end == State.VOID and about and row.kind not in TO_PRACTITIONER and _lost_its_reader(row):
+        row.last_error = NO_READER
+        if _is_true(row):
+            outbox.owe_to_successors(row, about)
     return end
 
 
@@ -216,7 +233,7 @@ def _is_for_now(row: Notification, now: dt.datetime) -> bool:
     if end is not None or morning:
         together.let_go(row)
         if end is not None:
-            _settle(row, end)
+            _settle(row, end, last_error=row.last_error)
         else:
             _update_mine(
                 row, state=State.PENDING, lease_until=None, try_at=morning, tries=F("tries") - 1
@@ -227,7 +244,7 @@ def _is_for_now(row: Notification, now: dt.datetime) -> bool:
         if (end := _end_of(other, now)) is None:
             true.append(other)
         else:
-            _settle(other, end, told_with=None)
+            _settle(other, end, told_with=None, last_error=other.last_error)
     row.companions = true
     return True
 
@@ -251,9 +268,11 @@ def _put_off(row: Notification, error: Exception, now: dt.datetime) -> bool | No
         # It could not be written, and whose words were to blame is not known.
         together.let_go(row)
     reason = faults.describe(error)[:300]
-    if faults.is_permanent(error) or row.tries >= faults.MAX_TRIES:
+    stands = isinstance(error, OSError) and (faults.is_of_server(error) or _nothing_goes(now))
+    enough = row.tries >= faults.MAX_TRIES and not stands
+    if enough or _is_final(row, error, now, stands=stands):
         log.error("Message %s (%s) failed for good: %s", row.pk, row.kind, type(error).__name__)
-        _settle(row, State.FAILED, last_error=reason)
+        _settle(row, State.FAILED, try_at=now, last_error=reason)
         return None
     log.warning("Message %s (%s), try %d: %s", row.pk, row.kind, row.tries, type(error).__name__)
     again = now + faults.wait_after(row.tries)
@@ -263,19 +282,33 @@ def _put_off(row: Notification, error: Exception, now: dt.datetime) -> bool | No
         lease_until=None,
         # What goes along is not due before its own time because of this.
         try_at=Greatest(F("due_at"), Value(again, models.DateTimeField())),
+        # The last try is for whoever is to blame itself: a server may be away for days.
+        tries=Least(F("tries"), Value(faults.MAX_TRIES - 1)),
         last_error=reason,
     )
-    if not isinstance(error, OSError):
-        return None
-    if faults.is_of_server(error) or _nothing_goes(now):
+    if stands:
         pulse.mail_stands(now)
-    return False
+    return False if isinstance(error, OSError) else None
+
+
+def _is_final(row: Notification, error: Exception, now: dt.datetime, *, stands: bool) -> bool:
+    """A no for good is one to this mail if the server takes others; else it may be one to all.
+
+    Where nothing else is sent, an address that is named as the reason is believed when it
+    was refused again.
+    """
+    if not (faults.is_permanent(error) and faults.is_answer(error)):
+        return faults.is_permanent(error)
+    if last := pulse.last_mail(since=now - pulse.STANDSTILL):
+        refused = Notification.objects.filter(state=State.FAILED, try_at__gt=last)
+        return refused.count() < ENOUGH_FAILURES
+    return faults.is_of_address(error) and row.tries >= ENOUGH_FAILURES and not stands
 
 
 def _nothing_goes(now: dt.datetime) -> bool:
-    """Many addresses say "not now", and no other mail is taken meanwhile."""
-    many = _put_off_rows().count() >= ENOUGH_FAILURES
-    return many and not pulse.mail_went_since(now - pulse.STANDSTILL)
+    """With the one in hand many are refused, and no other mail is taken meanwhile."""
+    many = _put_off_rows().count() + 1 >= ENOUGH_FAILURES
+    return many and not pulse.last_mail(since=now - pulse.STANDSTILL)
 
 
 def _put_off_rows() -> NotificationQuerySet:

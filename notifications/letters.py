@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from email.encoders import encode_base64
 from email.mime.base import MIMEBase
@@ -25,7 +25,7 @@ from appointments.ical import calendar_file
 from appointments.models import Appointment, AppointmentEvent, WaitingOffer
 from appointments.services import can_cancel
 from appointments.transitions import UPCOMING, Verb
-from clinic.models import Organization
+from clinic.models import Location, Organization
 from clinic.templatetags.clinic_times import (
     in_zone,
     local_datetime,
@@ -91,8 +91,9 @@ def letter_for(
     else:
         with translation.override(row.language):
             context = context_of(row, organization, now, visits)
-            words = words or _words(row)
-            subject, text, html = _write(row, context, words, values_of(row, context, now))
+            values = values_of(row, context, now)
+            words = words or _words(row, values)
+            subject, text, html = _write(row, context, words, values)
     message = EmailMultiAlternatives(
         subject,
         text,
@@ -108,10 +109,12 @@ def letter_for(
     return Letter(subject, message)
 
 
-def _words(row: Notification) -> Words:
-    """A mail of several appointments has no one time and place to fill in."""
-    of_one = row.kind in texts.ADAPTABLE and not row.tells_of_several
-    return texts.words(row.kind, row.language) if of_one else texts.OURS
+def _words(row: Notification, values: Mapping[str, str]) -> Words:
+    """A mail of several appointments has no one time to fill in, and a subject of its own."""
+    if row.kind not in texts.ADAPTABLE:
+        return texts.OURS
+    theirs = texts.words(row.kind, row.language)
+    return theirs.for_several(values) if row.tells_of_several else theirs
 
 
 def context_of(
@@ -207,26 +210,44 @@ def _offer(row: Notification, organization: Organization, now: dt.datetime) -> d
 
 
 def values_of(row: Notification, context: dict[str, Any], now: dt.datetime) -> dict[str, str]:
-    """What the names in the clinic's own words become; nothing in a reminder of several."""
+    """What the names in the clinic's own words become."""
     if row.tells_of_several:
-        return {}
+        return _values_of_several(row, context, now)
     if row.kind in LISTS:
         return _values_of_list(context, now)
     about = told_of(row)
     patient = row.offer.entry.patient if row.offer else _appointment(row).patient
-    organization, location = context["organization"], about.location
-    phone = location.phone or organization.phone
     return {
         "patient": patient.full_name,
         "practitioner": str(about.practitioner),
         "when": subject_when(about, weekday=True),
         "day": _day(about, now),
         "time": local_time(about.start, about.zone),
-        "place": location.name,
-        "address": location.address,
-        "phone": phone.as_international if phone else "",
-        "clinic": organization.name,
+        **_values_of_place(about.location, context["organization"]),
+        "clinic": context["organization"].name,
     }
+
+
+def _values_of_place(place: Location, organization: Organization) -> dict[str, str]:
+    phone = place.phone or organization.phone
+    return {
+        "place": place.name,
+        "address": place.address,
+        "phone": phone.as_international if phone else "",
+    }
+
+
+def _values_of_several(
+    row: Notification, context: dict[str, Any], now: dt.datetime
+) -> dict[str, str]:
+    """What is the same for all of them: the day, and the place if they are at one."""
+    visits = [each.appointment for each in row.told if each.appointment]
+    first = min(visits, key=lambda visit: visit.start)
+    organization = context["organization"]
+    values = {"clinic": organization.name, "day": _day(first, now)}
+    if len({visit.location_id for visit in visits}) == 1:
+        values |= _values_of_place(first.location, organization)
+    return values
 
 
 def _values_of_list(context: dict[str, Any], now: dt.datetime) -> dict[str, str]:

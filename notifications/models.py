@@ -78,6 +78,8 @@ class State(models.TextChoices):
     UNWANTED = "unwanted", _("not wanted by the recipient")
 
 
+#: Stands as the last error of a row that is void because its reader was lost: nobody has had it.
+NO_READER = "no reader"
 #: It is not over with these: they are sent, or will be.
 LIVE = frozenset({State.PENDING, State.SENDING})
 
@@ -96,6 +98,10 @@ class NotificationQuerySet(models.QuerySet["Notification"]):
 
     def held(self) -> Self:
         return self.filter(state=State.HELD)
+
+    def with_reader(self) -> Self:
+        """Without what could not be told because its recipient was no longer the one."""
+        return self.exclude(state=State.VOID, last_error=NO_READER)
 
     def with_parts(self) -> Self:
         """With everything that a message shows."""

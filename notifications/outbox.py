@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import datetime as dt
 import uuid
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from functools import partial
 
 from django.db import transaction
-from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.db.models import Exists, F, OuterRef, Q, QuerySet
 from django.db.models.functions import Lower
 from django.utils import timezone
 
@@ -18,7 +18,8 @@ from appointments.models import Appointment, AppointmentEvent, WaitingOffer
 from appointments.transitions import BACK_TO, Status, Verb
 from clinic.models import Organization
 from notifications import timing
-from notifications.models import TO_PRACTITIONER, TRUE_WHILE, Kind, Notification, State
+from notifications.choices import choices_of
+from notifications.models import NO_READER, TO_PRACTITIONER, TRUE_WHILE, Kind, Notification, State
 from notifications.selectors import (
     Recipient,
     batches,
@@ -54,6 +55,8 @@ WORK_AGAIN = {Status.PENDING: Kind.PRACTITIONER_REQUEST, Status.BOOKED: Kind.PRA
 MADE_SURE = frozenset({Kind.BOOKED, Kind.CONFIRMED, Kind.MOVED})
 #: What begins sooner than this after the notice was to leave is told at once.
 CLOSE = dt.timedelta(hours=2)
+#: Whoever these were to believes what they say, or is about to.
+HAS_LEFT = frozenset({State.SENDING, State.SENT})
 #: How long a mail about an account is good for if its sender does not say.
 ACCOUNT_MAIL_LIVES = dt.timedelta(days=1)
 
@@ -89,7 +92,7 @@ def owe_reminders(appointments: Iterable[Appointment], *, now: dt.datetime) -> N
     clinic = Organization.current()
     for some in batches(appointments, 500):
         known = recipients_of(appointment.patient for appointment in some)
-        had = _had(some)
+        had, lost = _had(some)
         rows = [
             row
             for appointment in some
@@ -97,7 +100,15 @@ def owe_reminders(appointments: Iterable[Appointment], *, now: dt.datetime) -> N
             for row in _reminders(appointment, recipient, clinic, now)
             if had.isdisjoint(_names(row))
         ]
-        Notification.objects.bulk_create(rows, batch_size=500, ignore_conflicts=True)
+        _write(rows, lost)
+
+
+def _write(rows: Sequence[Notification], lost: set[str]) -> None:
+    """What was owed to them before, and void because they were lost as readers, is owed again."""
+    Notification.objects.bulk_create(rows, batch_size=500, ignore_conflicts=True)
+    for some in batches(lost & {row.key for row in rows}, 500):
+        back = Notification.objects.filter(key__in=some, state=State.VOID)
+        back.update(state=State.PENDING, try_at=F("due_at"), tries=0, last_error="")
 
 
 _Name = tuple[object, ...]
@@ -110,17 +121,24 @@ def _names(row: Notification) -> tuple[_Name, _Name]:
     return (*what, row.user_id or to), (*what, State.SENT, to)
 
 
-def _had(appointments: Iterable[Appointment], kind: str = Kind.REMINDER) -> set[_Name]:
+def _had(
+    appointments: Iterable[Appointment], kind: str = Kind.REMINDER
+) -> tuple[set[_Name], set[str]]:
     """What was owed to each of them, and what has left to which address: an account that follows
-    a record under the same address is not told twice.
+    a record under the same address is not told twice. And the keys of what nobody has had,
+    because its reader was lost.
     """
     rows = Notification.objects.filter(kind=kind, appointment__in=appointments)
     fields = ("appointment_id", "sequence", "hours_before", "user_id", "to", "state")
     found: set[_Name] = set()
-    for row in rows.only(*fields):
+    lost: set[str] = set()
+    for row in rows.only(*fields, "key", "last_error"):
         owed, left = _names(row)
-        found |= {owed, left} if row.state == State.SENT else {owed}
-    return found
+        if row.state == State.VOID and row.last_error == NO_READER:
+            lost.add(row.key)
+        else:
+            found |= {owed, left} if row.state == State.SENT else {owed}
+    return found, lost
 
 
 def owe_to_successors(row: Notification, appointment: Appointment) -> None:
@@ -129,10 +147,10 @@ def owe_to_successors(row: Notification, appointment: Appointment) -> None:
     An address of the record was corrected, or an account came in its place. Whoever has had
     the same, or has it before them, is not told again.
     """
-    had = _had([appointment], row.kind)
+    had, lost = _had([appointment], row.kind)
     rows = [_same(row, appointment, who) for who in recipients_for(appointment.patient)]
     new = [same for same in rows if had.isdisjoint(_names(same))]
-    Notification.objects.bulk_create(new, ignore_conflicts=True)
+    _write(new, lost)
 
 
 def _same(row: Notification, appointment: Appointment, recipient: Recipient) -> Notification:
@@ -171,7 +189,7 @@ def lacks_reminder(hours: int) -> Q:
     """Appointments of which one of those who would be written to today (see
     ``recipients_for``) has no reminder at this distance, not even one that was withdrawn.
     """
-    reminders = Notification.objects.filter(kind=Kind.REMINDER, hours_before=hours)
+    reminders = Notification.objects.with_reader().filter(kind=Kind.REMINDER, hours_before=hours)
     theirs = Q(user=OuterRef("user")) | Q(state=State.SENT, address=Lower(OuterRef("user__email")))
     of_account = reminders.alias(address=Lower("to")).filter(
         theirs,
@@ -274,6 +292,7 @@ def _rows(
 ) -> Iterator[Notification]:
     what = _what(appointment, event)
     yield from _again(appointment, event)
+    yield from _taken_back_at_work(appointment, event)
     kind = PATIENT_NEWS.get(what)
     if away and kind == Kind.CANCELLED:
         kind = Kind.AWAY
@@ -288,11 +307,27 @@ def _rows(
     if what[0] == Verb.RESCHEDULE:
         yield from _moved_at_work(appointment, event, PRACTITIONER_NEWS[what], due)
         return
+    if event.role in {Role.PRACTITIONER, Role.SYSTEM}:
+        return
+    at_work = recipient_at_work(appointment.practitioner)
+    if at_work is None:
+        return
     for_work = PRACTITIONER_NEWS.get(what)
-    if for_work and event.role not in {Role.PRACTITIONER, Role.SYSTEM}:
-        at_work = recipient_at_work(appointment.practitioner)
-        if at_work:
-            yield _row(appointment, at_work, for_work, due, appointment.start)
+    if what[0] == Verb.CONFIRM and _did_not_want_the_request(appointment, at_work):
+        for_work = Kind.PRACTITIONER_NEW
+    if for_work:
+        yield _row(appointment, at_work, for_work, due, appointment.start)
+
+
+def _did_not_want_the_request(appointment: Appointment, at_work: Recipient) -> bool:
+    """Whoever declined to hear of requests hears of the appointment when it is one."""
+    assert at_work.user is not None  # noqa: S101 (for mypy)
+    requests = appointment.notifications.filter(
+        kind=Kind.PRACTITIONER_REQUEST, user=at_work.user
+    ).values_list("state", flat=True)
+    if HAS_LEFT & set(requests):
+        return False
+    return State.UNWANTED in requests or not choices_of(at_work.user).practitioner_request
 
 
 def _moved_at_work(
@@ -309,6 +344,25 @@ def _moved_at_work(
         yield _row(appointment, at_work, kind, due, appointment.start)
     if old and gave_up and not _did_it(gave_up, event) and old.start > event.at:
         yield _row(old, gave_up, Kind.PRACTITIONER_CANCELLED, due, old.start)
+
+
+def _taken_back_at_work(
+    appointment: Appointment, event: AppointmentEvent
+) -> Iterator[Notification]:
+    """A move to another practitioner was undone: if they were told of it, they learn that."""
+    if event.verb != Verb.WITHDRAW or appointment.start <= event.at:
+        return
+    at_work = recipient_at_work(appointment.practitioner)
+    if at_work is None or _did_it(at_work, event):
+        return
+    told = appointment.notifications.filter(
+        user=at_work.user,
+        kind__in=[Kind.PRACTITIONER_NEW, Kind.PRACTITIONER_REQUEST],
+        state__in=HAS_LEFT,
+    )
+    old = Appointment.objects.filter(pk=event.before.get("rescheduled_from_id"))
+    if told.exists() and old.exclude(practitioner=appointment.practitioner_id).exists():
+        yield _row(appointment, at_work, Kind.PRACTITIONER_CANCELLED, event.at, appointment.start)
 
 
 def _did_it(recipient: Recipient, event: AppointmentEvent) -> bool:
@@ -349,7 +403,7 @@ def _last_told(appointment: Appointment) -> tuple[_Told, _Told]:
     rows = Notification.objects.filter(moves | Q(appointment=appointment))
     news = rows.exclude(kind=Kind.REMINDER).order_by("pk")
     for of, to, kind, state in news.values_list("appointment", "to", "kind", "state"):
-        is_work, has_left = kind in TO_PRACTITIONER, state in {State.SENDING, State.SENT}
+        is_work, has_left = kind in TO_PRACTITIONER, state in HAS_LEFT
         known = at_work if is_work else told
         if of == appointment.pk:
             known.setdefault(to, None)

@@ -14,6 +14,7 @@ from django.conf import settings
 from django.db import connection, transaction
 from django.db.models import Count, Min, Q
 
+from appointments import services
 from notifications import digests
 from notifications.models import Kind, Notification, Part, Pulse, State
 
@@ -26,6 +27,8 @@ BRIEF = dt.timedelta(seconds=30)
 #: A machine that remembers nothing takes a database this old for a restored one (decision 25).
 GAP = dt.timedelta(hours=6)
 _HELD = Q(state=State.HELD)
+#: Tasks owe these from what the database says, also a second time after it has gone back.
+_BY_TASKS = (Kind.EXPIRED, Kind.OFFER)
 #: Reminders that agree in these may have left in one mail.
 _TOGETHER = ("day", "user", "to", "hours_before")
 
@@ -97,10 +100,14 @@ def _hundreds(ids: list[int]) -> Iterator[list[int]]:
 def hold(*, now: dt.datetime, written_until: dt.datetime) -> int:
     """Keep what was due by now and written by then, until an administrator decides.
 
-    Lists of a day and words to a desk too that have become due since the backup.
+    So is what tasks owe that has become due since the backup: lists of a day, words to a desk,
+    the end of requests that nobody answered, offers.
     """
     digests.owe(now=now)
-    known = Q(created_at__lte=written_until) | Q(kind__in=digests.KINDS)
+    while services.expire_overdue(now=now):
+        pass
+    by_tasks = [*digests.KINDS, *_BY_TASKS]
+    known = Q(created_at__lte=written_until) | Q(kind__in=by_tasks)
     written = Notification.objects.filter(known, state__in=[State.PENDING, State.SENDING])
     due = list(written.filter(try_at__lte=now).values_list("pk", *_TOGETHER))
     ids = {pk for pk, *_rest in due}
@@ -133,9 +140,10 @@ def mail_went(now: dt.datetime) -> bool:
     return since is not None and now - since >= BRIEF
 
 
-def mail_went_since(since: dt.datetime) -> bool:
-    """Whether a mail was taken then or later, to within ``BRIEF``."""
-    return Pulse.objects.filter(pk=Part.MAIL, at__gte=since).exists()
+def last_mail(*, since: dt.datetime) -> dt.datetime | None:
+    """When a mail was last taken, then or later; to within ``BRIEF``."""
+    found = Pulse.objects.filter(pk=Part.MAIL, at__gte=since)
+    return found.values_list("at", flat=True).first()
 
 
 @dataclass(frozen=True, slots=True)

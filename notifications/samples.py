@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Sequence
 from typing import Any
 
 from django.conf import settings
@@ -37,7 +38,8 @@ def letter(kind: Kind, language: str, words: Words, now: dt.datetime | None = No
     """As if there were an appointment tomorrow at half past ten."""
     now = now or timezone.now()
     with translation.override(language):
-        return letter_for(_row(kind, language, now), now, words, _visits(kind, now))
+        visits = _visits(kind, now)
+        return letter_for(_row(kind, language, now), _leaves(kind, visits, now), words, visits)
 
 
 def opening(kind: Kind, language: str, now: dt.datetime | None = None) -> str:
@@ -54,7 +56,7 @@ def longest_subject(kind: Kind, language: str, words: Words) -> str:
     with translation.override(language):
         row, visits = _row(kind, language, _EVE_OF_LONGEST), _visits(kind, _EVE_OF_LONGEST)
         context = context_of(row, Organization.current(), _EVE_OF_LONGEST, visits)
-        values = values_of(row, context, _LONG_AGO)
+        values = values_of(row, context, _leaves(kind, visits, _LONG_AGO))
         if not visits:
             names = Location.objects.filter(is_active=True).values_list("name", flat=True)
             values["when"] = subject_when(told_of(row), weekday=False)
@@ -77,6 +79,11 @@ def _row(kind: Kind, language: str, now: dt.datetime) -> Notification:
 def _visits(kind: Kind, now: dt.datetime) -> list[Appointment]:
     """What a list tells of."""
     return [_appointment(kind, now)] if kind in LISTS else []
+
+
+def _leaves(kind: Kind, visits: Sequence[Appointment], now: dt.datetime) -> dt.datetime:
+    """A list of the day leaves on that day; all else now."""
+    return visits[0].start if kind == Kind.PRACTITIONER_DAY else now
 
 
 def _parts(now: dt.datetime) -> dict[str, Any]:

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Container, Iterator, Mapping
+from dataclasses import dataclass, replace
 
 from django.conf import settings
 from django.db import transaction
@@ -18,6 +18,7 @@ from django.utils.translation import gettext_lazy
 
 from accounts.roles import Actor
 from clinic import audit
+from clinic.text import WEB_ADDRESS
 from notifications.models import Kind, MessageText
 
 log = logging.getLogger(__name__)
@@ -41,6 +42,9 @@ _NAMES_OF_LISTS = {
     Kind.PRACTITIONER_DAY: ("practitioner", "day", "clinic"),
     Kind.REQUESTS: ("clinic",),
 }
+#: Of a reminder of several appointments: what is the same for all; the last three only if all
+#: are at one place.
+NAMES_FOR_SEVERAL = ("clinic", "day", "place", "address", "phone")
 #: What our own opening says here is not to be lost: it stays below the clinic's words.
 KEEPS_OURS = frozenset(Kind) - {
     Kind.BOOKED,
@@ -53,7 +57,6 @@ ADAPTABLE = tuple(kind for kind in Kind if kind != Kind.ACCOUNT)
 
 PARTS = ("subject", "opening", "closing")
 _BRACES = re.compile(r"\{([^{}]*)\}")
-_ADDRESS = re.compile(r"://|\bwww\.", re.IGNORECASE)
 
 
 class BrokenText(ValueError):
@@ -78,6 +81,14 @@ class Words:
         except BrokenText as broken:
             log.error("The %s of %s (%s) is left out: %s", part, self.kind, self.language, broken)
             return ""
+
+    def for_several(self, known: Container[str]) -> Words:
+        """What also holds for several appointments: whatever names none but these."""
+
+        def kept(text: str) -> str:
+            return text if all(name in known for name in _BRACES.findall(text)) else ""
+
+        return replace(self, subject="", opening=kept(self.opening), closing=kept(self.closing))
 
 
 OURS = Words()
@@ -118,7 +129,7 @@ def problems(kind: Kind, part: str, text: str) -> Iterator[str]:
     rest = _BRACES.sub("", text)
     if "{" in rest or "}" in rest:
         yield _("A brace stands alone. Names are written like {when}.")
-    if _ADDRESS.search(text):
+    if WEB_ADDRESS.search(text):
         yield _("No web addresses: the links of the e-mail are added by themselves.")
 
 

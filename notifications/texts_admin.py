@@ -165,6 +165,7 @@ class MessageTextAdmin(ReadOnlyAdmin):
             "our_subject": samples.letter(kind, language, texts.OURS).subject,
             "our_opening": samples.opening(kind, language),
             "keeps_ours": kind in texts.KEEPS_OURS,
+            "for_several": _for_several(kind),
             "has_own": known != texts.OURS,
             "most": MAX_SUBJECT,
         }
@@ -193,6 +194,13 @@ class MessageTextAdmin(ReadOnlyAdmin):
     ) -> HttpResponse:
         shared = {**self.admin_site.each_context(request), "opts": self.opts}
         return TemplateResponse(request, template, {**shared, **context}, status=status)
+
+
+def _for_several(kind: Kind) -> str:
+    """The names that a reminder of several appointments knows; empty for all other mails."""
+    return (
+        ", ".join("{" + n + "}" for n in texts.NAMES_FOR_SEVERAL) if kind == Kind.REMINDER else ""
+    )
 
 
 def _which(kind: str, language: str) -> tuple[Kind, str]:

@@ -14,7 +14,7 @@ from accounts.forms.coverage import CoverageFields
 from accounts.models import Patient, PatientAccess, Relation, User
 from accounts.rules import IN_CARE
 from accounts.services import Details
-from clinic.forms import LineField, SplitDateField
+from clinic.forms import LineField, SplitDateField, no_web_address
 
 EARLIEST_BIRTH = dt.date(1900, 1, 1)
 
@@ -28,6 +28,7 @@ def name_field(label: Any, autocomplete: str, missing: Any) -> LineField:
     return LineField(
         label=label,
         max_length=80,
+        validators=[no_web_address],
         widget=forms.TextInput({"autocomplete": autocomplete}),
         error_messages={"required": missing},
     )
@@ -161,6 +162,7 @@ class AccountForm(forms.Form):
         self.fields["name"] = LineField(
             label=_("Name"),
             max_length=160,
+            validators=[no_web_address],
             widget=forms.TextInput({"autocomplete": "name"}),
             error_messages={"required": _("Write your name.")},
         )

@@ -113,6 +113,9 @@ def test_the_pages_follow_the_language_chosen_there(ana):
     ("wrong", "sentence"),
     [
         ({"first_name": ""}, "Write the first name."),
+        ({"first_name": "http://evil.example"}, "without a web address."),
+        ({"last_name": "WWW.evil.example"}, "without a web address."),
+        ({"last_name": "see evil.example/x"}, "without a web address."),
         ({"birth_date_month": "13"}, "There is no such day."),
         ({"birth_date_year": "9999"}, "Write a year between 1900 and 2200."),
         ({"birth_date_day": "9" * 5000}, "Write the date in numbers"),

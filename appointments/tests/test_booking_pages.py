@@ -389,7 +389,7 @@ def test_a_reminder_is_promised_only_while_one_is_to_come(client, user, reminder
     Organization.objects.update(reminders=reminders)
     visit = book(offering=open_offering(start=dt.time(8)), patient=patient_of(user), start=at(hour))
     page = client.get(f"/turnos/{visit.public_id}/").content.decode()
-    assert ("and a reminder before the appointment" in page) is says
+    assert ("a reminder before the appointment" in page) is says
     assert ("You get an e-mail with these details." in page) is not says
 
 

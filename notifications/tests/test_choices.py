@@ -92,6 +92,36 @@ def test_the_other_account_of_the_patient_has_its_own_choice():
     assert [message.to for message in mail.outbox] == [[user.email]]
 
 
+@pytest.mark.parametrize(
+    ("choices", "was", "news"),
+    [
+        ({"practitioner_request": False}, State.UNWANTED, [Kind.PRACTITIONER_NEW]),
+        ({"practitioner_request": False}, None, [Kind.PRACTITIONER_NEW]),
+        ({"practitioner_request": False}, State.SENT, []),
+        ({}, State.UNWANTED, [Kind.PRACTITIONER_NEW]),
+        ({}, State.SENT, []),
+        ({}, None, []),
+    ],
+)
+def test_who_does_not_hear_of_requests_hears_of_what_the_desk_confirmed(choices, was, news):
+    visit = booked(asks=True)
+    at_work = visit.practitioner.user
+    chooses(at_work, **choices)
+    asked = Notification.objects.filter(kind=Kind.PRACTITIONER_REQUEST)
+    asked.update(state=was) if was else asked.delete()
+    services.confirm(appointment=visit, by=desk(), now=SOON)
+    rows = Notification.objects.filter(user=at_work).exclude(kind=Kind.PRACTITIONER_REQUEST)
+    assert list(rows.values_list("kind", flat=True)) == news
+
+
+def test_their_own_confirmation_is_no_news_to_them():
+    visit = booked(asks=True)
+    chooses(visit.practitioner.user, practitioner_request=False)
+    by = Actor.practitioner(visit.practitioner.user)
+    services.confirm(appointment=visit, by=by, now=SOON)
+    assert not Notification.objects.filter(kind=Kind.PRACTITIONER_NEW).exists()
+
+
 def test_confirmations_and_cancellations_cannot_be_switched_off():
     user, patient = family()
     off = {"reminders": False, "practitioner_new": False, "practitioner_cancelled": False}

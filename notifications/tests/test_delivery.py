@@ -11,15 +11,15 @@ from django.core.mail.backends.locmem import EmailBackend
 from django.db import OperationalError, connection
 from django.db.models import QuerySet
 
-from accounts.models import Patient, PatientAccess
-from accounts.tests.factories import PatientFactory
+from accounts.models import Patient, PatientAccess, User
+from accounts.tests.factories import PatientFactory, UserFactory
 from appointments import services
 from appointments.models import Appointment
 from appointments.tests.factories import NOW, at, book, desk
 from appointments.transitions import Status
-from notifications import delivery, faults, integrity, letters
-from notifications.models import Kind, Notification, State
-from notifications.tests.factories import SOON, account_mail, booked, family, pending
+from notifications import delivery, faults, integrity, letters, outbox
+from notifications.models import NO_READER, Kind, Notification, State
+from notifications.tests.factories import SOON, account_mail, booked, chooses, family, pending
 
 MINUTE, DAY = dt.timedelta(minutes=1), dt.timedelta(days=1)
 
@@ -164,6 +164,25 @@ class TestLookingOnceMore:
         assert Notification.objects.get(kind=Kind.BOOKED).state == State.VOID
         assert Notification.objects.get(kind=Kind.PRACTITIONER_NEW).state == State.SENT
 
+    @pytest.mark.parametrize("how", ["left", "account closed", "another account"])
+    def test_a_practitioner_who_left_reads_no_name_any_more(self, how):
+        appointment = booked()
+        practitioner = appointment.practitioner
+        user = practitioner.user
+        assert user
+        if how == "left":
+            type(practitioner).objects.filter(pk=practitioner.pk).update(is_active=False)
+        elif how == "account closed":
+            User.objects.filter(pk=user.pk).update(is_active=False)
+        else:
+            other = UserFactory.create()
+            type(practitioner).objects.filter(pk=practitioner.pk).update(user=other)
+        delivery.deliver_due(now=SOON)
+        [row] = Notification.objects.filter(kind=Kind.PRACTITIONER_NEW)
+        assert row.state == State.VOID
+        assert not any(user.email in message.to for message in mail.outbox)
+        assert Notification.objects.get(kind=Kind.BOOKED).state == State.SENT
+
     @pytest.mark.parametrize(
         ("email", "state"),
         [
@@ -204,6 +223,45 @@ class TestLookingOnceMore:
         assert list(reminders.values_list("to", "hours_before")) == [("abuela@example.org", 24)]
         assert list(integrity.breaches(Counter(), now=appointment.start - DAY)) == []
 
+    def test_an_address_that_was_changed_and_changed_back_gets_it(self, picky):
+        patient = PatientFactory.create(email="abuela@example.org")
+        book(patient=patient, start=at(10, days=3))
+        picky["mistyped@example.org"] = smtplib.SMTPServerDisconnected("gone")
+        Patient.objects.filter(pk=patient.pk).update(email="mistyped@example.org")
+        delivery.deliver_due(now=SOON)
+        void, other = ("abuela@example.org", State.VOID), "mistyped@example.org"
+        assert self.booked_to() == [void, (other, State.PENDING)]
+        Patient.objects.filter(pk=patient.pk).update(email="abuela@example.org")
+        delivery.deliver_due(now=SOON + 5 * MINUTE)
+        assert self.booked_to() == [("abuela@example.org", State.SENT), (other, State.VOID)]
+        assert list(integrity.breaches(Counter(), now=SOON)) == []
+
+    @pytest.mark.parametrize(("why", "again"), [(NO_READER, State.PENDING), ("", State.VOID)])
+    def test_a_reminder_that_lost_its_reader_is_missing_and_a_withdrawn_one_is_not(
+        self, why, again
+    ):
+        patient = PatientFactory.create(email="abuela@example.org")
+        book(patient=patient, start=at(10, days=3))
+        rows = Notification.objects.filter(kind=Kind.REMINDER)
+        rows.update(state=State.VOID, last_error=why)
+        assert outbox.owe_missing_reminders(now=SOON) == (again == State.PENDING)
+        assert [row.state for row in rows] == [again]
+        assert outbox.owe_missing_reminders(now=SOON) == 0
+
+    def test_what_a_lost_reader_had_declined_the_next_one_gets(self):
+        user, patient = family()
+        appointment = booked(user=user, patient=patient)
+        chooses(user, reminders=False)
+        delivery.deliver_due(now=SOON)
+        PatientAccess.objects.filter(user=user).update(ended_at=NOW)
+        Patient.objects.filter(pk=patient.pk).update(email="abuela@example.org")
+        delivery.deliver_due(now=appointment.start - DAY)
+        rows = Notification.objects.filter(kind=Kind.REMINDER).order_by("pk")
+        assert [(row.to, row.state) for row in rows] == [
+            (user.email, State.VOID),
+            ("abuela@example.org", State.SENT),
+        ]
+
     def test_nobody_follows_where_it_is_not_true_any_more(self):
         patient = PatientFactory.create(email="mistyped@example.org")
         appointment = book(patient=patient, start=at(10, days=3))
@@ -238,7 +296,7 @@ class TestFailing:
         assert (row.tries, row.last_error, row.due_at) == (2, "", NOW)
 
     def test_a_permanent_no_is_believed(self, picky):
-        row = pending()
+        _good, row = pending(), pending()
         picky[row.to] = smtplib.SMTPRecipientsRefused({row.to: (550, b"5.1.1 No such user")})
         delivery.deliver_due(now=NOW)
         assert state_of(row) == State.FAILED
@@ -247,7 +305,7 @@ class TestFailing:
 
     def test_enough_is_enough(self, picky):
         row = pending(lives_for=dt.timedelta(days=9))
-        picky[row.to] = smtplib.SMTPServerDisconnected("gone")
+        picky[row.to] = smtplib.SMTPRecipientsRefused({row.to: (451, b"4.7.1 Greylisted")})
         now, tried = NOW, 0
         while state_of(row) == State.PENDING:
             now = max(now, row.try_at)

@@ -10,12 +10,13 @@ from django.test.utils import CaptureQueriesContext
 from accounts.roles import Actor
 from accounts.tests.factories import PatientFactory, ReceptionistFactory, patient_user
 from appointments import services
+from appointments import tasks as appointments_tasks
 from appointments.tests.factories import NOW, at, book, desk
 from clinic.models import Organization
 from clinic.tests.factories import LocationFactory
 from notifications import delivery, digests, pulse, tasks
 from notifications.models import Kind, MailChoices, Notification, Part, Pulse, State
-from notifications.tests.factories import chooses
+from notifications.tests.factories import booked, chooses, pending
 from scheduling.tests.factories import open_offering
 
 pytestmark = pytest.mark.django_db
@@ -326,6 +327,34 @@ class TestAfterARestore:
         assert digests.owe(now=SEVEN) == 1
         pulse.swept(SEVEN + MINUTE)
         assert [row.state for row in lists()] == [State.HELD]
+
+    def test_the_end_of_a_request_that_came_in_between(self):
+        asked = booked(asks=True)
+        Notification.objects.update(state=State.SENT)
+        over = asked.expires_at
+        assert over
+        later = over + HOUR
+        pulse.hold(now=later, written_until=over - HOUR)
+        [row] = Notification.objects.exclude(state=State.SENT)
+        assert (row.kind, row.state) == (Kind.EXPIRED, State.HELD)
+        assert appointments_tasks.expire_requests() == 0
+        assert delivery.deliver_due(now=later + MINUTE) == 0
+        assert services.expire_overdue(now=later + MINUTE) == 0
+
+    def test_what_tasks_told_before_the_sweep_that_finds_out(self):
+        asked = booked(asks=True)
+        Notification.objects.update(state=State.SENT)
+        over = asked.expires_at
+        assert over
+        Pulse.objects.create(part=Part.SWEEP, at=over - 8 * HOUR)
+        assert services.expire_overdue(now=over) == 1
+        offer = pending(lives_for=9 * HOUR)
+        fields = {"kind": Kind.OFFER, "created_at": over, "try_at": over}
+        Notification.objects.filter(pk=offer.pk).update(**fields)
+        pulse.swept(over + MINUTE)
+        found = Notification.objects.filter(kind__in=[Kind.EXPIRED, Kind.OFFER])
+        assert {row.state for row in found} == {State.HELD}
+        assert found.count() == 2
 
     def test_tomorrows_list_leaves_as_always(self, offering):
         visit(offering)

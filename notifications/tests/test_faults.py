@@ -20,6 +20,11 @@ pytestmark = pytest.mark.once
         (smtplib.SMTPDataError(554, b"Looks like spam"), True),
         (smtplib.SMTPDataError(451, b"Try later"), False),
         (smtplib.SMTPNotSupportedError("SMTPUTF8"), True),
+        # A quota, a policy, our sender: it is not this address.
+        (smtplib.SMTPDataError(550, b"5.4.5 Daily user sending limit exceeded"), False),
+        (smtplib.SMTPRecipientsRefused({"a@x.org": (554, b"5.7.1 Relaying denied")}), False),
+        (smtplib.SMTPRecipientsRefused({"a@x.org": (550, b"5.1.8 Bad sender")}), False),
+        (smtplib.SMTPRecipientsRefused({"a@x.org": (550, b"5.4.1 Access denied")}), True),
         # Our own address, our own password: somebody will mend it.
         (smtplib.SMTPSenderRefused(550, b"Not yours", "turnos@example.org"), False),
         (smtplib.SMTPAuthenticationError(535, b"Wrong password"), False),
@@ -33,6 +38,16 @@ pytestmark = pytest.mark.once
 )
 def test_permanent_or_not(error, permanent):
     assert faults.is_permanent(error) is permanent
+
+
+@pytest.mark.parametrize(
+    ("text", "named"),
+    [(b"5.1.1 No such user", True), (b"5.2.1 Disabled", True), (b"No", False), (b"5.7.1", False)],
+)
+def test_whether_the_address_is_named_as_the_reason(text, named):
+    error = smtplib.SMTPRecipientsRefused({"a@example.org": (550, text)})
+    assert faults.is_of_address(error) is named
+    assert not faults.is_of_address(TimeoutError("slow"))
 
 
 @pytest.mark.parametrize(

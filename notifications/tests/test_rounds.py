@@ -18,6 +18,7 @@ pytestmark = pytest.mark.django_db
 
 HOUR, MINUTE, SECOND = (dt.timedelta(seconds=n) for n in (3600, 60, 1))
 GONE = smtplib.SMTPServerDisconnected("gone")
+NO_SUCH_USER = smtplib.SMTPRecipientsRefused({"x@example.org": (550, b"5.1.1 No such user")})
 NOT_NOW = smtplib.SMTPRecipientsRefused({"ana@example.org": (451, b"4.7.1 Not now")})
 
 
@@ -65,13 +66,105 @@ def test_what_could_not_be_written_ends_no_round(server, monkeypatch):
     assert pulse.health(NOW).mail_stands_since is None
 
 
-def test_what_was_refused_for_good_ends_no_round(server):
-    for _n in range(5):
-        pending()
-    server.error = smtplib.SMTPRecipientsRefused({"x@example.org": (550, b"5.1.1 No")})
+@pytest.mark.parametrize(
+    ("text", "count"),
+    [(b"No", 300), (b"5.1.1 No such user", 20), (b"5.4.5 Limit", 20), (b"5.7.1 Relaying", 20)],
+)
+def test_a_server_that_refuses_everything_for_good_loses_nothing(server, text, count):
+    """A quota, a closed account: not one of three hundred addresses is to blame."""
+    for _n in range(count):
+        pending(lives_for=9 * HOUR)
+    server.error = smtplib.SMTPRecipientsRefused({"x@example.org": (550, text)})
+    now = NOW
+    for _n in range(40):
+        delivery.deliver_due(now=now)
+        now += MINUTE / 6
+    assert {state for state, _tries in states()} == {State.PENDING}
+    assert pulse.health(now).stands_since == NOW
+    server.error = None
+    for _n in range(20):
+        delivery.deliver_due(now=now)
+        now += MINUTE
+    assert {state for state, _tries in states()} == {State.SENT}
+    assert len(mail.outbox) == count
+    assert pulse.health(now).stands_since is None
+
+
+def test_so_does_a_server_that_is_asked_for_one_mail_at_a_time(server):
+    server.error = smtplib.SMTPDataError(554, b"Account suspended")
+    for n in range(5):
+        delivery.deliver([pending(lives_for=9 * HOUR).pk], now=NOW + n * MINUTE)
+    assert states() == [(State.PENDING, 1)] * 5
+    assert pulse.health(NOW + HOUR).mail_stands_since == NOW + 2 * MINUTE
+
+
+def test_a_quota_that_is_reached_on_the_way_costs_three_at_most(server):
+    pending()
     delivery.deliver_due(now=NOW)
-    assert states() == [(State.FAILED, 1)] * 5
+    server.error = smtplib.SMTPDataError(550, b"Too many messages today")
+    for _n in range(20):
+        pending(lives_for=9 * HOUR)
+    for n in range(6):
+        delivery.deliver_due(now=NOW + MINUTE + n * MINUTE)
+    found = [state for state, _tries in states()]
+    assert found.count(State.FAILED) <= delivery.ENOUGH_FAILURES
+    assert found.count(State.PENDING) >= 17
+    assert pulse.health(NOW + 7 * MINUTE).mail_stands_since
+
+
+def test_one_bad_address_among_good_ones_is_given_up_at_once(server, monkeypatch):
+    rows = [pending() for _n in range(7)]
+    send = server.send_messages
+
+    def send_messages(self, messages):
+        server.error = NO_SUCH_USER if messages[0].to == [rows[3].to] else None
+        return send(self, messages)
+
+    monkeypatch.setattr(server, "send_messages", send_messages)
+    assert delivery.deliver_due(now=NOW) == 6
+    assert states()[3] == (State.FAILED, 1)
     assert pulse.health(NOW).mail_stands_since is None
+
+
+def test_an_address_that_does_not_exist_is_believed_when_asked_again(server):
+    """Where nothing else is sent that could tell the address from the server."""
+    row = pending(lives_for=9 * HOUR)
+    server.error, now = NO_SUCH_USER, NOW
+    for tries in (1, 2, 3):
+        delivery.deliver_due(now=now)
+        row.refresh_from_db()
+        assert row.tries == tries
+        now = row.try_at
+    assert row.state == State.FAILED
+    assert pulse.health(now).mail_stands_since is None
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        smtplib.SMTPSenderRefused(550, b"Not yours", "turnos@example.org"),
+        smtplib.SMTPDataError(421, b"Closing"),
+        smtplib.SMTPServerDisconnected("in DATA"),
+        smtplib.SMTPDataError(550, b"5.4.5 Limit"),
+        smtplib.SMTPRecipientsRefused({"x@example.org": (451, b"Trouble here")}),
+    ],
+    ids=repr,
+)
+def test_a_weekend_without_a_server_is_survived(server, error):
+    for _n in range(5):
+        pending(lives_for=99 * HOUR)
+    server.error, now = error, NOW
+    while now < NOW + 66 * HOUR:
+        delivery.deliver_due(now=now)
+        now = max(now, min(Notification.objects.values_list("try_at", flat=True))) + MINUTE
+    assert {state for state, _tries in states()} == {State.PENDING}
+    assert max(tries for _state, tries in states()) < faults.MAX_TRIES
+    assert pulse.health(now).stands_since
+    server.error = None
+    while now < NOW + 75 * HOUR:
+        delivery.deliver_due(now=now)
+        now += HOUR / 2
+    assert {state for state, _tries in states()} == {State.SENT}
 
 
 def test_one_address_that_says_not_now_is_no_standstill(server):

@@ -104,9 +104,16 @@ def test_a_subject_names_nobody(name):
     assert list(texts.problems(Kind.BOOKED, "opening", "{" + name + "}")) == []
 
 
-@pytest.mark.parametrize("text", ["http://evil.example", "HTTPS://x", "www.evil.example"])
+@pytest.mark.parametrize(
+    "text", ["http://evil.example", "HTTPS://x", "www.evil.example", "see evil.example/x"]
+)
 def test_no_addresses(text):
     assert len(list(texts.problems(Kind.BOOKED, "closing", text))) == 1
+
+
+@pytest.mark.parametrize("text", ["Dra. Pérez y/o Dr. Gil", "S.A./S.R.L.", "9.30/10.30"])
+def test_what_is_no_address(text):
+    assert list(texts.problems(Kind.BOOKED, "closing", text)) == []
 
 
 # --- in the mail
@@ -214,6 +221,14 @@ def test_the_words_of_a_list_stand_above_its_numbers():
     assert hello in found.text
 
 
+def test_the_sample_of_a_list_leaves_on_its_day():
+    own = Words(Kind.PRACTITIONER_DAY, "en", subject="Agenda of {day}", opening="For {day}.")
+    found = samples.letter(Kind.PRACTITIONER_DAY, "en", own)
+    assert found.subject == "Agenda of today"
+    assert "\n\nFor today.\n\nYou have 1 appointment today, at 10:30." in found.text
+    assert samples.longest_subject(Kind.PRACTITIONER_DAY, "en", own) == "Agenda of today"
+
+
 @pytest.mark.parametrize("name", ["patient", "when", "time", "address"])
 def test_a_list_has_no_one_patient_and_time(name):
     for part in ("subject", "opening"):
@@ -236,6 +251,11 @@ def test_the_list_shows_every_mail_in_each_language(admin):
 
 def main(response):
     return response.content.decode().partition('<div id="content"')[2]
+
+
+def test_the_page_of_the_reminder_says_what_holds_for_several(admin):
+    assert "no names but {clinic}, {day}, {place}, {address}, {phone}" in main(admin.get(EDIT))
+    assert "Several appointments" not in main(admin.get(EDIT.replace("reminder", "booked")))
 
 
 def test_looked_at_then_saved_then_back_to_ours(admin):

@@ -8,6 +8,7 @@ from html import unescape
 
 import pytest
 from django.core import mail
+from django.db.models import QuerySet
 
 from accounts.models import User
 from accounts.roles import Actor
@@ -15,8 +16,8 @@ from accounts.tests.factories import PatientFactory
 from appointments import services
 from appointments.models import Appointment
 from appointments.tests.factories import NOW, at, book, desk
-from clinic.models import Organization
-from notifications import delivery, letters, links, together
+from clinic.models import Location, Organization
+from notifications import delivery, letters, links, pulse, together
 from notifications import services as by_hand
 from notifications.links import Purpose
 from notifications.models import Kind, MessageText, Notification, State
@@ -256,6 +257,7 @@ def test_refused_for_good_is_refused_for_both(mother, settings, monkeypatch):
     no = smtplib.SMTPRecipientsRefused({"madre@example.org": (550, b"no")})
     monkeypatch.setattr(Picky, "fails", {"madre@example.org": no})
     visits(mother, 10, 16)
+    pulse.mail_went(TEN)
     delivery.deliver_due(now=TEN)
     assert states() == [State.FAILED] * 2
 
@@ -311,6 +313,44 @@ def test_two_reminders_of_one_appointment_are_the_ordinary_mail(mother):
         "Change the time",
         "Cancel the appointment",
     ]
+
+
+@pytest.mark.parametrize(
+    ("opening", "closing", "kept"),
+    [
+        ("We expect you {day}.", "{clinic}: bring your cards.", (True, True)),
+        ("Dear {patient}", "Bring your cards.", (False, True)),
+        ("Until {day}", "{phone}", (True, False)),
+        ("At {time}", "{gone}", (False, False)),
+    ],
+)
+def test_the_clinics_words_hold_for_several_if_their_names_do(
+    mother, caplog, opening, closing, kept
+):
+    """At two places nobody knows whose phone is meant."""
+    MessageText.objects.create(
+        kind=Kind.REMINDER, language="en", subject="Come {day}", opening=opening, closing=closing
+    )
+    visits(mother, 10, 16)
+    Location.objects.update(phone="+541148650001")
+    delivery.deliver_due(now=TEN)
+    [sent] = mail.outbox
+    assert sent.subject == "Reminder: 2 appointments tomorrow"
+    beginnings = opening.partition("{")[0] in sent.body, "bring your cards" in sent.body.lower()
+    assert beginnings == kept
+    assert ("We expect you tomorrow." in sent.body) is ("We expect" in opening)
+    assert "{" not in sent.body
+    assert not caplog.records
+
+
+def test_at_one_place_its_phone_is_the_one(mother):
+    MessageText.objects.create(kind=Kind.REMINDER, language="en", closing="{place}: {phone}")
+    one, other = visits(mother, 10, 16)
+    Location.objects.filter(pk=one.location_id).update(phone="+541148650001", name="Centro")
+    QuerySet(Appointment).filter(pk=other.pk).update(location=one.location)
+    delivery.deliver_due(now=TEN)
+    [sent] = mail.outbox
+    assert "\n\nCentro: +54 11 4865-0001\n\n" in sent.body
 
 
 def test_each_of_several_can_be_answered(mother):

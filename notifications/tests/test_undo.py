@@ -21,6 +21,7 @@ from appointments.tests.practice import doctor_of, new_practice, second_place
 from appointments.tests.waiting import waits
 from appointments.undo import RulesChangedSince, TooLateToUndo, undo
 from notifications import integrity as messages
+from notifications.delivery import verdict
 from notifications.models import Kind, Notification, State
 from scheduling.models import ServiceOffering, TimeOff
 from scheduling.services import BookingWindow
@@ -302,6 +303,35 @@ def test_who_was_told_of_a_move_at_once_is_told_that_it_is_undone():
     again = Notification.objects.waiting().get(appointment=visit, kind=Kind.CONFIRMED)
     assert (again.to, again.due_at) == (told.to, take_back_soon)
     assert problems(now=take_back_soon) == []
+
+
+@pytest.mark.parametrize("was_told", [True, False])
+def test_whom_it_went_to_is_told_that_it_is_undone_if_they_were_told_at_all(was_told):
+    offering = new_practice()
+    visit = visit_of(offering, start=at(9, days=0))
+    open_offering(service=offering.service, schedule__location=offering.location)
+    away = Block(starts_at=at(0, days=0), ends_at=at(0, days=200))
+    chosen = answer(ask(offering, away), Hit.MOVE)
+    made = block_time(
+        practitioner=offering.practitioner, blocks=[away], by=desk(), answer=chosen, now=NOW
+    )
+    moved = Appointment.objects.get(rescheduled_from=visit)
+    assert moved.practitioner != visit.practitioner
+    told = moved.notifications.get(kind=Kind.PRACTITIONER_NEW)
+    assert told.due_at == NOW
+    if was_told:
+        moved.notifications.filter(pk=told.pk).update(state=State.SENT)
+    soon = NOW + dt.timedelta(minutes=2)
+    undo(change=made.change, by=desk(), now=soon)
+    assert fresh(visit).status == "booked"
+    off = Notification.objects.with_parts().filter(
+        appointment=moved, kind=Kind.PRACTITIONER_CANCELLED
+    )
+    assert [(row.to, row.due_at, row.state) for row in off] == (
+        [(told.to, soon, State.PENDING)] if was_told else []
+    )
+    assert all(verdict(row, soon) is None for row in off)
+    assert problems(now=soon) == []
 
 
 def test_a_wish_to_come_earlier_goes_back_with_the_appointment():
