@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+import environ
+import MySQLdb
 import pytest
 from django.core.cache import cache as django_cache
 
@@ -46,10 +48,32 @@ def _missing(kind: str) -> str:
     return ""
 
 
+def _refused(url: str) -> str:
+    """Why there is no login at this server, with how to mend it; empty when there is one."""
+    where = _without_password(url)
+    if not _listens(url, 3306):
+        return f"no MariaDB or MySQL answers at {where}"
+    known = environ.Env.db_url_config(url)
+    try:
+        MySQLdb.connect(
+            host=known["HOST"],
+            port=int(known["PORT"] or 3306),
+            user=known["USER"],
+            password=known["PASSWORD"],
+            connect_timeout=10,
+        ).close()
+    except MySQLdb.OperationalError as error:
+        return (
+            f"{where} does not let us in ({error.args[0]}); "
+            "set TEST_DATABASE_URL=mysql://user:password@host/name"
+        )
+    return ""
+
+
 def pytest_configure(config: pytest.Config) -> None:
-    if not DATABASE_URL or hasattr(config, "workerinput") or _listens(DATABASE_URL, 3306):
+    if not DATABASE_URL or hasattr(config, "workerinput") or not (why := _refused(DATABASE_URL)):
         return
-    what = f"{MISSING}no MariaDB or MySQL answers at {_without_password(DATABASE_URL)}"
+    what = MISSING + why
     _report([f"tests on MariaDB: {what}"])
     pytest.exit(what, returncode=1 if CI else 0)
 
