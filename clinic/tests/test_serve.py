@@ -15,6 +15,9 @@ from pathlib import Path
 
 import pytest
 from django.conf import settings
+from django.core.management.base import CommandError
+
+from clinic.management.commands.serve import Command, require_free
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 pytestmark = [
@@ -75,10 +78,10 @@ def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @contextmanager
-def serve(folder: Path, port: int) -> Iterator[subprocess.Popen[str]]:
-    process = manage(folder, port, "--prepare")
+def serve(folder: Path, port: int, host: str = "") -> Iterator[subprocess.Popen[str]]:
+    process = manage(folder, port, "--prepare", *(["--host", host] if host else []))
     try:
-        read_until(process, f"The clinic is open: http://localhost:{port}/")
+        read_until(process, f"The clinic is open: http://{host or 'localhost'}:{port}/")
         yield process
     finally:
         process.terminate()
@@ -126,6 +129,22 @@ def test_when_a_part_dies_the_other_is_stopped_and_the_exit_says_so(serving, por
 def test_the_data_is_its_owners_alone(tmp_path):
     files = [tmp_path / name for name in ("clinic.sqlite3", "clinic.sqlite3-wal")]
     assert {oct(stat.S_IMODE(path.stat().st_mode)) for path in files} == {"0o600"}
+
+
+def test_it_greets_from_the_address_it_serves(prepared, tmp_path, port):
+    shutil.copytree(prepared, tmp_path, dirs_exist_ok=True)
+    with serve(tmp_path, port, "127.0.0.2"):
+        assert not listens(port), "127.0.0.1 is another address"
+
+
+def test_the_name_of_the_machine_in_the_shell_is_not_the_address_to_serve(monkeypatch):
+    monkeypatch.setenv("HOST", "workstation.example.com")
+    assert Command().create_parser("manage.py", "serve").parse_args([]).host == "127.0.0.1"
+
+
+def test_an_address_of_another_machine_is_said_in_a_sentence(port):
+    with pytest.raises(CommandError, match=r"--host 192\.0\.2\.1: no address of this machine"):
+        require_free("192.0.2.1", str(port))
 
 
 def test_a_port_in_use_is_said_in_a_sentence(tmp_path):

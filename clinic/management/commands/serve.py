@@ -3,6 +3,7 @@
 Production runs the three apart, under the machine's own supervisor (docs/operations.md).
 """
 
+import errno
 import os
 import signal
 import socket
@@ -30,7 +31,7 @@ class Command(BaseCommand):
     help = "Runs the web, the worker and its clock on this machine until Ctrl-C."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument("--host", default=os.environ.get("HOST", "127.0.0.1"))
+        parser.add_argument("--host", default="127.0.0.1")
         parser.add_argument("--port", default=os.environ.get("PORT", "8000"))
         parser.add_argument(
             "--prepare",
@@ -62,7 +63,7 @@ class Command(BaseCommand):
                 parts[name] = subprocess.Popen(  # noqa: S603
                     command, cwd=settings.BASE_DIR, env=environment, start_new_session=True
                 )
-            self.watch(parts, f"http://127.0.0.1:{port}/healthz", address)
+            self.watch(parts, f"http://{nearest(host)}:{port}/healthz", address)
         finally:
             stop(parts)
 
@@ -109,10 +110,20 @@ def require_free(host: str, port: str) -> None:
         try:
             probe.bind((host, int(port)))
         except OSError as error:
+            if error.errno not in {errno.EADDRINUSE, errno.EACCES}:
+                raise CommandError(
+                    f"--host {host}: no address of this machine ({error.strerror}). "
+                    "Leave it out for this machine alone, or write 0.0.0.0 for all its addresses."
+                ) from error
             raise CommandError(
                 f"Port {port} is not free ({error.strerror}). "
                 f"Choose another one: PORT={int(port) % 65535 + 1} make run"
             ) from error
+
+
+def nearest(host: str) -> str:
+    """Where this machine itself finds what is bound there."""
+    return "127.0.0.1" if host == "0.0.0.0" else host  # noqa: S104
 
 
 def web(host: str, port: str) -> list[str]:
