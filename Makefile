@@ -25,7 +25,7 @@ NOT_RUN := .not-run
 ##@ Running
 .PHONY: run
 run: .venv/.running ## Start the clinic: web, worker and demo data
-	@DEMO=$${DEMO-$(if $(wildcard .env),,true)} PORT=$(PORT) exec $(PY) manage.py serve --prepare
+	@$(if $(wildcard .env),,DEMO=$${DEMO-true}) PORT=$(PORT) exec $(PY) manage.py serve --prepare
 
 .venv/.running: requirements.txt constraints.txt .ci/setup
 	@PYTHON=$(PYTHON) .ci/setup requirements.txt
