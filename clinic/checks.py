@@ -13,9 +13,11 @@ from django.db import connections
 
 Messages = list[checks.CheckMessage]
 
-DEMO_OUTSIDE_EMBEDDED = checks.Error(
-    "DEMO is on outside the embedded default: everybody could read the mails.",
-    hint="Set DEMO=false, or remove it from .env.",
+DEMO_FOR_REAL = checks.Error(
+    "DEMO is on beside a database server, https or a mail server: "
+    "everybody could read the mails, and log in with the password of the demo.",
+    hint="Set DEMO=false, or remove it from .env. For the demo, remove DATABASE_URL and EMAIL_URL, "
+    "and any BASE_URL that starts with https://.",
     id="clinic.E001",
 )
 BASE_URL_MISSING = checks.Error(
@@ -53,7 +55,10 @@ WRONG_COLLATION = "clinic.E008"
 
 @checks.register("clinic")
 def check_demo(app_configs: Any, **kwargs: Any) -> Messages:
-    return [DEMO_OUTSIDE_EMBEDDED] if settings.DEMO and not settings.EMBEDDED else []
+    """The demo is for one machine: what reaches out to people is no place for it."""
+    sends = settings.EMAIL_URL.startswith("smtp")
+    real = not settings.EMBEDDED or settings.HTTPS or sends
+    return [DEMO_FOR_REAL] if settings.DEMO and real else []
 
 
 @checks.register("clinic")

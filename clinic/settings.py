@@ -41,7 +41,8 @@ DATABASE_URL = env.str("DATABASE_URL", default="")
 #: No DATABASE_URL means the embedded default, for one machine and for trying out.
 EMBEDDED = not DATABASE_URL
 DEBUG = yes_or_no(env, "DEBUG", default=False)
-#: Shows the demo accounts and the mails that were "sent". Refused outside the embedded default.
+#: Shows the demo accounts and the mails that were "sent". Refused outside the embedded default, and
+#: beside an https:// address or a mail server.
 DEMO = yes_or_no(env, "DEMO", default=False)
 SECRET_KEY = env.str("SECRET_KEY", default="") or development_secret_key(VAR_DIR, EMBEDDED)
 #: Every link in every mail starts with this; the Host header of a request never reaches a mail.

@@ -37,6 +37,23 @@ def test_the_embedded_default_is_silent(settings):
 
 
 @pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("EMBEDDED", False),
+        ("HTTPS", True),
+        ("EMAIL_URL", "smtp://localhost:25"),
+        ("EMAIL_URL", "smtp+tls://clinic:secret@smtp.example.com:587"),
+    ],
+)
+def test_the_demo_is_refused_where_people_may_be(settings, name, value):
+    settings.EMBEDDED = True
+    settings.DEMO = True
+    settings.EMAIL_URL = ""
+    setattr(settings, name, value)
+    assert "clinic.E001" in found()
+
+
+@pytest.mark.parametrize(
     ("name", "value", "expected"),
     [
         ("DEMO", True, "clinic.E001"),
