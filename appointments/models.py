@@ -16,6 +16,8 @@ from django.core.serializers.json import DjangoJSONEncoder
 from django.core.validators import MaxValueValidator
 from django.db import models
 from django.db.models import Exists, F, OuterRef, Q
+from django.db.models.signals import pre_save
+from django.dispatch import receiver
 from django.utils.translation import gettext_lazy as _
 
 from accounts.models import Patient, Practitioner, User
@@ -200,6 +202,13 @@ class Appointment(models.Model):
 
     def delete(self, *args: Any, **kwargs: Any) -> NoReturn:
         raise ClosedPath("Appointments are never deleted.")
+
+
+@receiver(pre_save, sender=Appointment)
+def _refuse_fixtures(*, raw: bool, **_signal: Any) -> None:
+    """``loaddata`` writes rows without their ``save``: no cells, no event."""
+    if raw:
+        raise ClosedPath("Appointments do not come from fixtures: appointments.imports takes many.")
 
 
 class HoldQuerySet(models.QuerySet["Hold"]):

@@ -18,6 +18,7 @@ from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
+from django.db.models.signals import pre_save
 from django.utils.translation import gettext, pgettext_lazy
 from django.utils.translation import gettext_lazy as _
 from phonenumber_field.modelfields import PhoneNumberField
@@ -47,6 +48,12 @@ class AppendOnlyQuerySet(models.QuerySet[Any]):
         return super().bulk_create(objs, *args, **kwargs)
 
 
+def _refuse_fixtures(*, sender: type[models.Model], raw: bool, **_signal: Any) -> None:
+    """``loaddata`` writes rows without their ``save``, over the ones that are there."""
+    if raw:
+        raise AppendOnlyError(f"{sender.__name__} rows do not come from fixtures.")
+
+
 class AppendOnlyModel(models.Model):
     """A row of history: written once, never changed, never removed."""
 
@@ -55,6 +62,10 @@ class AppendOnlyModel(models.Model):
     class Meta:
         abstract = True
         base_manager_name = "objects"
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        pre_save.connect(_refuse_fixtures, sender=cls)
 
     def save(self, *args: Any, **kwargs: Any) -> None:
         if not self._state.adding:
