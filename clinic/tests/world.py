@@ -45,12 +45,16 @@ class Address:
 
 def addresses() -> list[Address]:
     """Every address of the site except the admin's, by its name."""
-    return [a for a in _walk(get_resolver(), ()) if not a.name.startswith("admin:")]
+    return [a for a in all_addresses() if not a.name.startswith("admin:")]
+
+
+def all_addresses() -> list[Address]:
+    return list(_walk(get_resolver(), ()))
 
 
 def admin_names() -> list[str]:
     """The admin's addresses that take no argument."""
-    found = {a.name for a in _walk(get_resolver(), ()) if not a.arguments}
+    found = {a.name for a in all_addresses() if not a.arguments}
     return sorted(name for name in found if name.startswith("admin:") and name != "admin:")
 
 
