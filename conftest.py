@@ -43,6 +43,8 @@ def _missing(kind: str) -> str:
         return "needs MariaDB or MySQL (start one, then: make test-mariadb)"
     if kind == "redis" and not _listens(TEST_REDIS_URL, 6379):
         return f"needs Redis at {TEST_REDIS_URL} (start one, or set TEST_REDIS_URL)"
+    if kind == "redis" and not shutil.which("redis-server"):
+        return "needs the program redis-server, to freeze and kill one of its own (install it)"
     if kind == "browser" and not _chromium():
         return "needs Chromium (install the package chromium)"
     return ""

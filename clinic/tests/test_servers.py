@@ -66,3 +66,17 @@ def test_a_server_that_is_not_there_is_left_out_and_said(plugin, request, monkey
     with pytest.raises(pytest.exit.Exception):
         plugin.pytest_configure(request.config)
     assert "no MariaDB or MySQL answers at" in (tmp_path / "not-run").read_text()
+
+
+@pytest.mark.parametrize(("program", "kind"), [("redis-server", "redis"), ("chromium", "browser")])
+def test_a_program_that_is_not_installed_is_missing(plugin, monkeypatch, program, kind):
+    monkeypatch.setattr(plugin, "_listens", lambda url, port: True)
+    monkeypatch.setattr(plugin.shutil, "which", lambda name: None)
+    for known in (plugin._missing, plugin._chromium):
+        known.cache_clear()
+    try:
+        assert program in plugin._missing(kind)
+    finally:
+        monkeypatch.undo()
+        for known in (plugin._missing, plugin._chromium):
+            known.cache_clear()
