@@ -26,6 +26,19 @@ from clinic.tests.world import World, addresses, all_addresses
 
 pytestmark = [pytest.mark.django_db, pytest.mark.once]
 
+#: What every answer lets the browser load and run; docs/decisions/0024 has the two exceptions.
+STRICT = {
+    "default-src 'none'",
+    "script-src 'self'",
+    "style-src 'self'",
+    "img-src 'self' data:",
+    "font-src 'self'",
+    "connect-src 'self'",
+    "manifest-src 'self'",
+    "form-action 'self'",
+    "frame-ancestors 'none'",
+    "base-uri 'none'",
+}
 NAMES = sorted(a.name for a in addresses())
 VISITORS = [None, "nobody", Role.PATIENT, Role.PRACTITIONER, Role.RECEPTION, Role.ADMINISTRATOR]
 METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
@@ -81,6 +94,10 @@ def test_a_new_address_is_closed_to_everybody(world, monkeypatch, settings):
 ASKS_ITSELF = {"appointments:book"}
 
 
+def content_policy(answer: Any) -> set[str]:
+    return set(answer["Content-Security-Policy"].split("; "))
+
+
 def answer_is_right(visitor: Role | str | None, name: str, method: str, answer: Any) -> bool:
     """Whether this answer is what the row of this address promises this visitor."""
     row = row_for(name)
@@ -105,6 +122,7 @@ def test_each_role_gets_in_where_its_row_says(world, visitor):
         answer = client.generic(method, world.url(name))
         if not answer_is_right(visitor, name, method, answer):
             wrong.append((name, method, answer.status_code))
+        assert content_policy(answer) == STRICT, (name, method)
         if method == "POST":
             # It may have been the one that logs out.
             client = visit(world, visitor)
@@ -165,6 +183,7 @@ def test_the_administration_is_closed_to_everybody_else(world, monkeypatch, visi
 
 def test_the_administration_answers_administrators_whatever_the_address_names(world):
     client = visit(world, Role.ADMINISTRATOR)
+    exceptions = []
     ways_out = ("/admin/", reverse("account_change_password"), reverse("account_logout"))
     wrong = []
     for url, method in itertools.product(admin_urls(), ["GET", "POST"]):
@@ -173,7 +192,12 @@ def test_the_administration_answers_administrators_whatever_the_address_names(wo
         # Some have no adding, for administrators either.
         if not leads_in and answer.status_code not in {200, 403, 404, 405, 422}:
             wrong.append((method, url, answer.status_code))
+        if (policy := content_policy(answer)) != STRICT:
+            exceptions.append((method, url, policy ^ STRICT))
     assert wrong == []
+    # The other exception, the mail in the frame, shows only what was signed: test_texts looks.
+    text = reverse("admin:notifications_messagetext_edit", args=["booked", "es"])
+    assert exceptions == [(method, text, {"frame-src 'self'"}) for method in ("GET", "POST")]
 
 
 def test_every_post_to_the_administration_needs_its_token(world):
