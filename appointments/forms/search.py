@@ -45,7 +45,7 @@ class SearchForm(forms.Form):
         label=_("With whom?"),
         required=False,
         max_length=100,
-        help_text=_("A name or part of it. Leave it empty for any practitioner."),
+        help_text=_("A name or a specialty, or part of it. Leave it empty for any practitioner."),
     )
     where = forms.ChoiceField(label=_("Where?"), required=False)
     since = LooseDateField(

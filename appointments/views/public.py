@@ -341,9 +341,8 @@ def practitioners(request: HttpRequest) -> HttpResponse:
     specialties = known.specialties
     wanted = request.GET.get("specialty")
     specialty = next((s for s in specialties if s.slug == wanted), None)
-    people = Practitioner.objects.active().filter(pk__in=search.practitioners_online(known))
-    if text:
-        people = people.search(text)
+    online = search.practitioners_online(known, text)
+    people = Practitioner.objects.active().filter(pk__in=online)
     if specialty:
         people = people.filter(specialties=specialty)
     people = people.order_by("search_text").prefetch_related(
