@@ -68,6 +68,7 @@ def services_for(wish: Wish, known: Catalogue) -> list[Service]:
 def offerings_for(
     wish: Wish, known: Catalogue, *, any_service: bool = False
 ) -> list[ServiceOffering]:
+    """In order of id."""
     found = known.online_in[wish.specialty.pk] if wish.specialty else known.online
     if wish.service and not any_service:
         found = [o for o in found if o.service_id == wish.service.pk]
@@ -82,6 +83,14 @@ def offerings_for(
         seen_by = known.practitioners_of[wish.insurer.pk]
         found = [o for o in found if o.schedule.practitioner_id in seen_by]
     return found
+
+
+def by_service(
+    offerings: Iterable[ServiceOffering], services: Iterable[Service]
+) -> list[ServiceOffering]:
+    """In the order of these services: of two times at once the first one is offered."""
+    place = {service.pk: place for place, service in enumerate(services)}
+    return sorted(offerings, key=lambda o: place[o.service_id])
 
 
 def _answers(offering: ServiceOffering, words: list[str]) -> bool:

@@ -16,7 +16,7 @@ from zoneinfo import ZoneInfo
 
 from accounts.models import Practitioner, User
 from appointments.availability import FreeTime, free_time
-from clinic.models import Organization
+from clinic.models import Organization, Service
 from scheduling.catalogue import catalogue
 from scheduling.intervals import Interval, to_instant, to_minute
 from scheduling.models import ServiceOffering
@@ -88,6 +88,12 @@ class PractitionerTimes:
     def first(self) -> OfferedSlot | None:
         return next(self._slots(), None)
 
+    @property
+    def service(self) -> Service | None:
+        """What all these times are for; None when there are none."""
+        one = self.free[0] if self.free else self.later
+        return one.offering.service if one else None
+
     def days(self, *, most_times: int | None = None) -> Iterator[Day]:
         """Day by day, earliest first; of each day at most so many times."""
         ends = [end for free in self.free for end in _ends(free)]
@@ -138,6 +144,9 @@ def times(
     holder: User | None = None,
 ) -> Lineup:
     """Free times of a window of days by practitioner, the earliest first.
+
+    Of each the times of one service: the one with the first free time; of two that begin at
+    once, the one that comes first in ``offerings``.
 
     Those without any in the window follow, with their first later slot. ``last``, the last
     day, is not before ``first``; it can shorten the window, never what comes later.
@@ -244,7 +253,7 @@ class Lineup(Sequence[PractitionerTimes]):
         within = {pk for pk, first in chosen.items() if first and first.start < end}
         if unread := within - self._in_window.keys():
             offerings = [o for pk in unread for o in self._offerings[pk]]
-            self._in_window |= self._ask.free(offerings, *self._window)
+            self._in_window |= self._free(offerings, self._window)
         return [
             PractitionerTimes(
                 self._offerings[pk][0].practitioner,
@@ -261,13 +270,19 @@ class Lineup(Sequence[PractitionerTimes]):
                 self._place({pk: [] for pk in sorted(self._missing)})
             else:
                 offerings = [o for rows in self._missing.values() for o in rows]
-                found = self._ask.free(offerings, *stretch)
+                found = self._free(offerings, stretch)
                 if stretch == self._window:
                     self._in_window |= found
                 elif stretch[0] <= self._window[0] and self._window[1] <= stretch[1]:
                     self._in_window |= self._cut(found)
                 firsts = sorted((_soonest(frees), pk) for pk, frees in found.items())
                 self._place({pk: found[pk] for _minute, pk in firsts})
+
+    def _free(
+        self, offerings: Sequence[ServiceOffering], stretch: tuple[dt.datetime, dt.datetime]
+    ) -> dict[int, list[FreeTime]]:
+        found = self._ask.free(offerings, *stretch)
+        return {pk: _of_one_service(frees) for pk, frees in found.items()}
 
     def _cut(self, found: Mapping[int, list[FreeTime]]) -> dict[int, list[FreeTime]]:
         """What of these times lies in the window."""
@@ -291,7 +306,19 @@ def _only_first(free: FreeTime) -> Iterator[OfferedSlot]:
 
 def _soonest(frees: Iterable[FreeTime]) -> int:
     """The minute of the first start of times that are not empty."""
-    return min(free.ruler.minute(_lowest(free.starts)) for free in frees)
+    return min(map(_begins, frees))
+
+
+def _begins(free: FreeTime) -> int:
+    return free.ruler.minute(_lowest(free.starts))
+
+
+def _of_one_service(frees: list[FreeTime]) -> list[FreeTime]:
+    """Only the times of the service that begins first; none of them is empty."""
+    if len(frees) == 1:
+        return frees
+    service = min(frees, key=_begins).offering.service_id
+    return [free for free in frees if free.offering.service_id == service]
 
 
 def in_part(found: Iterable[FreeTime], part: PartOfDay | None) -> Iterator[FreeTime]:
