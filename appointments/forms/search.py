@@ -132,6 +132,10 @@ class SearchForm(forms.Form):
         return next((person for person in people if person.slug == value), None)
 
 
+#: What the full form asks besides.
+NARROWING = ("until", "part", "coverage")
+
+
 class FullSearchForm(SearchForm):
     """The search with what narrows it: last day, part of the day, coverage."""
 

@@ -20,8 +20,9 @@ from django.utils.translation import gettext as _
 from accounts.models import Patient, Practitioner, User
 from accounts.roles import Role
 from appointments import search, timetable
+from appointments.addresses import search_in
 from appointments.coverage import shared_insurer
-from appointments.forms.search import FullSearchForm, SearchForm
+from appointments.forms.search import NARROWING, FullSearchForm, SearchForm
 from appointments.models import Appointment
 from appointments.search import Wish
 from appointments.timetable import Lineup, OfferedSlot, PractitionerTimes
@@ -123,7 +124,8 @@ def may_hold(request: HttpRequest) -> bool:
 
 
 def home(request: HttpRequest) -> HttpResponse:
-    context: dict[str, Any] = {"search_form": SearchForm(known=_known(request))}
+    form = _home_form(request)
+    context: dict[str, Any] = {"search_form": form}
     user = request.user
     if user.is_authenticated and Role.PATIENT in user.roles:
         now, patients = timezone.now(), list(Patient.objects.of(user))
@@ -135,7 +137,20 @@ def home(request: HttpRequest) -> HttpResponse:
             for o in search.book_again(patients, now=now, organization=clinic, holder=user)
         ]
         context["may_hold"] = True
-    return render(request, "appointments/home.html", context)
+    status = 422 if form.errors else 200
+    return render(request, "appointments/home.html", context, status=status)
+
+
+def _home_form(request: HttpRequest) -> SearchForm:
+    """Empty, or with the search that somebody comes back from, in the form it was made with."""
+    query, known = request.GET, _known(request)
+    narrowed = any(name in query for name in NARROWING)
+    kind = FullSearchForm if narrowed else SearchForm
+    if not any(name in query for name in kind.base_fields):
+        return kind(known=known)
+    form = kind(query, known=known)
+    person = form.wish().practitioner if form.is_valid() else None
+    return kind(_with_name(query, person), known=known) if person else form
 
 
 def times(request: HttpRequest) -> HttpResponse:
@@ -146,6 +161,7 @@ def times(request: HttpRequest) -> HttpResponse:
     valid = form.is_valid()
     wish = form.wish() if valid else Wish()
     context: dict[str, Any] = {"search_form": form, "form": form, "wish": wish}
+    context["home_url"] = _home_url(request)
     context["may_hold"] = may_hold(request)
     if valid and (wish.specialty or wish.practitioner or wish.name):
         context |= _results(request, wish, known)
@@ -155,6 +171,12 @@ def times(request: HttpRequest) -> HttpResponse:
         shown = _with_name(request.GET, wish.practitioner)
         context["search_form"] = FullSearchForm(shown, known=known)
     return render(request, "appointments/times.html", context, status=200 if valid else 422)
+
+
+def _home_url(request: HttpRequest) -> str:
+    """Back to the home page with this search in its form."""
+    query = search_in(request.META.get("QUERY_STRING", ""))
+    return reverse("home") + ("?" + query if query else "")
 
 
 def _known(request: HttpRequest) -> Catalogue:
@@ -231,7 +253,7 @@ def _days(wish: Wish, offerings: list[ServiceOffering], now: dt.datetime) -> Day
     return Days(first, today, wish.last if wish.last and wish.last >= first else None)
 
 
-def _what(subject: Service | Specialty) -> str:
+def what_of(subject: Service | Specialty) -> str:
     """As the address of a search says it."""
     if isinstance(subject, Service):
         return f"{subject.specialty.slug}/{subject.slug}"
@@ -242,7 +264,7 @@ def _others_url(subject: Service | Specialty | None) -> str:
     """The other practitioners for the same."""
     if subject is None:
         return reverse("appointments:practitioners")
-    return "?" + urlencode({"what": _what(subject)})
+    return "?" + urlencode({"what": what_of(subject)})
 
 
 def _may_wait(request: HttpRequest) -> bool:
@@ -257,7 +279,7 @@ def _waiting_url(wish: Wish, service: Service | None) -> str:
     Whoever looked for any service of a specialty waits for any of it.
     """
     subject = service if wish.service or not wish.specialty else wish.specialty
-    query = {"what": _what(subject)} if subject else {}
+    query = {"what": what_of(subject)} if subject else {}
     if wish.practitioner:
         query["who"] = wish.practitioner.slug
     if wish.location:
@@ -272,7 +294,7 @@ def _tabs(
     return [
         {
             "label": service.name,
-            "url": "?" + _query(request, what=_what(service)),
+            "url": "?" + _query(request, what=what_of(service)),
             "current": service == current,
         }
         for service in services
@@ -342,7 +364,7 @@ def _alone(
 
 def _pin(person: PractitionerTimes) -> dict[str, str]:
     """What a link that keeps to the service of these times asks for."""
-    return {"what": _what(person.service)} if person.service else {}
+    return {"what": what_of(person.service)} if person.service else {}
 
 
 def _day(day: timetable.Day, *, several: bool) -> SlotDay:
@@ -471,7 +493,7 @@ def practitioner(request: HttpRequest, slug: str) -> HttpResponse:
             offering.service_id, {"service": offering.service, "offerings": [], "url": ""}
         )
         row["offerings"].append(offering)
-        query = urlencode({"what": _what(offering.service), "who": person.slug})
+        query = urlencode({"what": what_of(offering.service), "who": person.slug})
         row["url"] = f"{reverse('appointments:times')}?{query}"
     first = firsts.get(person.pk)
     context = {
