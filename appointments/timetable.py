@@ -15,7 +15,7 @@ from typing import overload
 from zoneinfo import ZoneInfo
 
 from accounts.models import Practitioner, User
-from appointments.availability import FreeTime, free_time
+from appointments.availability import FreeTime, Taken, free_time, held_by_others
 from clinic.models import Organization, Service
 from scheduling.catalogue import catalogue
 from scheduling.intervals import Interval, to_instant, to_minute
@@ -157,7 +157,7 @@ def times(
     return Lineup(ask, offerings, window(offerings, first, days))
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass
 class _Question:
     """What is asked of each stretch of time."""
 
@@ -166,18 +166,25 @@ class _Question:
     part: PartOfDay | None
     holder: User | None
 
+    @functools.cached_property
+    def held(self) -> list[Taken]:
+        """The same for every stretch."""
+        return held_by_others(self.now, self.holder)
+
     def free(
         self, offerings: Sequence[ServiceOffering], start: dt.datetime, end: dt.datetime
     ) -> dict[int, list[FreeTime]]:
         """By practitioner; only those who have some."""
         people: dict[int, list[FreeTime]] = defaultdict(list)
+        if not offerings or start >= end:
+            return people
         found = free_time(
             offerings,
             start=start,
             end=end,
             now=self.now,
             organization=self.organization,
-            holder=self.holder,
+            held=self.held,
         )
         for free in in_part(found, self.part):
             if free.starts:
@@ -209,7 +216,10 @@ class Lineup(Sequence[PractitionerTimes]):
         self._stretches = self._far_enough()
 
     def _far_enough(self) -> Iterator[tuple[dt.datetime, dt.datetime]]:
-        """Ever longer stretches of time, one after the other, up to the horizon."""
+        """Ever longer stretches of time, one after the other, up to the horizon.
+
+        So few that a search asks the database eight times at most: see docs/performance.md.
+        """
         (start, end), now = self._window, self._ask.now
         every = [o for offerings in self._offerings.values() for o in offerings]
         far = now + dt.timedelta(days=_horizon(every, self._ask.organization))
@@ -217,13 +227,11 @@ class Lineup(Sequence[PractitionerTimes]):
             yield start, max(end, far)
             return
         if len(self._offerings) > MANY:
-            near = min(max(start, now) + LOOK_DAYS, end)
-            yield start, near
-            start = near
+            near = max(start, now) + LOOK_DAYS
+            if near < end:
+                yield start, near
         yield start, end
-        near = max(end, now) + 2 * dt.timedelta(days=WINDOW_DAYS)
-        yield end, near
-        yield near, far
+        yield end, far
 
     def __len__(self) -> int:
         return len(self._offerings)
@@ -257,7 +265,8 @@ class Lineup(Sequence[PractitionerTimes]):
         return [
             PractitionerTimes(
                 self._offerings[pk][0].practitioner,
-                self._in_window[pk] if pk in within else [],
+                # Somebody may have booked between two questions.
+                self._in_window.get(pk, []) if pk in within else [],
                 None if pk in within else first,
             )
             for pk, first in chosen.items()
@@ -269,10 +278,12 @@ class Lineup(Sequence[PractitionerTimes]):
             if stretch is None:
                 self._place({pk: [] for pk in sorted(self._missing)})
             else:
-                offerings = [o for rows in self._missing.values() for o in rows]
-                found = self._free(offerings, stretch)
+                # The window of those who have their place already is shown too.
+                asked = self._offerings if stretch == self._window else self._missing
+                found = self._free([o for rows in asked.values() for o in rows], stretch)
                 if stretch == self._window:
                     self._in_window |= found
+                    found = {pk: found[pk] for pk in found.keys() & self._missing.keys()}
                 elif stretch[0] <= self._window[0] and self._window[1] <= stretch[1]:
                     self._in_window |= self._cut(found)
                 firsts = sorted((_soonest(frees), pk) for pk, frees in found.items())
