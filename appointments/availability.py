@@ -40,7 +40,7 @@ from scheduling.slots import Mask, Ruler, Slot, bits
 
 _DAY = dt.timedelta(days=1)
 #: Practitioner, location, from when to when.
-_Taken = tuple[int, int, Interval]
+Taken = tuple[int, int, Interval]
 _STEP = dt.timedelta(minutes=CELL_MINUTES)
 
 
@@ -87,12 +87,14 @@ def free_time(
     organization: Organization | None = None,
     holder: User | None = None,
     online: bool = True,
+    held: Iterable[Taken] | None = None,
 ) -> list[FreeTime]:
     """What a patient can book of each offering, starting in [start, end).
 
     ``offerings`` come ``with_parts()``. A constant number of queries whatever
     their number and the length of the window. Without ``online`` as the staff: closer
-    and further away, at the same steps.
+    and further away, at the same steps. ``held``: what ``held_by_others`` says, for whoever
+    asks several times.
     """
     if not offerings or start >= end:
         return []
@@ -106,8 +108,11 @@ def free_time(
     opened = almanac(organization.edition).masks(list(schedules.values()), ruler)
     people = {s.practitioner_id for s in schedules.values()}
     by_place = busy_days.read(people, ruler)
-    for practitioner, location, interval in _held(people, start, end, now=now, holder=holder):
-        by_place[practitioner][location] |= ruler.touched([interval])
+    if held is None:
+        held = _held(people, start, end, now=now, holder=holder)
+    for practitioner, location, interval in held:
+        if practitioner in people:
+            by_place[practitioner][location] |= ruler.touched([interval])
     lines = {
         pk: _line(schedule, opened[pk], by_place[schedule.practitioner_id], ruler, organization)
         for pk, schedule in schedules.items()
@@ -199,9 +204,14 @@ def busy_time(
 
 def _appointments(
     practitioners: Iterable[int], start: dt.datetime, end: dt.datetime
-) -> Iterator[_Taken]:
+) -> Iterator[Taken]:
     rows = Appointment.objects.occupying().filter(practitioner__in=set(practitioners))
     return _taken(rows, start, end)
+
+
+def held_by_others(now: dt.datetime, holder: User | None) -> list[Taken]:
+    """All that is being booked at this moment, except by this account: in a clinic, little."""
+    return list(_rows(Hold.objects.live(now).exclude(user=holder)))
 
 
 def _held(
@@ -211,7 +221,7 @@ def _held(
     *,
     now: dt.datetime,
     holder: User | None,
-) -> Iterator[_Taken]:
+) -> Iterator[Taken]:
     """What others than this account are booking at this moment."""
     others = Hold.objects.live(now).exclude(user=holder)
     wanted = set(practitioners)
@@ -219,11 +229,15 @@ def _held(
     return (taken for taken in _taken(others, start, end) if taken[0] in wanted)
 
 
-def _taken(rows: models.QuerySet[Any], start: dt.datetime, end: dt.datetime) -> Iterator[_Taken]:
-    around = rows.filter(start__gte=start - _DAY, start__lt=end + _DAY).values_list(
+def _taken(rows: models.QuerySet[Any], start: dt.datetime, end: dt.datetime) -> Iterator[Taken]:
+    return _rows(rows.filter(start__gte=start - _DAY, start__lt=end + _DAY))
+
+
+def _rows(rows: models.QuerySet[Any]) -> Iterator[Taken]:
+    values = rows.values_list(
         "practitioner_id", "location_id", "start", "end", "buffer_before", "buffer_after"
     )
-    for practitioner, location, begins, ends, before, after in around:
+    for practitioner, location, begins, ends, before, after in values:
         yield practitioner, location, (to_minute(begins) - before, to_minute(ends) + after)
 
 

@@ -11,6 +11,7 @@ from accounts.models import Patient, Practitioner, User
 from appointments.models import Appointment
 from appointments.timetable import OfferedSlot, PartOfDay, first_slots
 from clinic.models import Insurer, Location, Organization, Service, Specialty
+from clinic.text import search_words
 from scheduling.catalogue import Catalogue
 from scheduling.models import ServiceOffering
 
@@ -48,8 +49,10 @@ def specialties_online(known: Catalogue) -> list[BookableSpecialty]:
     ]
 
 
-def practitioners_online(known: Catalogue) -> set[int]:
-    return {offering.schedule.practitioner_id for offering in known.online}
+def practitioners_online(known: Catalogue, text: str = "") -> set[int]:
+    """The ids of those who can be booked for what these words say."""
+    words = search_words(text)
+    return {o.schedule.practitioner_id for o in known.online if _answers(o, words)}
 
 
 def services_for(wish: Wish, known: Catalogue) -> list[Service]:
@@ -65,19 +68,36 @@ def services_for(wish: Wish, known: Catalogue) -> list[Service]:
 def offerings_for(
     wish: Wish, known: Catalogue, *, any_service: bool = False
 ) -> list[ServiceOffering]:
+    """In order of id."""
     found = known.online_in[wish.specialty.pk] if wish.specialty else known.online
     if wish.service and not any_service:
         found = [o for o in found if o.service_id == wish.service.pk]
     if wish.practitioner:
         found = [o for o in found if o.schedule.practitioner_id == wish.practitioner.pk]
     elif wish.name:
-        found = [o for o in found if o.schedule.practitioner.answers_to(wish.name)]
+        words = search_words(wish.name)
+        found = [o for o in found if _answers(o, words)]
     if wish.location:
         found = [o for o in found if o.schedule.location_id == wish.location.pk]
     if wish.insurer:
         seen_by = known.practitioners_of[wish.insurer.pk]
         found = [o for o in found if o.schedule.practitioner_id in seen_by]
     return found
+
+
+def by_service(
+    offerings: Iterable[ServiceOffering], services: Iterable[Service]
+) -> list[ServiceOffering]:
+    """In the order of these services: of two times at once the first one is offered."""
+    place = {service.pk: place for place, service in enumerate(services)}
+    return sorted(offerings, key=lambda o: place[o.service_id])
+
+
+def _answers(offering: ServiceOffering, words: list[str]) -> bool:
+    """Whether each word is of the practitioner, the specialty or the service."""
+    service = offering.service
+    rows = (offering.schedule.practitioner, service.specialty, service)
+    return all(any(word in row.search_text for row in rows) for word in words)
 
 
 def book_again(

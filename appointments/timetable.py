@@ -15,8 +15,8 @@ from typing import overload
 from zoneinfo import ZoneInfo
 
 from accounts.models import Practitioner, User
-from appointments.availability import FreeTime, free_time
-from clinic.models import Organization
+from appointments.availability import FreeTime, Taken, free_time, held_by_others
+from clinic.models import Organization, Service
 from scheduling.catalogue import catalogue
 from scheduling.intervals import Interval, to_instant, to_minute
 from scheduling.models import ServiceOffering
@@ -88,6 +88,12 @@ class PractitionerTimes:
     def first(self) -> OfferedSlot | None:
         return next(self._slots(), None)
 
+    @property
+    def service(self) -> Service | None:
+        """What all these times are for; None when there are none."""
+        one = self.free[0] if self.free else self.later
+        return one.offering.service if one else None
+
     def days(self, *, most_times: int | None = None) -> Iterator[Day]:
         """Day by day, earliest first; of each day at most so many times."""
         ends = [end for free in self.free for end in _ends(free)]
@@ -139,6 +145,9 @@ def times(
 ) -> Lineup:
     """Free times of a window of days by practitioner, the earliest first.
 
+    Of each the times of one service: the one with the first free time; of two that begin at
+    once, the one that comes first in ``offerings``.
+
     Those without any in the window follow, with their first later slot. ``last``, the last
     day, is not before ``first``; it can shorten the window, never what comes later.
     ``holder`` sees what they hold themselves as free.
@@ -148,7 +157,7 @@ def times(
     return Lineup(ask, offerings, window(offerings, first, days))
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass
 class _Question:
     """What is asked of each stretch of time."""
 
@@ -157,18 +166,25 @@ class _Question:
     part: PartOfDay | None
     holder: User | None
 
+    @functools.cached_property
+    def held(self) -> list[Taken]:
+        """The same for every stretch."""
+        return held_by_others(self.now, self.holder)
+
     def free(
         self, offerings: Sequence[ServiceOffering], start: dt.datetime, end: dt.datetime
     ) -> dict[int, list[FreeTime]]:
         """By practitioner; only those who have some."""
         people: dict[int, list[FreeTime]] = defaultdict(list)
+        if not offerings or start >= end:
+            return people
         found = free_time(
             offerings,
             start=start,
             end=end,
             now=self.now,
             organization=self.organization,
-            holder=self.holder,
+            held=self.held,
         )
         for free in in_part(found, self.part):
             if free.starts:
@@ -200,7 +216,10 @@ class Lineup(Sequence[PractitionerTimes]):
         self._stretches = self._far_enough()
 
     def _far_enough(self) -> Iterator[tuple[dt.datetime, dt.datetime]]:
-        """Ever longer stretches of time, one after the other, up to the horizon."""
+        """Ever longer stretches of time, one after the other, up to the horizon.
+
+        So few that a search asks the database eight times at most: see docs/performance.md.
+        """
         (start, end), now = self._window, self._ask.now
         every = [o for offerings in self._offerings.values() for o in offerings]
         far = now + dt.timedelta(days=_horizon(every, self._ask.organization))
@@ -208,13 +227,11 @@ class Lineup(Sequence[PractitionerTimes]):
             yield start, max(end, far)
             return
         if len(self._offerings) > MANY:
-            near = min(max(start, now) + LOOK_DAYS, end)
-            yield start, near
-            start = near
+            near = max(start, now) + LOOK_DAYS
+            if near < end:
+                yield start, near
         yield start, end
-        near = max(end, now) + 2 * dt.timedelta(days=WINDOW_DAYS)
-        yield end, near
-        yield near, far
+        yield end, far
 
     def __len__(self) -> int:
         return len(self._offerings)
@@ -244,11 +261,12 @@ class Lineup(Sequence[PractitionerTimes]):
         within = {pk for pk, first in chosen.items() if first and first.start < end}
         if unread := within - self._in_window.keys():
             offerings = [o for pk in unread for o in self._offerings[pk]]
-            self._in_window |= self._ask.free(offerings, *self._window)
+            self._in_window |= self._free(offerings, self._window)
         return [
             PractitionerTimes(
                 self._offerings[pk][0].practitioner,
-                self._in_window[pk] if pk in within else [],
+                # Somebody may have booked between two questions.
+                self._in_window.get(pk, []) if pk in within else [],
                 None if pk in within else first,
             )
             for pk, first in chosen.items()
@@ -260,14 +278,22 @@ class Lineup(Sequence[PractitionerTimes]):
             if stretch is None:
                 self._place({pk: [] for pk in sorted(self._missing)})
             else:
-                offerings = [o for rows in self._missing.values() for o in rows]
-                found = self._ask.free(offerings, *stretch)
+                # The window of those who have their place already is shown too.
+                asked = self._offerings if stretch == self._window else self._missing
+                found = self._free([o for rows in asked.values() for o in rows], stretch)
                 if stretch == self._window:
                     self._in_window |= found
+                    found = {pk: found[pk] for pk in found.keys() & self._missing.keys()}
                 elif stretch[0] <= self._window[0] and self._window[1] <= stretch[1]:
                     self._in_window |= self._cut(found)
                 firsts = sorted((_soonest(frees), pk) for pk, frees in found.items())
                 self._place({pk: found[pk] for _minute, pk in firsts})
+
+    def _free(
+        self, offerings: Sequence[ServiceOffering], stretch: tuple[dt.datetime, dt.datetime]
+    ) -> dict[int, list[FreeTime]]:
+        found = self._ask.free(offerings, *stretch)
+        return {pk: _of_one_service(frees) for pk, frees in found.items()}
 
     def _cut(self, found: Mapping[int, list[FreeTime]]) -> dict[int, list[FreeTime]]:
         """What of these times lies in the window."""
@@ -291,7 +317,19 @@ def _only_first(free: FreeTime) -> Iterator[OfferedSlot]:
 
 def _soonest(frees: Iterable[FreeTime]) -> int:
     """The minute of the first start of times that are not empty."""
-    return min(free.ruler.minute(_lowest(free.starts)) for free in frees)
+    return min(map(_begins, frees))
+
+
+def _begins(free: FreeTime) -> int:
+    return free.ruler.minute(_lowest(free.starts))
+
+
+def _of_one_service(frees: list[FreeTime]) -> list[FreeTime]:
+    """Only the times of the service that begins first; none of them is empty."""
+    if len(frees) == 1:
+        return frees
+    service = min(frees, key=_begins).offering.service_id
+    return [free for free in frees if free.offering.service_id == service]
 
 
 def in_part(found: Iterable[FreeTime], part: PartOfDay | None) -> Iterator[FreeTime]:

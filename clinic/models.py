@@ -108,10 +108,6 @@ class SearchableModel(models.Model):
     def searchable(self) -> Iterable[str]:
         raise NotImplementedError
 
-    def answers_to(self, query: str) -> bool:
-        """Whether ``search`` finds this row."""
-        return all(word in self.search_text for word in search_words(query))
-
     def make_search_text(self) -> str:
         return normalise(" ".join(filter(None, self.searchable())))[:500]
 

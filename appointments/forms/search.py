@@ -45,7 +45,7 @@ class SearchForm(forms.Form):
         label=_("With whom?"),
         required=False,
         max_length=100,
-        help_text=_("A name or part of it. Leave it empty for any practitioner."),
+        help_text=_("A name or a specialty, or part of it. Leave it empty for any practitioner."),
     )
     where = forms.ChoiceField(label=_("Where?"), required=False)
     since = LooseDateField(
@@ -130,6 +130,10 @@ class SearchForm(forms.Form):
         """Links carry the practitioner's short name, which no other one shares."""
         people = self.known.people.values()
         return next((person for person in people if person.slug == value), None)
+
+
+#: What the full form asks besides.
+NARROWING = ("until", "part", "coverage")
 
 
 class FullSearchForm(SearchForm):

@@ -175,6 +175,44 @@ def test_practitioners_are_found_by_name_and_specialty(client):
     assert len(client.get("/profesionales/").context["people"]) == 2
 
 
+@pytest.mark.parametrize("language", ["es", "en"])
+@pytest.mark.parametrize(
+    "words",
+    ["perez", "Pérez", "cardiologia", "CARDIOLOGÍA", "electro", "perez cardio", "consulta josé"],
+)
+def test_both_boxes_find_a_name_a_specialty_or_a_service(client, language, words):
+    client.cookies["django_language"] = language
+    offering = perez()
+    electro = ServiceFactory.create(specialty=offering.service.specialty, name="Electro")
+    ServiceOfferingFactory.create(schedule=offering.schedule, service=electro)
+    skin = SpecialtyFactory.create(name="Dermatología")
+    open_offering(service=ServiceFactory.create(specialty=skin, name="Control"))
+    alone = client.get("/horarios/", {"who": words}).context["alone"]
+    assert alone["practitioner"] == offering.practitioner
+    response = client.get("/profesionales/", {"q": words})
+    assert [row["practitioner"] for row in response.context["people"]] == [offering.practitioner]
+
+
+@pytest.mark.parametrize("words", ["perez dermatologia", "cardiologia gomez", "electro"])
+def test_each_word_has_to_be_of_the_same_offering(client, words):
+    perez()
+    skin = SpecialtyFactory.create(name="Dermatología")
+    open_offering(service=ServiceFactory.create(specialty=skin, name="Control"))
+    assert "Nobody matches this search" in client.get("/horarios/", {"who": words}).content.decode()
+    assert client.get("/profesionales/", {"q": words}).context["people"] == []
+
+
+@pytest.mark.parametrize(
+    ("language", "label"), [("es", "Nombre o especialidad"), ("en", "Name or specialty")]
+)
+def test_the_boxes_say_what_they_take(client, language, label):
+    client.cookies["django_language"] = language
+    perez()
+    assert f">{label}</label>" in client.get("/profesionales/").content.decode()
+    words = {"es": "Un nombre o una especialidad", "en": "A name or a specialty"}[language]
+    assert words in client.get("/").content.decode()
+
+
 def test_a_practitioner_has_a_page_and_an_inactive_one_has_none(client):
     offering = perez()
     page = client.get("/profesionales/jose-perez/")

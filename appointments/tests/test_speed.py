@@ -9,15 +9,16 @@ from django.template.loader import render_to_string
 from django.utils import translation
 from django.utils.html import escape
 
+from accounts.models import Coverage, Patient, Practitioner
 from accounts.tests.factories import patient_user
 from appointments import timetable
 from appointments.forms.search import FullSearchForm, SearchForm
 from appointments.tests.factories import NOW, book
 from appointments.tests.practice import account_of, browser, new_practice
 from clinic.models import Organization
-from clinic.tests.factories import InsurerFactory
+from clinic.tests.factories import InsurerFactory, ServiceFactory
 from scheduling.catalogue import catalogue
-from scheduling.models import ServiceOffering
+from scheduling.models import Schedule, ServiceOffering, TimeOff
 from scheduling.tests.factories import ScheduleFactory, ServiceOfferingFactory, open_week
 
 pytestmark = pytest.mark.django_db
@@ -42,21 +43,78 @@ def search_page(offering: ServiceOffering) -> str:
     return f"/horarios/?what={offering.service.specialty.slug}"
 
 
-@pytest.mark.parametrize(("others", "most"), [(0, 2), (29, 2), (29, 4)])
-def test_a_search_asks_at_most_eight_times(others, most, monkeypatch, django_assert_num_queries):
+def away(days: int, but: int = 0) -> None:
+    """Nobody is there for so long, except so many."""
+    for person in Practitioner.objects.order_by("pk")[but:]:
+        TimeOff.objects.create(
+            practitioner=person,
+            starts_at=NOW - dt.timedelta(days=1),
+            ends_at=NOW + dt.timedelta(days=days),
+        )
+
+
+@pytest.mark.parametrize("many", [100, 10])
+@pytest.mark.parametrize(
+    ("others", "gone", "most"),
+    [
+        # What is held, once, and what is booked: in the week; with many practitioners in the
+        # first days of all of them, then in the week of those on the page.
+        (0, None, {100: 2, 10: 2}),
+        (29, None, {100: 2, 10: 3}),
+        # Some come in the first days and some later.
+        (29, 5, {100: 2, 10: 3}),
+        # The rest of the horizon once more.
+        (29, 8, {100: 3, 10: 4}),
+        (29, 22, {100: 3, 10: 4}),
+        (29, 400, {100: 3, 10: 4}),
+    ],
+)
+def test_a_search_asks_at_most_eight_times(
+    others, gone, most, many, monkeypatch, django_assert_num_queries
+):
+    monkeypatch.setattr(timetable, "MANY", many)
     offering = new_practice()
     colleagues(offering, others)
-    # What is booked and what is held. With many practitioners once more: the first days of
-    # all of them, then the week of those on the page.
-    if most > 2:
-        monkeypatch.setattr(timetable, "MANY", 10)
+    if gone:
+        away(gone, but=4)
     client = browser(patient_user())
     client.get(search_page(offering))
-    with django_assert_num_queries(EVERY_PAGE + most):
+    with django_assert_num_queries(EVERY_PAGE + most[many]):
         response = client.get(search_page(offering))
     shown = response.context["cards"]["people"] if others else [response.context["alone"]]
     assert len(shown) == min(10, others + 1)
+    assert EVERY_PAGE + most[many] <= 8
+
+
+@pytest.mark.parametrize(("gone", "most"), [(0, 3), (400, 4)])
+def test_a_known_coverage_is_asked_for_once(gone, most, django_assert_num_queries):
+    offering, insurer = new_practice(), InsurerFactory.create()
+    colleagues(offering, 29)
+    insurer.practitioners.set(Practitioner.objects.all())
+    if gone:
+        away(gone)
+    user = patient_user()
+    Coverage.objects.create(patient=Patient.objects.of(user).get(), insurer=insurer)
+    client = browser(user)
+    client.get(search_page(offering))
+    with django_assert_num_queries(EVERY_PAGE + most):
+        response = client.get(search_page(offering))
+    assert response.context["own_insurer"] == insurer
     assert EVERY_PAGE + most <= 8
+
+
+def test_services_that_nobody_named_cost_no_question(django_assert_num_queries):
+    offering = new_practice()
+    colleagues(offering, 29)
+    for schedule in Schedule.objects.all():
+        for _n in range(2):
+            service = ServiceFactory.create(specialty=offering.service.specialty)
+            ServiceOfferingFactory.create(schedule=schedule, service=service)
+    client = browser(patient_user())
+    client.get(search_page(offering))
+    with django_assert_num_queries(EVERY_PAGE + 2):
+        response = client.get(search_page(offering))
+    assert response.context["service"] is None
 
 
 def test_a_search_right_after_a_change_asks_as_often_for_thirty(django_assert_num_queries):

@@ -7,6 +7,7 @@ import datetime as dt
 import uuid
 from collections.abc import Iterable
 from typing import Any
+from urllib.parse import urlencode
 
 from django.contrib.auth.views import redirect_to_login
 from django.http import Http404, HttpRequest, HttpResponse
@@ -18,6 +19,7 @@ from accounts.doors import person
 from accounts.models import Patient
 from accounts.roles import Actor
 from appointments import availability, holds, limits, services, timetable
+from appointments.addresses import search_before
 from appointments.coverage import would_pay
 from appointments.exceptions import (
     LimitReached,
@@ -29,7 +31,7 @@ from appointments.exceptions import (
 from appointments.forms.booking import BookingForm
 from appointments.models import Appointment
 from appointments.timetable import OfferedSlot
-from appointments.views.public import book_url, long_time
+from appointments.views.public import book_url, long_time, what_of
 from clinic.models import Organization
 from scheduling.models import ServiceOffering
 from scheduling.slots import Slot
@@ -49,7 +51,7 @@ def book(request: HttpRequest) -> HttpResponse:
     if not request.user.is_authenticated:
         if request.method == "POST" and not holding:
             request.session[DRAFT] = [book_url(offered), request.POST.get("reason", "")[:500]]
-        return redirect_to_login(book_url(offered))
+        return redirect_to_login(_with_search(request, book_url(offered)))
     patients = list(Patient.objects.of(person(request)).with_coverage().order_by("pk"))
     if not patients:
         return render(request, "appointments/book_no_patient.html", status=403)
@@ -79,7 +81,20 @@ def book(request: HttpRequest) -> HttpResponse:
 
 def _address(request: HttpRequest, offered: OfferedSlot) -> str:
     """Of this page, with what it was asked about besides the time."""
-    return book_url(offered) + ("&again=1" if "again" in request.GET else "")
+    return _with_search(request, book_url(offered) + ("&again=1" if "again" in request.GET else ""))
+
+
+def _with_search(request: HttpRequest, url: str) -> str:
+    """An address of this page that remembers which search led here."""
+    search = search_before(request)
+    if not search:
+        return url
+    return url + ("&" if "?" in url else "?") + urlencode({"search": search})
+
+
+def _times_url(request: HttpRequest, **otherwise: str) -> str:
+    """The page of times as it was left, or these times."""
+    return f"{reverse('appointments:times')}?{search_before(request) or urlencode(otherwise)}"
 
 
 def _look(request: HttpRequest, offered: OfferedSlot) -> None:
@@ -184,7 +199,12 @@ def _page(
         "form": form,
         "only_patient": patients[0] if len(patients) == 1 else None,
         "cancellable_until": until if until > now else None,
-        "action": book_url(offered),
+        "action": _with_search(request, book_url(offered)),
+        "times_url": _times_url(
+            request,
+            what=what_of(offered.offering.service),
+            who=offered.offering.practitioner.slug,
+        ),
         "would_pay": would_pay(offered.offering.practitioner, form.patients.values()),
         "clash": clash,
         "may_repeat": isinstance(clash, SameDay),
@@ -215,7 +235,8 @@ def _refused(
         "others": [_alternative(o) for o in others],
         "kept": {"reason": data.get("reason", ""), "patient": data.get("patient", "")},
         "key": uuid.uuid4(),
-        "action": reverse("appointments:book"),
+        "action": _with_search(request, reverse("appointments:book")),
+        "times_url": _times_url(request, what=what_of(offered.offering.service)),
     }
     return render(request, "appointments/book_refused.html", context, status=409)
 

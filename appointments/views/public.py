@@ -20,8 +20,9 @@ from django.utils.translation import gettext as _
 from accounts.models import Patient, Practitioner, User
 from accounts.roles import Role
 from appointments import search, timetable
+from appointments.addresses import search_in
 from appointments.coverage import shared_insurer
-from appointments.forms.search import FullSearchForm, SearchForm
+from appointments.forms.search import NARROWING, FullSearchForm, SearchForm
 from appointments.models import Appointment
 from appointments.search import Wish
 from appointments.timetable import Lineup, OfferedSlot, PractitionerTimes
@@ -44,6 +45,14 @@ class TimeLink(NamedTuple):
     url: str
     text: str
     more: str
+
+
+class Days(NamedTuple):
+    """Which days were asked for: from which on, today's date, and until which, if that was said."""
+
+    first: dt.date
+    today: dt.date
+    last: dt.date | None
 
 
 class SlotDay(NamedTuple):
@@ -115,7 +124,8 @@ def may_hold(request: HttpRequest) -> bool:
 
 
 def home(request: HttpRequest) -> HttpResponse:
-    context: dict[str, Any] = {"search_form": SearchForm(known=_known(request))}
+    form = _home_form(request)
+    context: dict[str, Any] = {"search_form": form}
     user = request.user
     if user.is_authenticated and Role.PATIENT in user.roles:
         now, patients = timezone.now(), list(Patient.objects.of(user))
@@ -127,7 +137,20 @@ def home(request: HttpRequest) -> HttpResponse:
             for o in search.book_again(patients, now=now, organization=clinic, holder=user)
         ]
         context["may_hold"] = True
-    return render(request, "appointments/home.html", context)
+    status = 422 if form.errors else 200
+    return render(request, "appointments/home.html", context, status=status)
+
+
+def _home_form(request: HttpRequest) -> SearchForm:
+    """Empty, or with the search that somebody comes back from, in the form it was made with."""
+    query, known = request.GET, _known(request)
+    narrowed = any(name in query for name in NARROWING)
+    kind = FullSearchForm if narrowed else SearchForm
+    if not any(name in query for name in kind.base_fields):
+        return kind(known=known)
+    form = kind(query, known=known)
+    person = form.wish().practitioner if form.is_valid() else None
+    return kind(_with_name(query, person), known=known) if person else form
 
 
 def times(request: HttpRequest) -> HttpResponse:
@@ -138,6 +161,7 @@ def times(request: HttpRequest) -> HttpResponse:
     valid = form.is_valid()
     wish = form.wish() if valid else Wish()
     context: dict[str, Any] = {"search_form": form, "form": form, "wish": wish}
+    context["home_url"] = _home_url(request)
     context["may_hold"] = may_hold(request)
     if valid and (wish.specialty or wish.practitioner or wish.name):
         context |= _results(request, wish, known)
@@ -147,6 +171,12 @@ def times(request: HttpRequest) -> HttpResponse:
         shown = _with_name(request.GET, wish.practitioner)
         context["search_form"] = FullSearchForm(shown, known=known)
     return render(request, "appointments/times.html", context, status=200 if valid else 422)
+
+
+def _home_url(request: HttpRequest) -> str:
+    """Back to the home page with this search in its form."""
+    query = search_in(request.META.get("QUERY_STRING", ""))
+    return reverse("home") + ("?" + query if query else "")
 
 
 def _known(request: HttpRequest) -> Catalogue:
@@ -179,32 +209,62 @@ def _results(request: HttpRequest, wish: Wish, known: Catalogue) -> dict[str, An
     services = search.services_for(wish, known)
     if not services:
         return {"nothing": True}
-    service = wish.service if wish.service in services else services[0]
-    offerings = search.offerings_for(replace(wish, service=service), known)
+    asked = wish.service if wish.service in services else None
+    if len(services) == 1:
+        (asked,) = services
+    offerings = search.offerings_for(replace(wish, service=asked), known)
+    if asked is None:
+        offerings = search.by_service(offerings, services)
     now = timezone.now()
-    today = min(now.astimezone(o.location.zone).date() for o in offerings)
-    first = max(wish.first or today, today)
-    # A range that is over says no more than one without an end.
-    last = wish.last if wish.last and wish.last >= first else None
+    days = _days(wish, offerings, now)
     found = timetable.times(
         offerings,
-        first=first,
-        last=last,
+        first=days.first,
+        last=days.last,
         part=wish.part,
         now=now,
         organization=current.organization(request),
         holder=account(request),
     )
     alone = found[0] if len(found) == 1 else None
+    # One practitioner's page is of one service; among several each card names its own.
+    service = asked or (alone.service if alone else None)
+    if alone and service and not asked:
+        offerings = [o for o in offerings if o.service_id == service.pk]
+    pinned = asked is None
     return {
+        "services": services,
         "service": service,
+        "subject": service or wish.specialty,
         "tabs": _tabs(request, services, service),
-        "first_time": _first_time(found, last),
-        "alone": alone and _alone(request, alone, offerings, first, today, last),
-        "cards": None if alone else _cards(request, found, last),
-        "since": first,
+        "first_time": _first_time(found, days.last),
+        "alone": alone and _alone(request, alone, offerings, days, pinned=pinned),
+        "cards": None if alone else _cards(request, found, days.last, pinned=pinned),
+        "others_url": _others_url(service or wish.specialty),
+        "since": days.first,
         "waiting_url": _waiting_url(wish, service) if _may_wait(request) else "",
     }
+
+
+def _days(wish: Wish, offerings: list[ServiceOffering], now: dt.datetime) -> Days:
+    today = min(now.astimezone(o.location.zone).date() for o in offerings)
+    first = max(wish.first or today, today)
+    # A range that is over says no more than one without an end.
+    return Days(first, today, wish.last if wish.last and wish.last >= first else None)
+
+
+def what_of(subject: Service | Specialty) -> str:
+    """As the address of a search says it."""
+    if isinstance(subject, Service):
+        return f"{subject.specialty.slug}/{subject.slug}"
+    return subject.slug
+
+
+def _others_url(subject: Service | Specialty | None) -> str:
+    """The other practitioners for the same."""
+    if subject is None:
+        return reverse("appointments:practitioners")
+    return "?" + urlencode({"what": what_of(subject)})
 
 
 def _may_wait(request: HttpRequest) -> bool:
@@ -213,27 +273,28 @@ def _may_wait(request: HttpRequest) -> bool:
     return not user.is_authenticated or Role.PATIENT in user.roles
 
 
-def _waiting_url(wish: Wish, service: Service) -> str:
+def _waiting_url(wish: Wish, service: Service | None) -> str:
     """Where to wait for what there is not: the same service, practitioner and location.
 
     Whoever looked for any service of a specialty waits for any of it.
     """
-    query = {"what": f"{service.specialty.slug}/{service.slug}"}
-    if wish.specialty and wish.service is None:
-        query["what"] = wish.specialty.slug
+    subject = service if wish.service or not wish.specialty else wish.specialty
+    query = {"what": what_of(subject)} if subject else {}
     if wish.practitioner:
         query["who"] = wish.practitioner.slug
     if wish.location:
         query["where"] = wish.location.slug
-    return f"{reverse('appointments:waiting_new')}?{urlencode(query)}"
+    return reverse("appointments:waiting_new") + ("?" + urlencode(query) if query else "")
 
 
-def _tabs(request: HttpRequest, services: list[Service], current: Service) -> list[dict[str, Any]]:
-    """The other services the search may mean, as links."""
+def _tabs(
+    request: HttpRequest, services: list[Service], current: Service | None
+) -> list[dict[str, Any]]:
+    """The services the search may mean, as links."""
     return [
         {
             "label": service.name,
-            "url": "?" + _query(request, what=f"{service.specialty.slug}/{service.slug}"),
+            "url": "?" + _query(request, what=what_of(service)),
             "current": service == current,
         }
         for service in services
@@ -268,11 +329,16 @@ def _alone(
     request: HttpRequest,
     one: PractitionerTimes,
     offerings: list[ServiceOffering],
-    first: dt.date,
-    today: dt.date,
-    last: dt.date | None,
+    days: Days,
+    *,
+    pinned: bool,
 ) -> dict[str, Any]:
-    """Seven days of one practitioner, and the ways to other weeks."""
+    """Seven days of one practitioner, and the ways to other weeks.
+
+    ``pinned``: the ways keep to the service shown, which nobody asked for.
+    """
+    first, today, last = days
+    same = _pin(one) if pinned else {}
     week = dt.timedelta(days=timetable.WINDOW_DAYS)
     several = len({o.location.pk for o in offerings}) > 1
     later = one.later
@@ -281,19 +347,24 @@ def _alone(
         "known_only": all(o.known_only for o in offerings),
         "days": [_day(day, several=several) for day in one.days()],
         "next_week": (
-            "?" + _query(request, since=(first + week).isoformat())
+            "?" + _query(request, since=(first + week).isoformat(), **same)
             if last is None or first + week <= last
             else ""
         ),
         "previous_week": (
-            "?" + _query(request, since=max(first - week, today).isoformat())
+            "?" + _query(request, since=max(first - week, today).isoformat(), **same)
             if first > today
             else ""
         ),
         "whole_day": "?" + _query(request, part="") if request.GET.get("part") else "",
         "later": later and {"url": book_url(later), "text": long_time(later)},
-        "later_week": later and "?" + _query(request, **_since(later.day, last)),
+        "later_week": later and "?" + _query(request, **_since(later.day, last), **same),
     }
+
+
+def _pin(person: PractitionerTimes) -> dict[str, str]:
+    """What a link that keeps to the service of these times asks for."""
+    return {"what": what_of(person.service)} if person.service else {}
 
 
 def _day(day: timetable.Day, *, several: bool) -> SlotDay:
@@ -301,9 +372,14 @@ def _day(day: timetable.Day, *, several: bool) -> SlotDay:
     return SlotDay(local_date(day.date), time_links(day), " · ".join(places) if several else "")
 
 
-def _cards(request: HttpRequest, found: Lineup, last: dt.date | None) -> dict[str, Any]:
+def _cards(
+    request: HttpRequest, found: Lineup, last: dt.date | None, *, pinned: bool
+) -> dict[str, Any]:
     page = Paginator(found, PAGE).get_page(small_page(request.GET.get("page")))
-    return {"page": page, "people": [_card(request, person, last) for person in page]}
+    return {
+        "page": page,
+        "people": [_card(request, person, last, pinned=pinned) for person in page],
+    }
 
 
 def small_page(page: str | None) -> str | None:
@@ -311,7 +387,10 @@ def small_page(page: str | None) -> str | None:
     return page if page and len(page) < 7 else None
 
 
-def _card(request: HttpRequest, person: PractitionerTimes, last: dt.date | None) -> dict[str, Any]:
+def _card(
+    request: HttpRequest, person: PractitionerTimes, last: dt.date | None, *, pinned: bool
+) -> dict[str, Any]:
+    """``pinned``: each practitioner with a service of their own, which the card names."""
     days = list(itertools.islice(person.days(most_times=CARD_TIMES), CARD_DAYS))
     later = person.later
     places = {str(free.offering.location) for free in person.free}
@@ -320,7 +399,9 @@ def _card(request: HttpRequest, person: PractitionerTimes, last: dt.date | None)
         places.add(str(later.offering.location))
         offered.append(later.offering)
     since = _since(later.day, last) if later else {"since": request.GET.get("since", "")[:10]}
+    same = _pin(person) if pinned else {}
     return {
+        "service": person.service if pinned else None,
         "practitioner": person.practitioner,
         "name": str(person.practitioner),
         "initials": initials(person.practitioner.full_name),
@@ -329,7 +410,7 @@ def _card(request: HttpRequest, person: PractitionerTimes, last: dt.date | None)
         "known_only": bool(offered) and all(o.known_only for o in offered),
         "days": [SlotDay(local_day(day.date), time_links(day)) for day in days],
         "later": later and {"url": book_url(later), "text": long_time(later)},
-        "all_url": "?" + _query(request, who=person.practitioner.slug, **since),
+        "all_url": "?" + _query(request, who=person.practitioner.slug, **since, **same),
         "all_text": _("All times of %(name)s") % {"name": person.practitioner},
     }
 
@@ -341,9 +422,8 @@ def practitioners(request: HttpRequest) -> HttpResponse:
     specialties = known.specialties
     wanted = request.GET.get("specialty")
     specialty = next((s for s in specialties if s.slug == wanted), None)
-    people = Practitioner.objects.active().filter(pk__in=search.practitioners_online(known))
-    if text:
-        people = people.search(text)
+    online = search.practitioners_online(known, text)
+    people = Practitioner.objects.active().filter(pk__in=online)
     if specialty:
         people = people.filter(specialties=specialty)
     people = people.order_by("search_text").prefetch_related(
@@ -413,8 +493,7 @@ def practitioner(request: HttpRequest, slug: str) -> HttpResponse:
             offering.service_id, {"service": offering.service, "offerings": [], "url": ""}
         )
         row["offerings"].append(offering)
-        what = f"{offering.service.specialty.slug}/{offering.service.slug}"
-        query = urlencode({"what": what, "who": person.slug})
+        query = urlencode({"what": what_of(offering.service), "who": person.slug})
         row["url"] = f"{reverse('appointments:times')}?{query}"
     first = firsts.get(person.pk)
     context = {

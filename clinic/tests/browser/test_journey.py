@@ -108,7 +108,9 @@ def test_a_stranger_signs_up_and_books(visitor: Visitor, look: Look):
     send(page)
 
     assert urlsplit(page.url).path == "/reservar/"
-    assert slot_of(page.url) == chosen
+    asked = slot_of(page.url)
+    assert asked.pop("search") == ["what=clinica-medica"]
+    assert asked == chosen
     # The code that logged them in has also kept the time.
     assert page.get_by_text("Este horario queda guardado hasta las").is_visible()
     fill(page, reason="Control")
