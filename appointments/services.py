@@ -19,6 +19,7 @@ from accounts.roles import Actor, Role
 from accounts.rules import may_overbook
 from appointments import availability, limits, locks, store
 from appointments.exceptions import (
+    DayOver,
     MoveNotAllowed,
     NotYet,
     OnlyKnownPatients,
@@ -31,11 +32,23 @@ from appointments.exceptions import (
     SameDay,
     SameTime,
     SlotTaken,
+    TimeGivenAway,
     TooLateToCancel,
     TooLateToMove,
+    TooNearElsewhere,
 )
 from appointments.models import Appointment, OccupancyCell, Resource, cells_of
-from appointments.transitions import MAY, SEEN, UPCOMING, Status, Verb, is_time_for, target
+from appointments.transitions import (
+    MAY,
+    OCCUPYING,
+    REMARKS,
+    SEEN,
+    UPCOMING,
+    Status,
+    Verb,
+    is_time_for,
+    target,
+)
 from clinic.models import Organization, Room
 from scheduling.models import ServiceOffering
 from scheduling.selectors import booking_rules
@@ -458,7 +471,14 @@ def say_coming(
 def mark_arrived(
     *, appointment: Appointment, by: Actor, now: dt.datetime | None = None
 ) -> Appointment:
-    return _move(appointment, Verb.ARRIVE, by, now)
+    """Also, on the same day, who was noted as not having come: the time is taken again.
+
+    Refuses then TimeGivenAway, PatientBusy and TooNearElsewhere.
+    """
+    try:
+        return _move(appointment, Verb.ARRIVE, by, now)
+    except IntegrityError as error:
+        raise TimeGivenAway from error
 
 
 def mark_fulfilled(
@@ -504,18 +524,25 @@ def _move(
 ) -> Appointment:
     """One line of the table of moves; refuses MoveNotAllowed, NotYet, TooLateToCancel."""
     now = now or timezone.now()
+    may_take = verb == Verb.ARRIVE
     with transaction.atomic():
-        locks.hold(practitioners=[appointment.practitioner_id])
+        locks.hold(
+            practitioners=[appointment.practitioner_id],
+            rooms=[appointment.room_id] if may_take and appointment.room_id else [],
+            patients=[appointment.patient_id] if may_take else [],
+        )
         current = Appointment.objects.select_for_update().get(pk=appointment.pk)
         status = target(current.state, verb, by.role)
         if status is None:
             raise MoveNotAllowed
-        if not is_time_for(verb, start=current.start, zone=current.zone, now=now):
-            raise NotYet
+        if refusal := untimely(current, verb, now):
+            raise refusal
         if verb == Verb.EXPIRE and (current.expires_at is None or current.expires_at > now):
             raise NotYet
         if verb == Verb.CANCEL and by.role == Role.PATIENT and not can_cancel(current, now):
             raise TooLateToCancel
+        if status in OCCUPYING and not current.is_occupying:
+            _check_still_theirs(current)
         store.change(
             current,
             verb=verb,
@@ -527,6 +554,24 @@ def _move(
             **values,
         )
         return current
+
+
+def untimely(appointment: Appointment, verb: Verb, now: dt.datetime) -> NotYet | None:
+    """Why this has to wait, or comes too late; None at its time."""
+    row = appointment
+    if is_time_for(verb, status=row.state, start=row.start, zone=row.zone, now=now):
+        return None
+    return DayOver() if row.state == Status.NOSHOW else NotYet()
+
+
+def _check_still_theirs(appointment: Appointment) -> None:
+    """What the key of the database does not tell apart, or does not know."""
+    theirs = Appointment.objects.occupying().filter(patient=appointment.patient_id)
+    if clash := theirs.overlapping(appointment.start, appointment.end).first():
+        raise PatientBusy(clash)
+    last = appointment.events.exclude(verb__in=REMARKS).order_by("-pk").first()
+    if last and availability.is_elsewhere_since(appointment, last.pk):
+        raise TooNearElsewhere
 
 
 def can_cancel(appointment: Appointment, now: dt.datetime) -> bool:
