@@ -37,7 +37,13 @@ from appointments.exceptions import (
     TooLateToMove,
     TooNearElsewhere,
 )
-from appointments.models import Appointment, OccupancyCell, Resource, cells_of
+from appointments.models import (
+    Appointment,
+    AppointmentQuerySet,
+    OccupancyCell,
+    Resource,
+    cells_of,
+)
 from appointments.transitions import (
     MAY,
     OCCUPYING,
@@ -119,8 +125,16 @@ def may_book_online(offering: ServiceOffering, patient: Patient) -> bool:
     """Whether it is open to this patient: to everybody, or only to those seen before."""
     if not offering.known_only:
         return True
-    seen = Appointment.objects.filter(patient=patient, status__in=SEEN)
-    return seen.filter(practitioner=offering.schedule.practitioner_id).exists()
+    return _seen(patient).filter(practitioner=offering.schedule.practitioner_id).exists()
+
+
+def who_has_seen(patient: Patient) -> set[int]:
+    """The practitioners to whom this patient is known."""
+    return set(_seen(patient).order_by().values_list("practitioner", flat=True))
+
+
+def _seen(patient: Patient) -> AppointmentQuerySet:
+    return Appointment.objects.filter(patient=patient, status__in=SEEN)
 
 
 def check_anybody(
@@ -328,9 +342,10 @@ def reschedule(
 
     Free first, then take: the new time may overlap the old one. What was asked for
     stays asked for, what was confirmed stays confirmed, unless a patient takes it to
-    another practitioner who confirms by hand. The same move again returns what it made
-    the first time. ``note``: why, which the patient reads; ``tell_at``: not before then.
-    Refuses as ``book`` does, and MoveNotAllowed, TooLateToMove, SameTime.
+    another practitioner or location where it needs an answer. The same move again
+    returns what it made the first time. ``note``: why, which the patient reads;
+    ``tell_at``: not before then. Refuses as ``book`` does, of the limits only those of
+    ``check_elsewhere``, and MoveNotAllowed, TooLateToMove, SameTime.
     """
     now = now or timezone.now()
     try:
@@ -344,6 +359,8 @@ def reschedule(
             if made := _moved_there(old, offering, start):
                 return made
             status = _check_move(old, offering, start, by, now)
+            if by.role == Role.PATIENT:
+                check_elsewhere(old, offering, now)
             was = old.state
             gone: dict[str, Any] = {
                 "status": status,
@@ -399,15 +416,34 @@ def _successor(
     now: dt.datetime,
 ) -> Appointment:
     """What is known of the old appointment, at the new time; one entry in a calendar."""
-    elsewhere = old.practitioner_id != offering.schedule.practitioner_id
-    asks_anew = by.role == Role.PATIENT and elsewhere and not offering.is_automatic
-    moved = _draft(offering, old.patient, slot, now, asks=was == Status.PENDING or asks_anew)
+    anew = by.role == Role.PATIENT and asks_anew(old, offering, now)
+    moved = _draft(offering, old.patient, slot, now, asks=was == Status.PENDING or anew)
     moved.reason = old.reason
     moved.room = _room_for(old, moved)
     moved.rescheduled_from = old
     moved.calendar_uid = old.calendar_name
     moved.calendar_base = old.calendar_sequence + 1
     return moved
+
+
+def asks_anew(old: Appointment, offering: ServiceOffering, now: dt.datetime) -> bool:
+    """Whether a patient who takes it there asks, because it is another practitioner or location."""
+    there = offering.schedule.practitioner_id, offering.schedule.location_id
+    elsewhere = there != (old.practitioner_id, old.location_id)
+    return elsewhere and needs_answer(offering, old.patient, now)
+
+
+def check_elsewhere(old: Appointment, offering: ServiceOffering, now: dt.datetime) -> None:
+    """A patient comes to another practitioner as to book there.
+
+    Refuses OnlyKnownPatients and TooManyCancelled.
+    """
+    if old.practitioner_id == offering.schedule.practitioner_id:
+        return
+    if not may_book_online(offering, old.patient):
+        raise OnlyKnownPatients
+    organization = Organization.current()
+    limits.check_cancelled(old.patient, offering.practitioner, now=now, organization=organization)
 
 
 def _room_for(old: Appointment, moved: Appointment) -> Room | None:
