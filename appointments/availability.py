@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.db import models
-from django.db.models import Exists, OuterRef
+from django.db.models import Exists, OuterRef, Q
 
 from accounts.models import Practitioner, User
 from appointments import busy_days
@@ -29,7 +29,7 @@ from appointments.exceptions import (
     SlotTooSoon,
 )
 from appointments.models import Appointment, AppointmentEvent, Hold
-from appointments.transitions import RESTORING, Verb
+from appointments.transitions import RESTORING, Status, Verb
 from clinic.fields import CELL_MINUTES
 from clinic.models import Organization
 from scheduling.almanac import Line, OpenMask, almanac
@@ -246,8 +246,9 @@ def is_elsewhere_since(appointment: Appointment, event: int) -> bool:
 
     What was there at this event already stood beside the appointment, whatever the rule.
     """
+    late = Q(verb=Verb.ARRIVE, before__status=Status.NOSHOW)
     came = AppointmentEvent.objects.filter(
-        appointment=OuterRef("pk"), pk__gt=event, verb__in={Verb.BOOK, *RESTORING}
+        late | Q(verb__in={Verb.BOOK, *RESTORING}), appointment=OuterRef("pk"), pk__gt=event
     )
     others = Appointment.objects.occupying().exclude(location=appointment.location_id)
     theirs = others.filter(Exists(came), practitioner=appointment.practitioner_id)

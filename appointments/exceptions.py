@@ -51,6 +51,16 @@ class SlotOffered(SlotHeld):
     sentence = _("This time is offered to somebody on the waiting list.")
 
 
+class TimeGivenAway(SlotTaken):
+    """Who was noted as not having come is here after all, too late."""
+
+    code = "given_away"
+    sentence = _(
+        "In the meantime this time or its room has been given to somebody else. Give the patient"
+        " another time."
+    )
+
+
 class SlotPast(Refusal):
     code = "past"
     sentence = _("This time has already passed.")
@@ -75,7 +85,7 @@ class TooNearElsewhere(Refusal):
     code = "too_near_elsewhere"
     sentence = _(
         "Since then the practitioner has an appointment at another location, and there is no"
-        " time to get there. Nothing was undone."
+        " time to get there. Nothing was changed."
     )
 
 
@@ -177,6 +187,11 @@ class MoveNotAllowed(Refusal):
 class NotYet(Refusal):
     code = "not_yet"
     sentence = _("This can be noted once the day of the appointment has come.")
+
+
+class DayOver(NotYet):
+    code = "day_over"
+    sentence = _("This could only be noted on the day of the appointment.")
 
 
 class TooLateToCancel(Refusal):

@@ -256,13 +256,10 @@ def _is_still_wanted(
     theirs = Appointment.objects.occupying().filter(patient=patient)
     theirs = theirs.overlapping(slot.start, slot.end)
     old = to_give_back(entry)
-    stays = old is not None and old.practitioner_id == offering.schedule.practitioner_id
-    if not stays and not services.may_book_online(offering, patient):
-        return False
     if old:
-        if not services.can_move(old, now):
-            return False
-        return not theirs.exclude(pk=old.pk).exists()
+        return _could_move(old, offering, now) and not theirs.exclude(pk=old.pk).exists()
+    if not services.may_book_online(offering, patient):
+        return False
     try:
         organization = Organization.current()
         limits.check(patient, offering.practitioner, now=now, organization=organization)
@@ -275,6 +272,14 @@ def to_give_back(entry: WaitingListEntry) -> Appointment | None:
     """Nothing, if the clinic has cancelled it meanwhile."""
     old = entry.instead_of
     return old if old and old.state in UPCOMING else None
+
+
+def _could_move(old: Appointment, offering: ServiceOffering, now: dt.datetime) -> bool:
+    try:
+        services.check_elsewhere(old, offering, now)
+    except Refusal:
+        return False
+    return services.can_move(old, now)
 
 
 def _is_being_booked(time: FreedTime, now: dt.datetime) -> bool:

@@ -30,6 +30,7 @@ _WHAT: dict[str, str | Promise] = {
     Verb.UNDO: gettext_lazy("Last step undone: confirmed"),
     Verb.UNDO_TO_REQUEST: gettext_lazy("Last step undone: requested"),
     Verb.UNDO_TO_ARRIVED: gettext_lazy("Last step undone: in the waiting room"),
+    Verb.UNDO_TO_NO_SHOW: gettext_lazy("Last step undone: did not come"),
     Verb.EXPIRE: gettext_lazy("Cancelled, because nobody answered the request in time"),
 }
 _WHO: dict[str, str | Promise] = {

@@ -30,10 +30,10 @@ def calendar_file(
 ) -> bytes:
     """The appointment as it is now; ``cancelled`` takes it out of the calendar again.
 
-    A calendar is looked at by others: no specialty, no service, no reason.
+    A calendar is looked at by others: nobody's name, no specialty, no service, no reason.
     An appointment keeps its UID for ever, moved or not, and its SEQUENCE rises with
     each change, so that a newer file replaces the older entry. ``organizer`` is the
-    clinic's e-mail address. Needs ``location`` and ``practitioner`` at hand.
+    clinic's e-mail address. Needs ``location`` at hand.
     """
     calendar = Calendar()
     calendar.add("prodid", "-//Turnos//Appointments//EN")
@@ -71,10 +71,7 @@ def _event(
 
 
 def _description(appointment: Appointment, url: str) -> str:
-    lines = [
-        gettext("With %(practitioner)s") % {"practitioner": appointment.practitioner},
-        gettext("Reference %(reference)s") % {"reference": appointment.reference},
-    ]
+    lines = [gettext("Reference %(reference)s") % {"reference": appointment.reference}]
     if appointment.location.phone:
         lines.append(gettext("Phone %(phone)s") % {"phone": appointment.location.phone})
     return "\n".join([*lines, url])

@@ -218,8 +218,10 @@ def _values(appointment: Appointment, row: Row, step: Step) -> dict[str, object]
     status = target(appointment.state, step.verb, step.by.role)
     if status is None:
         raise ValueError(f"{step.by.role} cannot {step.verb} what is {appointment.status}")
-    if not is_time_for(step.verb, start=row.start, zone=row.location.zone, now=step.at):
-        raise ValueError(f"{step.verb} came too early")
+    was, zone = appointment.state, row.location.zone
+    if not is_time_for(step.verb, status=was, start=row.start, zone=zone, now=step.at):
+        when = "late" if was == Status.NOSHOW else "early"
+        raise ValueError(f"{step.verb} came too {when}")
     if step.verb == Verb.RESCHEDULE:
         # Nothing here can name the appointment that took its place.
         raise ValueError("a move is imported as a cancelled one and another one")

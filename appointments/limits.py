@@ -28,6 +28,14 @@ def check(
     check_any([patient], practitioner, now=now, organization=organization)
 
 
+def check_cancelled(
+    patient: Patient, practitioner: Practitioner, *, now: dt.datetime, organization: Organization
+) -> None:
+    """What counts for a move to this practitioner, too: it makes no appointment more."""
+    for refusal in _too_often([patient], practitioner, now, organization).values():
+        raise refusal
+
+
 def check_any(
     patients: Sequence[Patient],
     practitioner: Practitioner,
@@ -36,17 +44,26 @@ def check_any(
     organization: Organization,
 ) -> None:
     """The same for several: refuses what the first of them would be, if all of them would be."""
-    found: dict[int, LimitReached] = {}
-    if most := organization.most_cancelled:
-        days = organization.most_cancelled_days
-        counts = _cancelled(patients, practitioner, now - dt.timedelta(days=days))
-        refusal: LimitReached = TooManyCancelled(most, days, practitioner)
-        found |= {pk: refusal for pk, times in counts.items() if times >= most}
+    found = _too_often(patients, practitioner, now, organization)
     if most := organization.most_ahead:
-        refusal = TooManyAhead(most)
+        refusal: LimitReached = TooManyAhead(most)
         found |= {pk: refusal for pk, times in _ahead(patients, now).items() if times >= most}
     if patients and all(patient.pk in found for patient in patients):
         raise found[patients[0].pk]
+
+
+def _too_often(
+    patients: Sequence[Patient],
+    practitioner: Practitioner,
+    now: dt.datetime,
+    organization: Organization,
+) -> dict[int, LimitReached]:
+    most, days = organization.most_cancelled, organization.most_cancelled_days
+    if not most:
+        return {}
+    counts = _cancelled(patients, practitioner, now - dt.timedelta(days=days))
+    refusal = TooManyCancelled(most, days, practitioner)
+    return {pk: refusal for pk, times in counts.items() if times >= most}
 
 
 def _ahead(patients: Sequence[Patient], now: dt.datetime) -> dict[int, int]:

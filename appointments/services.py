@@ -19,6 +19,7 @@ from accounts.roles import Actor, Role
 from accounts.rules import may_overbook
 from appointments import availability, limits, locks, store
 from appointments.exceptions import (
+    DayOver,
     MoveNotAllowed,
     NotYet,
     OnlyKnownPatients,
@@ -31,11 +32,29 @@ from appointments.exceptions import (
     SameDay,
     SameTime,
     SlotTaken,
+    TimeGivenAway,
     TooLateToCancel,
     TooLateToMove,
+    TooNearElsewhere,
 )
-from appointments.models import Appointment, OccupancyCell, Resource, cells_of
-from appointments.transitions import MAY, SEEN, UPCOMING, Status, Verb, is_time_for, target
+from appointments.models import (
+    Appointment,
+    AppointmentQuerySet,
+    OccupancyCell,
+    Resource,
+    cells_of,
+)
+from appointments.transitions import (
+    MAY,
+    OCCUPYING,
+    REMARKS,
+    SEEN,
+    UPCOMING,
+    Status,
+    Verb,
+    is_time_for,
+    target,
+)
 from clinic.models import Organization, Room
 from scheduling.models import ServiceOffering
 from scheduling.selectors import booking_rules
@@ -106,8 +125,16 @@ def may_book_online(offering: ServiceOffering, patient: Patient) -> bool:
     """Whether it is open to this patient: to everybody, or only to those seen before."""
     if not offering.known_only:
         return True
-    seen = Appointment.objects.filter(patient=patient, status__in=SEEN)
-    return seen.filter(practitioner=offering.schedule.practitioner_id).exists()
+    return _seen(patient).filter(practitioner=offering.schedule.practitioner_id).exists()
+
+
+def who_has_seen(patient: Patient) -> set[int]:
+    """The practitioners to whom this patient is known."""
+    return set(_seen(patient).order_by().values_list("practitioner", flat=True))
+
+
+def _seen(patient: Patient) -> AppointmentQuerySet:
+    return Appointment.objects.filter(patient=patient, status__in=SEEN)
 
 
 def check_anybody(
@@ -315,9 +342,10 @@ def reschedule(
 
     Free first, then take: the new time may overlap the old one. What was asked for
     stays asked for, what was confirmed stays confirmed, unless a patient takes it to
-    another practitioner who confirms by hand. The same move again returns what it made
-    the first time. ``note``: why, which the patient reads; ``tell_at``: not before then.
-    Refuses as ``book`` does, and MoveNotAllowed, TooLateToMove, SameTime.
+    another practitioner or location where it needs an answer. The same move again
+    returns what it made the first time. ``note``: why, which the patient reads;
+    ``tell_at``: not before then. Refuses as ``book`` does, of the limits only those of
+    ``check_elsewhere``, and MoveNotAllowed, TooLateToMove, SameTime.
     """
     now = now or timezone.now()
     try:
@@ -331,6 +359,8 @@ def reschedule(
             if made := _moved_there(old, offering, start):
                 return made
             status = _check_move(old, offering, start, by, now)
+            if by.role == Role.PATIENT:
+                check_elsewhere(old, offering, now)
             was = old.state
             gone: dict[str, Any] = {
                 "status": status,
@@ -386,15 +416,34 @@ def _successor(
     now: dt.datetime,
 ) -> Appointment:
     """What is known of the old appointment, at the new time; one entry in a calendar."""
-    elsewhere = old.practitioner_id != offering.schedule.practitioner_id
-    asks_anew = by.role == Role.PATIENT and elsewhere and not offering.is_automatic
-    moved = _draft(offering, old.patient, slot, now, asks=was == Status.PENDING or asks_anew)
+    anew = by.role == Role.PATIENT and asks_anew(old, offering, now)
+    moved = _draft(offering, old.patient, slot, now, asks=was == Status.PENDING or anew)
     moved.reason = old.reason
     moved.room = _room_for(old, moved)
     moved.rescheduled_from = old
     moved.calendar_uid = old.calendar_name
     moved.calendar_base = old.calendar_sequence + 1
     return moved
+
+
+def asks_anew(old: Appointment, offering: ServiceOffering, now: dt.datetime) -> bool:
+    """Whether a patient who takes it there asks, because it is another practitioner or location."""
+    there = offering.schedule.practitioner_id, offering.schedule.location_id
+    elsewhere = there != (old.practitioner_id, old.location_id)
+    return elsewhere and needs_answer(offering, old.patient, now)
+
+
+def check_elsewhere(old: Appointment, offering: ServiceOffering, now: dt.datetime) -> None:
+    """A patient comes to another practitioner as to book there.
+
+    Refuses OnlyKnownPatients and TooManyCancelled.
+    """
+    if old.practitioner_id == offering.schedule.practitioner_id:
+        return
+    if not may_book_online(offering, old.patient):
+        raise OnlyKnownPatients
+    organization = Organization.current()
+    limits.check_cancelled(old.patient, offering.practitioner, now=now, organization=organization)
 
 
 def _room_for(old: Appointment, moved: Appointment) -> Room | None:
@@ -458,7 +507,14 @@ def say_coming(
 def mark_arrived(
     *, appointment: Appointment, by: Actor, now: dt.datetime | None = None
 ) -> Appointment:
-    return _move(appointment, Verb.ARRIVE, by, now)
+    """Also, on the same day, who was noted as not having come: the time is taken again.
+
+    Refuses then TimeGivenAway, PatientBusy and TooNearElsewhere.
+    """
+    try:
+        return _move(appointment, Verb.ARRIVE, by, now)
+    except IntegrityError as error:
+        raise TimeGivenAway from error
 
 
 def mark_fulfilled(
@@ -504,18 +560,25 @@ def _move(
 ) -> Appointment:
     """One line of the table of moves; refuses MoveNotAllowed, NotYet, TooLateToCancel."""
     now = now or timezone.now()
+    may_take = verb == Verb.ARRIVE
     with transaction.atomic():
-        locks.hold(practitioners=[appointment.practitioner_id])
+        locks.hold(
+            practitioners=[appointment.practitioner_id],
+            rooms=[appointment.room_id] if may_take and appointment.room_id else [],
+            patients=[appointment.patient_id] if may_take else [],
+        )
         current = Appointment.objects.select_for_update().get(pk=appointment.pk)
         status = target(current.state, verb, by.role)
         if status is None:
             raise MoveNotAllowed
-        if not is_time_for(verb, start=current.start, zone=current.zone, now=now):
-            raise NotYet
+        if refusal := untimely(current, verb, now):
+            raise refusal
         if verb == Verb.EXPIRE and (current.expires_at is None or current.expires_at > now):
             raise NotYet
         if verb == Verb.CANCEL and by.role == Role.PATIENT and not can_cancel(current, now):
             raise TooLateToCancel
+        if status in OCCUPYING and not current.is_occupying:
+            _check_still_theirs(current)
         store.change(
             current,
             verb=verb,
@@ -527,6 +590,24 @@ def _move(
             **values,
         )
         return current
+
+
+def untimely(appointment: Appointment, verb: Verb, now: dt.datetime) -> NotYet | None:
+    """Why this has to wait, or comes too late; None at its time."""
+    row = appointment
+    if is_time_for(verb, status=row.state, start=row.start, zone=row.zone, now=now):
+        return None
+    return DayOver() if row.state == Status.NOSHOW else NotYet()
+
+
+def _check_still_theirs(appointment: Appointment) -> None:
+    """What the key of the database does not tell apart, or does not know."""
+    theirs = Appointment.objects.occupying().filter(patient=appointment.patient_id)
+    if clash := theirs.overlapping(appointment.start, appointment.end).first():
+        raise PatientBusy(clash)
+    last = appointment.events.exclude(verb__in=REMARKS).order_by("-pk").first()
+    if last and availability.is_elsewhere_since(appointment, last.pk):
+        raise TooNearElsewhere
 
 
 def can_cancel(appointment: Appointment, now: dt.datetime) -> bool:

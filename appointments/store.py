@@ -16,7 +16,7 @@ from accounts.roles import Actor
 from appointments import busy_days, occupancy, waiting
 from appointments.models import Appointment, AppointmentEvent
 from appointments.signals import appointment_changed
-from appointments.transitions import RESTORING, Verb
+from appointments.transitions import Verb
 
 #: What an event tells about: everything a change can touch.
 TRACKED = (
@@ -88,13 +88,13 @@ def change(
     ``away`` as in ``signals``.
     """
     before = {name: plain(getattr(appointment, name)) for name in values}
-    days = busy_days.keys_of(appointment)
+    days, had_time = busy_days.keys_of(appointment), appointment.is_occupying
     for name, value in values.items():
         setattr(appointment, name, value)
     appointment.sequence += 1
     models.Model.save(appointment, update_fields=[*values, "sequence"])
     # What stood here before weighs more than what somebody is about to book.
-    occupancy.sync(appointment, now=now, taker=by.user, before_any_hold=verb in RESTORING)
+    occupancy.sync(appointment, now=now, taker=by.user, before_any_hold=not had_time)
     busy_days.refresh(days | busy_days.keys_of(appointment))
     after = {name: plain(getattr(appointment, name)) for name in values}
     return _tell(appointment, verb, by, now, tell_at, away=away, before=before, after=after)

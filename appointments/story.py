@@ -41,6 +41,7 @@ _WHAT: _Words = {
     Verb.UNDO: gettext_lazy("%(who)s undid the last step: it is confirmed."),
     Verb.UNDO_TO_REQUEST: gettext_lazy("%(who)s undid the last step: it waits for an answer."),
     Verb.UNDO_TO_ARRIVED: gettext_lazy("%(who)s undid the last step: the patient waits."),
+    Verb.UNDO_TO_NO_SHOW: gettext_lazy("%(who)s undid the last step: the patient did not come."),
     Verb.EXPIRE: gettext_lazy("Nobody answered the request in time: it was cancelled."),
 }
 #: What patients read of. A verb that is new says nothing to them until somebody adds it here.

@@ -47,10 +47,11 @@ class Verb(enum.StrEnum):
     RESTORE_REQUEST = "restore_request"
     #: Undoing a move: what it made is given up again.
     WITHDRAW = "withdraw"
-    #: A step was a mistake: back to confirmed, to requested, to the waiting room.
+    #: A step was a mistake: back to confirmed, to requested, to the waiting room, to absent.
     UNDO = "undo"
     UNDO_TO_REQUEST = "undo_to_request"
     UNDO_TO_ARRIVED = "undo_to_arrived"
+    UNDO_TO_NO_SHOW = "undo_to_no_show"
 
 
 MOVES: dict[tuple[Status, Verb], Status] = {
@@ -64,6 +65,8 @@ MOVES: dict[tuple[Status, Verb], Status] = {
     (Status.BOOKED, Verb.SAY_COMING): Status.BOOKED,
     (Status.ARRIVED, Verb.FULFIL): Status.FULFILLED,
     (Status.ARRIVED, Verb.CANCEL): Status.CANCELLED,
+    # Late, after all: takes the time again, which nobody may have got meanwhile.
+    (Status.NOSHOW, Verb.ARRIVE): Status.ARRIVED,
     (Status.PENDING, Verb.RESCHEDULE): Status.CANCELLED,
     (Status.BOOKED, Verb.RESCHEDULE): Status.CANCELLED,
     (Status.PENDING, Verb.WITHDRAW): Status.CANCELLED,
@@ -72,6 +75,7 @@ MOVES: dict[tuple[Status, Verb], Status] = {
     (Status.CANCELLED, Verb.RESTORE_REQUEST): Status.PENDING,
     (Status.BOOKED, Verb.UNDO_TO_REQUEST): Status.PENDING,
     (Status.ARRIVED, Verb.UNDO): Status.BOOKED,
+    (Status.ARRIVED, Verb.UNDO_TO_NO_SHOW): Status.NOSHOW,
     (Status.FULFILLED, Verb.UNDO): Status.BOOKED,
     (Status.FULFILLED, Verb.UNDO_TO_ARRIVED): Status.ARRIVED,
     (Status.NOSHOW, Verb.UNDO): Status.BOOKED,
@@ -97,12 +101,14 @@ MAY: dict[Verb, frozenset[Role]] = {
     Verb.UNDO: _STAFF,
     Verb.UNDO_TO_REQUEST: _STAFF,
     Verb.UNDO_TO_ARRIVED: _STAFF,
+    Verb.UNDO_TO_NO_SHOW: _STAFF,
 }
 #: What brings each state back when the step out of it was a mistake.
 BACK_TO = {
     Status.PENDING: Verb.UNDO_TO_REQUEST,
     Status.BOOKED: Verb.UNDO,
     Status.ARRIVED: Verb.UNDO_TO_ARRIVED,
+    Status.NOSHOW: Verb.UNDO_TO_NO_SHOW,
 }
 #: Steps that a wrong click makes, and that whoever may make them may take back.
 STEPS = frozenset({Verb.CONFIRM, Verb.CANCEL, Verb.ARRIVE, Verb.FULFIL, Verb.NO_SHOW})
@@ -113,7 +119,8 @@ ON_THE_DAY = frozenset({Verb.ARRIVE, Verb.FULFIL})
 #: Not before the appointment's start: nobody is late yet.
 AFTER_START = frozenset({Verb.NO_SHOW})
 #: These give an appointment the time back that it had.
-RESTORING = frozenset({Verb.RESTORE, Verb.RESTORE_REQUEST, *BACK_TO.values()})
+RESTORING = frozenset({Verb.RESTORE, Verb.RESTORE_REQUEST})
+RESTORING |= {verb for status, verb in BACK_TO.items() if status in OCCUPYING}
 #: Not a button of their own: a move needs another time, undoing what is undone, and coming
 #: is said from a mail.
 _ELSEWHERE = frozenset({Verb.RESCHEDULE, Verb.RESTORE, Verb.RESTORE_REQUEST, Verb.WITHDRAW})
@@ -127,12 +134,15 @@ def target(status: Status, verb: Verb, role: Role) -> Status | None:
     return MOVES.get((status, verb))
 
 
-def is_time_for(verb: Verb, *, start: dt.datetime, zone: dt.tzinfo, now: dt.datetime) -> bool:
+def is_time_for(
+    verb: Verb, *, status: Status, start: dt.datetime, zone: dt.tzinfo, now: dt.datetime
+) -> bool:
+    today, day = now.astimezone(zone).date(), start.astimezone(zone).date()
     if verb in AFTER_START:
         return now >= start
-    if verb in ON_THE_DAY:
-        return now.astimezone(zone).date() >= start.astimezone(zone).date()
-    return True
+    if verb == Verb.ARRIVE and status == Status.NOSHOW:
+        return today == day
+    return verb not in ON_THE_DAY or today >= day
 
 
 def verbs_for(
@@ -145,5 +155,5 @@ def verbs_for(
         if from_status == status
         and verb not in _ELSEWHERE
         and role in MAY[verb]
-        and is_time_for(verb, start=start, zone=zone, now=now)
+        and is_time_for(verb, status=status, start=start, zone=zone, now=now)
     ]

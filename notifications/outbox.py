@@ -15,7 +15,7 @@ from django.utils import timezone
 from accounts.models import PatientAccess, User
 from accounts.roles import Role
 from appointments.models import Appointment, AppointmentEvent, WaitingOffer
-from appointments.transitions import BACK_TO, Status, Verb
+from appointments.transitions import RESTORING, Status, Verb
 from clinic.models import Organization
 from notifications import timing
 from notifications.choices import choices_of
@@ -48,7 +48,6 @@ PRACTITIONER_NEWS: dict[tuple[Verb, Status], Kind] = {
     (Verb.CANCEL, Status.CANCELLED): Kind.PRACTITIONER_CANCELLED,
 }
 #: What it is again when a step, or a change of hours, was undone.
-BROUGHT_BACK = frozenset({Verb.RESTORE, Verb.RESTORE_REQUEST, *BACK_TO.values()})
 NEWS_AGAIN = {Status.PENDING: Kind.REQUESTED, Status.BOOKED: Kind.CONFIRMED}
 WORK_AGAIN = {Status.PENDING: Kind.PRACTITIONER_REQUEST, Status.BOOKED: Kind.PRACTITIONER_NEW}
 #: These make the appointment sure, so that it can be reminded of.
@@ -371,7 +370,7 @@ def _did_it(recipient: Recipient, event: AppointmentEvent) -> bool:
 
 def _again(appointment: Appointment, event: AppointmentEvent) -> Iterator[Notification]:
     """It is as it was before: who was told otherwise learns that, all get their reminders."""
-    if event.verb not in BROUGHT_BACK or appointment.start <= event.at:
+    if event.verb not in RESTORING or appointment.start <= event.at:
         return
     clinic = Organization.current()
     told, told_at_work = _last_told(appointment)

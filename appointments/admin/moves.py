@@ -22,9 +22,9 @@ from django.utils.translation import ngettext
 from accounts.doors import person
 from accounts.roles import Actor, Role
 from appointments import locks, services
-from appointments.exceptions import MoveNotAllowed, NotYet, ReasonNeeded, Refusal
+from appointments.exceptions import MoveNotAllowed, ReasonNeeded, Refusal
 from appointments.models import Appointment
-from appointments.transitions import Verb, is_time_for, target, verbs_for
+from appointments.transitions import Verb, target, verbs_for
 
 #: More rows than this are not touched at once: nobody reads such a list.
 MOST = 200
@@ -122,10 +122,8 @@ def _page(
 def _why_not(appointment: Appointment, verb: Verb) -> str | Promise | None:
     if target(appointment.state, verb, Role.ADMINISTRATOR) is None:
         return MoveNotAllowed.sentence
-    now = timezone.now()
-    if not is_time_for(verb, start=appointment.start, zone=appointment.zone, now=now):
-        return NotYet.sentence
-    return None
+    refusal = services.untimely(appointment, verb, timezone.now())
+    return refusal.sentence if refusal else None
 
 
 def _carry_out(

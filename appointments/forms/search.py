@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 import uuid
+from collections.abc import Sequence
 from typing import Any
 
 from crispy_forms.templatetags.crispy_forms_filters import as_crispy_field
@@ -15,6 +16,7 @@ from django.utils.translation import gettext_lazy as _
 
 from accounts.forms.coverage import PRIVATE
 from accounts.models import Practitioner
+from appointments.forms.agenda import WithWhomForm
 from appointments.search import Wish, specialties_online
 from appointments.timetable import PartOfDay
 from clinic.forms import LooseDateField
@@ -187,3 +189,28 @@ class FullSearchForm(SearchForm):
             part=PartOfDay[part.upper()] if part else None,
             insurer=insurer,
         )
+
+
+class OtherTimesForm(WithWhomForm):
+    """The search from an appointment that is being moved: its service is known."""
+
+    where = forms.ChoiceField(label=_("Where?"), required=False)
+    since = LooseDateField(label=_("From which day?"), required=False)
+    part = FullSearchForm.base_fields["part"]
+
+    field_order = ["con", "where", "since", "part"]
+
+    def __init__(
+        self,
+        *args: Any,
+        people: Sequence[Practitioner],
+        places: Sequence[Location],
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(*args, people=people, **kwargs)
+        every = [("", gettext("Any location")), *((place.slug, place.name) for place in places)]
+        self.fields["where"].choices = every  # type: ignore[attr-defined]
+        if len(people) < 2:
+            del self.fields["con"]
+        if len(places) < 2:
+            del self.fields["where"]

@@ -284,6 +284,41 @@ def test_who_did_not_come(doctor, offering, time_machine):
     assert status(visit) == "noshow"
 
 
+def test_who_came_late_after_all(doctor, offering, time_machine):
+    visit = book(offering=offering)
+    time_machine.move_to(at(10, 10), tick=False)
+    act(doctor, visit, "no-asistio")
+    time_machine.move_to(at(10, 25), tick=False)
+    row = row_of(doctor.get(TOMORROW), visit.reference)
+    assert re.findall(r'<button class="btn[^>]*>([^<]+)', row) == ["Arrived"]
+    assert "llego" in doctor.get(f"/agenda/turnos/{visit.public_id}/").content.decode()
+    act(doctor, visit, "llego")
+    assert status(visit) == "arrived"
+
+
+def test_who_came_late_finds_the_time_given_away(doctor, offering, time_machine):
+    visit = book(offering=offering)
+    time_machine.move_to(at(10, 5), tick=False)
+    act(doctor, visit, "no-asistio")
+    book(offering=offering, start=at(10, 15), now=at(10, 5))
+    act(doctor, visit, "llego")
+    assert status(visit) == "noshow"
+    row = row_of(doctor.get(TOMORROW), visit.reference)
+    assert "this time or its room has been given to somebody else" in row
+
+
+def test_on_a_day_that_is_over_nobody_arrives(doctor, offering, time_machine):
+    visit = book(offering=offering)
+    time_machine.move_to(at(10, 10), tick=False)
+    act(doctor, visit, "no-asistio")
+    time_machine.move_to(at(8, days=2), tick=False)
+    assert "llego" not in row_of(doctor.get(TOMORROW), visit.reference)
+    act(doctor, visit, "llego")
+    assert status(visit) == "noshow"
+    text = words(doctor.get(TOMORROW))
+    assert "This could only be noted on the day of the appointment." in text
+
+
 def test_nobody_arrives_before_the_day(doctor, offering):
     visit = book(offering=offering)
     act(doctor, visit, "llego")

@@ -282,6 +282,23 @@ def test_no_undo_once_ten_minutes_have_passed(desk, offering, time_machine):
     assert "There is no step" in row_of(desk.get(TOMORROW), visit.reference)
 
 
+def test_who_came_late_is_here_after_all(desk, offering, time_machine):
+    visit = visit_of(offering)
+    time_machine.move_to(at(10, 10), tick=False)
+    act(desk, visit, "no-asistio")
+    time_machine.move_to(at(10, 25), tick=False)
+    row = row_of(desk.get(TOMORROW), visit.reference)
+    assert re.findall(r'<button class="btn btn-primary[^>]*>([^<]+)', row) == ["Arrived"]
+    for other in (account_of(offering), patient_user()):
+        assert act(browser(other), visit, "llego").status_code == 403
+    elsewhere = ReceptionistFactory.create().user
+    assert act(browser(elsewhere), visit, "llego").status_code == 404
+    assert status(visit) == "noshow"
+    act(desk, visit, "llego")
+    assert status(visit) == "arrived"
+    assert "is in the waiting room" in row_of(desk.get(TOMORROW), visit.reference)
+
+
 def test_reception_does_not_say_who_was_seen(desk, offering, time_machine):
     visit = visit_of(offering)
     time_machine.move_to(at(10, 30), tick=False)

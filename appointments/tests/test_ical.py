@@ -4,10 +4,12 @@ import datetime as dt
 from uuid import UUID
 
 import pytest
+from ical.calendar_stream import IcsCalendarStream
+from ical.exceptions import CalendarParseError
 from icalendar import Calendar
 
 from accounts.models import Patient, Practitioner
-from appointments.ical import calendar_file
+from appointments.ical import Entry, calendar_feed, calendar_file
 from appointments.models import Appointment
 from appointments.tests.factories import ZONE
 from appointments.transitions import Status
@@ -68,9 +70,70 @@ def test_a_calendar_reads_back_what_was_written():
     assert str(event["summary"]) == "Medical appointment"
     assert str(event["location"]) == "Sede Ñuñoa, Av. Rivadavia 4500; piso 3, timbre «Ácaro»"
     assert str(event["url"]) == URL
-    assert str(event["description"]) == (
-        f"With Dra. Lucía Ferreyra\nReference ABCD2345\nPhone +541148650000\n{URL}"
+    assert str(event["description"]) == (f"Reference ABCD2345\nPhone +541148650000\n{URL}")
+
+
+def read_by_another(data):
+    """What a second library finds, which has written nothing and refuses what is not valid."""
+    return IcsCalendarStream.calendar_from_ics(data.decode())
+
+
+@pytest.mark.parametrize(
+    ("status", "cancelled", "method", "says", "takes"),
+    [
+        (Status.BOOKED, False, "PUBLISH", "CONFIRMED", "OPAQUE"),
+        (Status.PENDING, False, "PUBLISH", "TENTATIVE", "OPAQUE"),
+        (Status.CANCELLED, True, "CANCEL", "CANCELLED", "TRANSPARENT"),
+    ],
+)
+@pytest.mark.parametrize("language", ["es", "en"])
+def test_another_program_reads_the_file(language, status, cancelled, method, says, takes):
+    data = build(
+        appointment(status=status),
+        cancelled=cancelled,
+        language=language,
+        organizer="hola@example.org",
     )
+    calendar = read_by_another(data)
+    (event,) = calendar.events
+    assert calendar.method == method
+    assert (event.uid, event.sequence) == (str(PUBLIC_ID), 3)
+    assert event.dtstart == dt.datetime(2026, 12, 8, 13, 30, tzinfo=dt.UTC)
+    assert event.dtend == dt.datetime(2026, 12, 8, 14, 0, tzinfo=dt.UTC)
+    assert (event.status, event.classification, event.transparency) == (says, "PRIVATE", takes)
+    assert event.location == "Sede Ñuñoa, Av. Rivadavia 4500; piso 3, timbre «Ácaro»"
+    assert "ABCD2345" in event.description
+    assert event.description.endswith(f"\n{URL}")
+    assert str(event.url) == URL
+    assert (event.organizer.uri, event.organizer.common_name) == (
+        "mailto:hola@example.org",
+        "Sede Ñuñoa",
+    )
+
+
+def test_another_program_reads_the_feed():
+    other = UUID("5d0f6a34-93c0-4f0f-8e0f-0f5f7c1f9f10")
+    rows = [appointment(), appointment(public_id=other, status=Status.CANCELLED, sequence=4)]
+    data = calendar_feed([Entry(row, NOW, URL) for row in rows], language="es")
+    calendar = read_by_another(data)
+    assert calendar.method == "PUBLISH"
+    assert [(e.uid, e.sequence, e.status) for e in calendar.events] == [
+        (str(PUBLIC_ID), 3, "CONFIRMED"),
+        (str(other), 4, "CANCELLED"),
+    ]
+    assert {e.dtstart for e in calendar.events} == {dt.datetime(2026, 12, 8, 13, 30, tzinfo=dt.UTC)}
+    assert {e.location for e in calendar.events} == {
+        "Sede Ñuñoa, Av. Rivadavia 4500; piso 3, timbre «Ácaro»"
+    }
+
+
+@pytest.mark.parametrize("wrong", [b"DTSTART:20261208T1", b"SEQUENCE:x", b"STATUS:MAYBE"])
+def test_the_other_program_refuses_what_is_wrong(wrong):
+    """Or its reading would prove nothing."""
+    name = wrong.split(b":")[0]
+    lines = [wrong if line.startswith(name) else line for line in build().split(b"\r\n")]
+    with pytest.raises(CalendarParseError):
+        read_by_another(b"\r\n".join(lines))
 
 
 def test_lines_end_in_crlf_and_stay_within_75_octets():
@@ -120,10 +183,14 @@ def test_the_clinic_is_the_organizer_if_it_has_an_address():
     assert "organizer" not in event_of(build())
 
 
+@pytest.mark.parametrize("cancelled", [False, True])
 @pytest.mark.parametrize("language", ["es", "en"])
-def test_it_says_nothing_private(language):
-    text = "\n".join(unfold(build(language=language)))
-    for word in ("canary-reason", "Electrocardiograma", "Cardiología", "30111222", "Tomás"):
+def test_it_says_nothing_private(language, cancelled):
+    text = "\n".join(unfold(build(language=language, cancelled=cancelled)))
+    for word in (
+        *("canary-reason", "Electrocardiograma", "Cardiología", "30111222"),
+        *("Tomás", "Gómez", "Dra.", "Lucía", "Ferreyra"),
+    ):
         assert word not in text
 
 

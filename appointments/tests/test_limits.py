@@ -142,6 +142,16 @@ def test_who_did_not_come_asks_instead_of_booking(user, offering):
     assert press(patient_user(), offering, days=4).status == "booked"
 
 
+def test_who_came_late_after_all_has_not_stayed_away(user, offering):
+    limit(approval_after_no_shows=1)
+    start = at(10, days=-3)
+    visit = press(user, offering, start=start, by=desk(), now=start - DAY)
+    services.mark_no_show(appointment=visit, by=desk(), now=start + dt.timedelta(minutes=10))
+    assert press(user, offering, days=1).status == "pending"
+    services.mark_arrived(appointment=visit, by=desk(), now=start + dt.timedelta(minutes=20))
+    assert press(user, offering, days=2).status == "booked"
+
+
 def test_after_a_year_it_is_forgotten(user, offering):
     limit(approval_after_no_shows=1)
     missed(user, offering, days=367)

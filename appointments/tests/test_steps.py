@@ -14,19 +14,24 @@ from appointments import holds, services
 from appointments.blocking import Block, block_time, blocking
 from appointments.changes import Answer, Change, Hit, HitsFound, Reach
 from appointments.exceptions import (
+    DayOver,
+    MoveNotAllowed,
     NothingToUndo,
+    PatientBusy,
     SlotClosed,
     SlotTaken,
+    TimeGivenAway,
     TooNearElsewhere,
     UndoTheChange,
 )
 from appointments.integrity import breaches, busy
-from appointments.models import Appointment, OccupancyCell
+from appointments.models import Appointment, Hold, OccupancyCell
 from appointments.steps import undo_step, undoable
 from appointments.tests.factories import NOW, SYSTEM, at, book, desk
 from appointments.tests.practice import doctor_of, new_practice, second_place
 from appointments.transitions import Status
 from clinic.models import Closure, Organization
+from clinic.tests.factories import RoomFactory
 from scheduling.tests.factories import open_week
 
 pytestmark = pytest.mark.django_db
@@ -310,3 +315,139 @@ def test_a_day_is_asked_about_in_two_queries(django_assert_num_queries):
     rows = [fresh(visit) for visit in visits]
     with django_assert_num_queries(2):
         assert undoable(rows, Role.RECEPTION, NOW) == {visit.pk for visit in visits}
+
+
+# --- noted as absent, and here after all
+
+
+def absent(**fields: Any) -> Appointment:
+    """Booked for ten; at ten past, somebody notes that nobody came."""
+    visit = book(offering=new_practice(), **fields)
+    return services.mark_no_show(appointment=visit, by=desk(), now=at(10, 10))
+
+
+@pytest.mark.parametrize("role", ROLES)
+@pytest.mark.parametrize("moment", [at(10, 11), at(10, 30), at(23, 59)])
+def test_who_came_late_is_here_after_all(role, moment):
+    visit = book(offering=new_practice())
+    cells = set(OccupancyCell.objects.values_list("resource", "resource_id", "cell"))
+    services.mark_no_show(appointment=visit, by=desk(), now=at(10, 10))
+    assert not OccupancyCell.objects.exists()
+    if role in {Role.PATIENT, Role.SYSTEM}:
+        with pytest.raises(MoveNotAllowed):
+            services.mark_arrived(appointment=visit, by=Actor(None, role), now=moment)
+        assert fresh(visit).status == Status.NOSHOW
+        return
+    services.mark_arrived(appointment=visit, by=Actor(None, role), now=moment)
+    assert fresh(visit).status == Status.ARRIVED
+    event = visit.events.last()
+    assert (event.verb, event.role, event.at) == ("arrive", role, moment)
+    assert (event.before, event.after) == ({"status": "noshow"}, {"status": "arrived"})
+    assert set(OccupancyCell.objects.values_list("resource", "resource_id", "cell")) == cells
+    assert problems() == []
+
+
+def test_on_the_next_day_nobody_came():
+    visit = absent()
+    with pytest.raises(DayOver):
+        services.mark_arrived(appointment=visit, by=desk(), now=at(0, days=2))
+    assert fresh(visit).status == Status.NOSHOW
+
+
+def test_who_came_late_finds_the_time_given_to_another():
+    offering = new_practice()
+    visit = book(offering=offering)
+    services.mark_no_show(appointment=visit, by=desk(), now=at(10, 5))
+    book(offering=offering, start=at(10, 15), now=at(10, 10))
+    with pytest.raises(TimeGivenAway):
+        services.mark_arrived(appointment=visit, by=desk(), now=at(10, 20))
+    assert fresh(visit).status == Status.NOSHOW
+    assert visit.events.count() == 2
+    assert problems() == []
+
+
+def test_who_came_late_goes_before_whoever_is_booking():
+    offering = new_practice(min_notice_minutes=0, schedule__slot_step=15)
+    visit = book(offering=offering)
+    services.mark_no_show(appointment=visit, by=desk(), now=at(10, 1))
+    holds.take(offering=offering, start=at(10, 15), user=patient_user(), now=at(10, 5))
+    services.mark_arrived(appointment=visit, by=desk(), now=at(10, 10))
+    assert not Hold.objects.exists()
+    assert problems() == []
+
+
+def test_who_came_late_cannot_be_in_two_places():
+    visit = absent()
+    other = book(offering=new_practice(), patient=visit.patient, start=at(10, 15), now=at(10, 12))
+    with pytest.raises(PatientBusy) as refusal:
+        services.mark_arrived(appointment=visit, by=desk(), now=at(10, 20))
+    assert refusal.value.appointment == other
+    assert problems() == []
+
+
+def test_who_came_late_finds_the_practitioner_on_the_way_elsewhere():
+    offering = new_practice()
+    elsewhere = second_place(offering)
+    open_week(elsewhere.schedule)
+    visit = book(offering=offering)
+    services.mark_no_show(appointment=visit, by=desk(), now=at(10, 5))
+    book(offering=elsewhere, start=at(10, 45), now=at(10, 10))
+    with pytest.raises(TooNearElsewhere):
+        services.mark_arrived(appointment=visit, by=desk(), now=at(10, 20))
+    assert fresh(visit).status == Status.NOSHOW
+    assert problems() == []
+
+
+def test_who_came_late_counts_for_what_is_brought_back_elsewhere():
+    """Cancelled elsewhere while this time was free: undoing it has to see who came late."""
+    offering = new_practice()
+    elsewhere = second_place(offering)
+    open_week(elsewhere.schedule)
+    visit = book(offering=offering)
+    services.mark_no_show(appointment=visit, by=desk(), now=at(10, 5))
+    there = book(offering=elsewhere, start=at(10, 45), now=at(10, 6))
+    cancel(appointment=there, by=desk(), now=at(10, 15))
+    services.mark_arrived(appointment=visit, by=desk(), now=at(10, 20))
+    with pytest.raises(TooNearElsewhere):
+        undo_step(appointment=there, by=desk(), now=at(10, 22))
+    assert problems() == []
+
+
+def test_the_room_is_taken_again_or_has_gone():
+    offering = new_practice()
+    room = RoomFactory.create(location=offering.location)
+    visit = book(offering=offering, room=room)
+    services.mark_no_show(appointment=visit, by=desk(), now=at(10, 5))
+    beside = new_practice(schedule__location=offering.location)
+    other = book(offering=beside, start=at(10, 15), room=room, now=at(10, 6))
+    with pytest.raises(TimeGivenAway):
+        services.mark_arrived(appointment=visit, by=desk(), now=at(10, 20))
+    cancel(appointment=other, by=desk(), now=at(10, 21))
+    assert services.mark_arrived(appointment=visit, by=desk(), now=at(10, 22)).room == room
+    assert problems() == []
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_came_late_by_mistake_is_absent_again(role):
+    visit = absent()
+    services.mark_arrived(appointment=visit, by=desk(), now=at(10, 20))
+    may = role in {Role.PRACTITIONER, Role.RECEPTION, Role.ADMINISTRATOR}
+    assert undoable([fresh(visit)], role, at(10, 21)) == ({visit.pk} if may else set())
+    if not may:
+        with pytest.raises(NothingToUndo):
+            undo_step(appointment=visit, by=Actor(None, role), now=at(10, 21))
+        return
+    undo_step(appointment=visit, by=Actor(None, role), now=at(10, 21))
+    assert fresh(visit).status == Status.NOSHOW
+    assert not OccupancyCell.objects.exists()
+    assert visit.events.last().verb == "undo_to_no_show"
+    assert problems() == []
+
+
+def test_who_came_late_is_seen():
+    visit = absent()
+    services.mark_arrived(appointment=visit, by=desk(), now=at(10, 20))
+    FULFIL(appointment=visit, by=Actor(None, Role.PRACTITIONER), now=at(10, 40))
+    undo_step(appointment=visit, by=Actor(None, Role.PRACTITIONER), now=at(10, 41))
+    assert fresh(visit).status == Status.ARRIVED
+    assert problems() == []

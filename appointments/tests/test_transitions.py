@@ -41,6 +41,8 @@ ALLOWED = {
     ("fulfilled", "undo", "booked"): {D, R, A},
     ("fulfilled", "undo_to_arrived", "arrived"): {D, R, A},
     ("noshow", "undo", "booked"): {D, R, A},
+    ("noshow", "arrive", "arrived"): {D, R, A},
+    ("arrived", "undo_to_no_show", "noshow"): {D, R, A},
     ("cancelled", "undo", "booked"): {D, R, A},
     ("cancelled", "undo_to_request", "pending"): {D, R, A},
     ("cancelled", "undo_to_arrived", "arrived"): {D, R, A},
@@ -76,7 +78,25 @@ def test_every_verb_says_who_may():
     ],
 )
 def test_some_verbs_wait_for_the_day_or_the_hour(verb, now, allowed):
-    assert is_time_for(verb, start=START, zone=ZONE, now=now) is allowed
+    booked = Status.BOOKED
+    assert is_time_for(verb, status=booked, start=START, zone=ZONE, now=now) is allowed
+
+
+@pytest.mark.parametrize(
+    ("now", "allowed"),
+    [
+        (START.replace(hour=0), True),
+        (START.replace(hour=23, minute=59), True),
+        (START.replace(hour=0) + dt.timedelta(days=1), False),
+        (START - dt.timedelta(days=1), False),
+    ],
+)
+def test_who_did_not_come_arrives_on_the_day_or_not_at_all(now, allowed):
+    assert is_time_for(Verb.ARRIVE, status=Status.NOSHOW, start=START, zone=ZONE, now=now) is (
+        allowed
+    )
+    shown = verbs_for(Status.NOSHOW, R, start=START, zone=ZONE, now=now)
+    assert shown == ([Verb.ARRIVE] if allowed else [])
 
 
 def test_the_most_expected_verb_comes_first():

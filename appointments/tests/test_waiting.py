@@ -315,6 +315,23 @@ def test_what_is_for_known_patients_is_offered_to_them_alone():
     assert asked(now=at(9)) == [entry]
 
 
+def test_who_cancelled_too_often_there_is_not_asked_to_come_from_elsewhere(offering):
+    Organization.current()
+    Organization.objects.update(most_cancelled=1)
+    user = patient_user()
+    patient = user.patient_accesses.get().patient
+    gone = book(offering=offering, patient=patient, start=at(12))
+    services.cancel(appointment=gone, by=Actor.patient(user), now=NOW)
+    colleague = open_offering(service=offering.service)
+    later = book(offering=colleague, patient=patient, start=at(10, days=9))
+    waits(offering, user, instead_of=later)
+    frees(offering)
+    assert asked() == []
+    Organization.objects.update(most_cancelled=2)
+    frees(offering, start=at(11))
+    assert len(asked()) == 1
+
+
 @pytest.mark.parametrize("change", ["closed", "offline"])
 def test_what_cannot_be_booked_is_not_offered(offering, change):
     waits(offering)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import datetime as dt
 import uuid
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlencode
 
@@ -17,23 +18,28 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from accounts.doors import person
+from accounts.models import Practitioner
 from accounts.roles import Actor
 from appointments import holds, services, timetable
+from appointments.coverage import would_pay
 from appointments.exceptions import (
+    LimitReached,
     MoveNotAllowed,
+    OnlyKnownPatients,
     PatientBusy,
     Refusal,
     SameDay,
     TooLateToMove,
 )
+from appointments.forms.search import OtherTimesForm
 from appointments.models import Appointment
-from appointments.timetable import OfferedSlot
+from appointments.timetable import OfferedSlot, PartOfDay
 from appointments.transitions import Status
 from appointments.views.booking import chosen_slot
 from appointments.views.patient import own_visit
-from appointments.views.public import SlotDay, long_time, time_links
+from appointments.views.public import SlotDay, book_url, long_time, time_links
 from clinic.forms import LooseDateField
-from clinic.models import Organization
+from clinic.models import Location, Organization
 from clinic.templatetags.clinic_times import local_date
 from scheduling.models import ServiceOffering
 
@@ -43,21 +49,28 @@ def move(request: HttpRequest, public_id: uuid.UUID) -> HttpResponse:
     appointment = own_visit(request, public_id)
     if not services.can_move(appointment, timezone.now()):
         return _refused(request, appointment)
-    offerings = list(
-        ServiceOffering.objects.online()
-        .with_parts()
-        .filter(service=appointment.service, schedule__practitioner=appointment.practitioner)
-    )
+    offerings = _open_to(appointment)
     if "start" not in request.GET:
         return _times(request, appointment, offerings)
     offered = chosen_slot(request)
     if offered.offering not in offerings:
         raise Http404
+    try:
+        services.check_elsewhere(appointment, offered.offering, timezone.now())
+    except Refusal as refusal:
+        return _times(request, appointment, offerings, refusal=refusal)
     if "hold" in request.POST:
         return _hold(request, appointment, offered, offerings)
     if request.method != "POST":
         return _confirm(request, appointment, offered)
     return _move(request, appointment, offered, offerings)
+
+
+def _open_to(appointment: Appointment) -> list[ServiceOffering]:
+    """The same service, with the same practitioner and with everybody who is open to them."""
+    online = ServiceOffering.objects.online().with_parts().filter(service=appointment.service)
+    known = services.who_has_seen(appointment.patient) | {appointment.practitioner_id}
+    return [one for one in online if not one.known_only or one.schedule.practitioner_id in known]
 
 
 def _hold(
@@ -71,7 +84,7 @@ def _hold(
         if not (appointment.start < offered.slot.end and offered.start < appointment.end):
             holds.take(offering=offered.offering, start=offered.start, user=person(request))
     except Refusal as refusal:
-        return _times(request, appointment, offerings, refusal=refusal)
+        return _times(request, appointment, offerings, wanted=offered, refusal=refusal)
     return redirect(move_url(_here(appointment), offered))
 
 
@@ -94,9 +107,14 @@ def _move(
     except (MoveNotAllowed, TooLateToMove):
         appointment.refresh_from_db()
         return _refused(request, appointment)
-    except Refusal as refusal:
+    except (OnlyKnownPatients, LimitReached) as refusal:
         return _times(request, appointment, offerings, refusal=refusal)
-    messages.success(request, _("The appointment has the new time. The old one is given back."))
+    except Refusal as refusal:
+        return _times(request, appointment, offerings, wanted=offered, refusal=refusal)
+    if moved.state == Status.PENDING:
+        messages.success(request, _("The new time is asked for. The old one is given back."))
+    else:
+        messages.success(request, _("The appointment has the new time. The old one is given back."))
     return redirect("appointments:detail", public_id=moved.public_id)
 
 
@@ -115,19 +133,76 @@ def _back(appointment: Appointment) -> str:
     return reverse("appointments:detail", args=[appointment.public_id])
 
 
+@dataclass(frozen=True, slots=True)
+class _Choice:
+    """Whose times are shown, where and at what time of day."""
+
+    whom: Practitioner
+    where: Location | None
+    part: PartOfDay | None
+
+    def of(self, offerings: Sequence[ServiceOffering]) -> list[ServiceOffering]:
+        theirs = [one for one in offerings if one.practitioner == self.whom]
+        return [one for one in theirs if self.where in (None, one.location)]
+
+    @property
+    def words(self) -> dict[str, str]:
+        """As it stands in the address."""
+        where = self.where.slug if self.where else ""
+        part = self.part.name.lower() if self.part else ""
+        return {"con": self.whom.slug, "where": where, "part": part}
+
+
+def _chosen(
+    request: HttpRequest,
+    appointment: Appointment,
+    people: Sequence[Practitioner],
+    places: Sequence[Location],
+    wanted: OfferedSlot | None,
+) -> _Choice:
+    """What is none of these counts as not chosen. ``wanted``: whose time was just refused."""
+    asked, own = request.GET, appointment.practitioner
+    if wanted:
+        return _Choice(wanted.offering.practitioner, None, None)
+    return _Choice(
+        next((one for one in people if one.slug == asked.get("con")), own),
+        next((place for place in places if place.slug == asked.get("where")), None),
+        next((part for part in PartOfDay if part.name.lower() == asked.get("part")), None),
+    )
+
+
 def _times(
     request: HttpRequest,
     appointment: Appointment,
     offerings: Sequence[ServiceOffering],
     *,
+    wanted: OfferedSlot | None = None,
     refusal: Refusal | None = None,
 ) -> HttpResponse:
+    people = people_of(appointment, offerings)
+    places = sorted({one.location for one in offerings}, key=lambda place: place.name)
+    choice, here = _chosen(request, appointment, people, places, wanted), _here(appointment)
+    kept = {name: word for name, word in choice.words.items() if word}
+    if choice.whom == appointment.practitioner:
+        del kept["con"]
     context: dict[str, Any] = {
         "appointment": appointment,
         "back": _back(appointment),
         "refusal": refusal,
         "may_hold": True,
-        **free_times(request, appointment, offerings, here=_here(appointment)),
+        "here": here,
+        "is_narrowed": bool(kept),
+        "form": OtherTimesForm(
+            initial={**choice.words, "since": since(request)}, people=people, places=places
+        ),
+        **free_times(
+            request,
+            appointment,
+            choice.of(offerings),
+            here=here,
+            kept=kept,
+            part=choice.part,
+        ),
     }
     status = 409 if refusal else 200
     return render(request, "appointments/move_times.html", context, status=status)
@@ -139,38 +214,45 @@ def free_times(
     offerings: Sequence[ServiceOffering],
     *,
     here: str,
-    con: str = "",
+    kept: Mapping[str, str],
+    part: PartOfDay | None = None,
 ) -> dict[str, Any]:
     """Seven days of one practitioner and service; the links lead to the button.
 
-    ``con``: with whom, if that is somebody else than so far.
+    ``kept``: what the weeks before and after are asked with, too.
     """
     now = timezone.now()
     today = now.astimezone(appointment.zone).date()
-    first = max(_since(request) or today, today)
+    first = max(since(request) or today, today)
     found = timetable.times(
         offerings,
         first=first,
         now=now,
         organization=Organization.current(),
         holder=person(request),
+        part=part,
     )
     one = found[0] if found else None
     week = dt.timedelta(days=timetable.WINDOW_DAYS)
     return {
         "days": [_day(appointment, day, here) for day in one.days()] if one else [],
         "later": one and one.later and _later(one.later, here),
-        "next_week": _from(here, first + week, con),
-        "previous_week": _from(here, max(first - week, today), con) if first > today else "",
+        "next_week": _from(here, first + week, kept),
+        "previous_week": _from(here, max(first - week, today), kept) if first > today else "",
     }
 
 
-def _from(here: str, day: dt.date, con: str) -> str:
-    query = {"since": day.isoformat()}
-    return f"{here}?{urlencode({**query, 'con': con} if con else query)}"
+def _from(here: str, day: dt.date, kept: Mapping[str, str]) -> str:
+    return f"{here}?{urlencode({'since': day.isoformat(), **kept})}"
 
 
-def _since(request: HttpRequest) -> dt.date | None:
+def people_of(appointment: Appointment, offerings: Sequence[ServiceOffering]) -> list[Practitioner]:
+    """Who can be chosen: who it is with so far, and whoever offers the same."""
+    everybody = {appointment.practitioner, *(one.practitioner for one in offerings)}
+    return sorted(everybody, key=lambda one: one.search_text)
+
+
+def since(request: HttpRequest) -> dt.date | None:
     """What is no date, or none of these centuries, counts as not given."""
     try:
         found: dt.date | None = LooseDateField(required=False).clean(request.GET.get("since", ""))
@@ -200,19 +282,28 @@ def _confirm(
     *,
     clash: SameDay | PatientBusy | None = None,
 ) -> HttpResponse:
-    other = clash.appointment if clash else None
+    now, other = timezone.now(), clash.appointment if clash else None
     until = services.changeable_until(offered.offering, offered.start)
+    whom = offered.offering.practitioner
+    asks = services.asks_anew(appointment, offered.offering, now)
+    is_other = whom != appointment.practitioner
+    apart = offered.slot.end <= appointment.start or appointment.end <= offered.start
     context = {
+        "other": whom if is_other else None,
+        "pays": list(would_pay(whom, [appointment.patient])) if is_other else [],
+        "asks": asks,
+        "gives_up": asks and appointment.state == Status.BOOKED,
+        "keep_url": book_url(offered) if apart else "",
         "appointment": appointment,
         "offered": offered,
-        "is_final": appointment.state == Status.BOOKED and until <= timezone.now(),
+        "is_final": appointment.state == Status.BOOKED and not asks and until <= now,
         "offering": offered.offering,
-        "hold": holds.held_by(person(request), offered.offering, offered.start, timezone.now()),
+        "hold": holds.held_by(person(request), offered.offering, offered.start, now),
         "clash": clash,
         "clash_url": other and reverse("appointments:detail", args=[other.public_id]),
         "may_repeat": isinstance(clash, SameDay),
         "back": _back(appointment),
-        "here": _here(appointment),
+        "here": f"{_here(appointment)}?con={whom.slug}" if is_other else _here(appointment),
         "action": move_url(_here(appointment), offered),
     }
     status = 409 if clash else 200

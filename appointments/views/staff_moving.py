@@ -29,7 +29,7 @@ from appointments.views.doors import (
     own_appointment,
     places_of,
 )
-from appointments.views.moving import free_times, move_url
+from appointments.views.moving import free_times, move_url, people_of
 from appointments.views.practice import at_the_desk
 from clinic.templatetags.clinic_times import local_datetime
 from scheduling.models import ServiceOffering, ServiceOfferingQuerySet
@@ -156,10 +156,10 @@ def _times(
     refusal: Refusal | None = None,
 ) -> HttpResponse:
     own = appointment.practitioner
-    people = sorted({own, *(o.practitioner for o in offerings)}, key=lambda one: one.search_text)
+    people = people_of(appointment, offerings)
     whom = next((one for one in people if one.slug == request.GET.get("con")), own)
     theirs = [offering for offering in offerings if offering.practitioner == whom]
-    con = "" if whom == own else whom.slug
+    kept = {} if whom == own else {"con": whom.slug}
     context = {
         "appointment": appointment,
         "back": door.back,
@@ -168,7 +168,7 @@ def _times(
         "form": WithWhomForm(initial={"con": whom.slug}, people=people) if people[1:] else None,
         "here": door.here,
         "refusal": refusal,
-        **free_times(request, appointment, theirs, here=door.here, con=con),
+        **free_times(request, appointment, theirs, here=door.here, kept=kept),
     }
     status = 409 if refusal else 200
     return render(request, "appointments/move_times.html", context, status=status)

@@ -196,7 +196,10 @@ def _offer(
     if offering and found.is_live(now):
         context["offering"] = offering
         context["pays"] = list(would_pay(offering.practitioner, [found.entry.patient]))
-        context["asks"] = services.needs_answer(offering, found.entry.patient, now)
+        if old := context["old"]:
+            context["asks"] = services.asks_anew(old, offering, now)
+        else:
+            context["asks"] = services.needs_answer(offering, found.entry.patient, now)
         return render(request, "appointments/offer.html", context, status=status)
     context["is_declined"] = found.answer == WaitingOffer.Answer.DECLINED
     context["near"] = _near(offering, found, now, person(request)) if offering else []

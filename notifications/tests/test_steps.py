@@ -17,6 +17,7 @@ from appointments.tests.factories import NOW, at, book, desk
 from appointments.tests.practice import new_practice
 from notifications import integrity
 from notifications.models import Kind, Notification, State
+from notifications.outbox import owe_missing_reminders
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("one_reminder")]
 
@@ -97,3 +98,19 @@ def test_an_arrival_by_mistake_is_nobodys_news():
     services.mark_arrived(appointment=visit, by=desk(), now=morning)
     undo_step(appointment=visit, by=desk(), now=morning)
     assert waiting() == []
+
+
+def test_who_came_late_is_written_nothing():
+    """No news, and no reminder is owed again for what has begun."""
+    visit = visit_of()
+    leave()
+    late = visit.start + dt.timedelta(minutes=10)
+    services.mark_no_show(appointment=visit, by=desk(), now=late)
+    before = Notification.objects.count()
+    services.mark_arrived(appointment=visit, by=desk(), now=late + dt.timedelta(minutes=10))
+    undo_step(appointment=visit, by=desk(), now=late + dt.timedelta(minutes=12))
+    services.mark_arrived(appointment=visit, by=desk(), now=late + dt.timedelta(minutes=13))
+    assert Notification.objects.count() == before
+    assert waiting() == []
+    assert owe_missing_reminders(now=late + dt.timedelta(minutes=14)) == 0
+    assert list(integrity.breaches(Counter(), now=late + dt.timedelta(minutes=14))) == []

@@ -225,6 +225,7 @@ def patients() -> Iterator[Stop]:
     yield to("appointments:cancel", tomorrow.public_id)
     yield to("appointments:move", booked.public_id)
     yield to("appointments:move", booked.public_id, act=lambda page: press(page, "main .slot"))
+    yield to("appointments:move", booked.public_id, query="part=afternoon")
     yield to("appointments:move", tomorrow.public_id)
     yield to("appointments:detail", MISSING, status=404)
     yield from _book(booked)
