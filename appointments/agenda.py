@@ -107,7 +107,9 @@ class Visit:
 
     @property
     def main(self) -> Action | None:
-        """The one button: the next state."""
+        """The one button: the next state. Nobody is expected any more who did not come."""
+        if self.appointment.status == Status.NOSHOW:
+            return None
         return next((a for a in self.actions[:1] if a.verb not in _ASIDE), None)
 
     @property

@@ -185,7 +185,7 @@ def test_another_day_has_no_next_patient():
         ("arrived", at(10), Verb.FULFIL, [Verb.CANCEL]),
         ("fulfilled", at(10), None, []),
         ("cancelled", at(10), None, []),
-        ("noshow", at(11), None, []),
+        ("noshow", at(11), None, [Verb.ARRIVE]),
     ],
 )
 def test_one_main_button_leads_to_the_next_state(status, now, main, more):

@@ -313,16 +313,18 @@ def _waiting(user: User, booked: Appointment) -> Iterator[Stop]:
     yield to("appointments:waiting_new", query="what=clinica-medica")
     yield to("appointments:waiting_new", query=f"instead_of={booked.public_id}")
     yield to("appointments:waiting_new", act=send(until="1/1/2020"), status=422)
-    declined, open_ = (_offer(user, booked) for _n in range(2))
+    declined = _offer(user, booked)
     freed.decline(offer=declined, now=OPENED)
+    # What one has declined is not offered again.
+    open_ = _offer(user, booked, after=declined.end)
     yield to("appointments:waiting")
     yield to("appointments:offer", open_.public_id)
     yield to("appointments:offer", declined.public_id)
 
 
-def _offer(user: User, booked: Appointment) -> WaitingOffer:
+def _offer(user: User, booked: Appointment, after: dt.datetime = OPENED) -> WaitingOffer:
     """A time that became free, offered to this account in place of its later appointment."""
-    offered = free_slot(DOCTOR)
+    offered = free_slot(DOCTOR, after=after)
     time = FreedTime.objects.create(
         practitioner=offered.offering.practitioner,
         location=offered.offering.location,
@@ -331,7 +333,7 @@ def _offer(user: User, booked: Appointment) -> WaitingOffer:
         due_at=OPENED,
     )
     old = None if booked.service != offered.offering.service else booked
-    entry = WaitingListEntry.objects.create(
+    WaitingListEntry.objects.create(
         user=user,
         patient=booked.patient,
         service=offered.offering.service,
@@ -341,7 +343,7 @@ def _offer(user: User, booked: Appointment) -> WaitingOffer:
         created_at=OPENED,
     )
     freed.offer_next(time.pk, now=OPENED)
-    return entry.offers.get()
+    return WaitingOffer.objects.get(freed=time)
 
 
 def practitioners() -> Iterator[Stop]:
