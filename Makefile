@@ -100,14 +100,25 @@ bench-later: .venv/.developing ## The same on one of them (ON=mariadb or ON=sqli
 	@mkdir -p var/bench
 	@nohup nice $(MAKE) bench-$(ON) > var/bench/$(ON).txt 2>&1 < /dev/null & echo "Its lines come in var/bench/$(ON).txt"
 
-.PHONY: check
+.PHONY: check style types migrations sentences deployable
 check: .venv/.developing ## Style, types, missing migrations, translations, production settings
+	@$(MAKE) -j $(JOBS) types style migrations sentences deployable
+
+style:
 	$(PY) -m ruff check .
 	$(PY) -m ruff format --check .
 	$(if $(TEMPLATES),.venv/bin/djade --target-version 5.2 --check $(TEMPLATES))
+
+types:
 	ENV_FILE=/dev/null $(PY) -m mypy
+
+migrations:
 	ENV_FILE=/dev/null SQLITE_PATH=:memory: $(PY) manage.py makemigrations --check --dry-run
+
+sentences:
 	$(PY) .ci/translations.py
+
+deployable:
 	ENV_FILE=.env.example SECRET_KEY=$$($(PY) -c 'import secrets; print(secrets.token_urlsafe(50))') \
 		$(PY) manage.py check --deploy --fail-level WARNING
 

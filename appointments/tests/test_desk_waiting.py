@@ -17,7 +17,11 @@ from appointments.tests.waiting import waits
 from scheduling.models import ServiceOffering
 from scheduling.tests.factories import open_offering
 
-pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("this_morning")]
+pytestmark = [
+    pytest.mark.django_db,
+    pytest.mark.usefixtures("this_morning"),
+    pytest.mark.once,
+]
 
 URL = "/recepcion/avisos/"
 

@@ -14,7 +14,7 @@ from appointments.tests.factories import NOW, at, book
 from appointments.tests.practice import account_of, browser, doctor_of, new_practice, words
 from clinic.models import AuditEvent
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.once]
 
 DESK, AGENDA = "/recepcion/exportar/", "/agenda/exportar/"
 TOMORROW = {"desde": "24/11/2026", "hasta": "24/11/2026"}

@@ -20,7 +20,11 @@ from appointments.tests.factories import NOW, at, book
 from appointments.tests.practice import browser, doctor_of, new_practice, words
 from scheduling.models import ServiceOffering
 
-pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("this_morning")]
+pytestmark = [
+    pytest.mark.django_db,
+    pytest.mark.usefixtures("this_morning"),
+    pytest.mark.once,
+]
 
 DESK, PRACTICE = "/recepcion/solicitudes/", "/agenda/solicitudes/"
 
