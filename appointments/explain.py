@@ -60,11 +60,15 @@ class Code(enum.StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Reason:
-    """A rule in words, and the row that sets it (none when no row can be changed)."""
+    """A rule in words, and the row that sets it (none when no row can be changed).
+
+    ``visit``: what the rule keeps a distance to, when the row is not the appointment itself.
+    """
 
     code: Code
     sentence: str
     row: models.Model | None = None
+    visit: Appointment | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -336,7 +340,7 @@ class Reasons:
             "place": visit.appointment.location,
             "time": self._clock(to_minute(visit.appointment.start)),
         }
-        return Reason(Code.TRAVEL, sentence, visit.appointment)
+        return Reason(Code.TRAVEL, sentence, self._setter(rule), visit.appointment)
 
     def _too_short(self, minute: int) -> Reason | None:
         """The visit begins in open time and runs out of it."""
@@ -396,14 +400,18 @@ class Reasons:
         return None
 
     def _by_rule(self, code: Code, sentence: str, rule: Rule, length: str) -> Reason:
+        words = {"length": length, "origin": rule.origin.label}
+        return Reason(code, sentence % words, self._setter(rule))
+
+    def _setter(self, rule: Rule) -> models.Model:
+        """The row that says it."""
         rows: dict[Origin, models.Model] = {
             Origin.OFFERING: self.offering,
             Origin.SCHEDULE: self.offering.schedule,
             Origin.PRACTITIONER: self.offering.practitioner,
             Origin.CLINIC: self.organization,
         }
-        words = {"length": length, "origin": rule.origin.label}
-        return Reason(code, sentence % words, rows[rule.origin])
+        return rows[rule.origin]
 
     def _clock(self, minute: int) -> str:
         return local_time(to_instant(minute), self.zone)

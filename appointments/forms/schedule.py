@@ -13,7 +13,7 @@ from django.utils.dates import WEEKDAYS
 from django.utils.translation import gettext_lazy as _
 
 from appointments.blocking import Block
-from clinic.fields import time_on_the_grid
+from clinic.fields import minutes_between, time_on_the_grid
 from clinic.forms import LooseDateField, LooseTimeField
 from clinic.models import Location
 from scheduling.intervals import Interval, to_instant, to_minute
@@ -173,6 +173,12 @@ def _check_order(form: forms.Form) -> None:
         form.add_error("end", _("The end has to be later than the start."))
 
 
+def _may_recur(start: dt.time, end: dt.time) -> bool:
+    """Within a day, over midnight (half a day at most: else somebody mistyped), or a whole day."""
+    over_midnight = minutes_between(start, end) <= 12 * 60
+    return start < end or (start != end and over_midnight) or start == end == dt.time.min
+
+
 class WeeklyOffForm(BlockForm):
     """The same hours every week: lunch."""
 
@@ -192,14 +198,19 @@ class WeeklyOffForm(BlockForm):
     end = LooseTimeField(
         label=_("To"),
         validators=[time_on_the_grid],
-        help_text=_("For example 14:00."),
+        help_text=_(
+            "For example 14:00. An earlier time than “from” lies on the next day;"
+            " from 0:00 to 0:00 is the whole day."
+        ),
         error_messages={"required": _("Write until when.")},
     )
     field_order = ["weekdays", "start", "end", "location", "reason"]
 
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean() or {}
-        _check_order(self)
+        start, end = cleaned.get("start"), cleaned.get("end")
+        if start is not None and end is not None and not _may_recur(start, end):
+            self.add_error("end", _("The end has to be later than the start."))
         return cleaned
 
     def blocks(self) -> list[Block]:

@@ -172,7 +172,8 @@ def test_an_appointment_elsewhere_takes_the_way_too():
     visit = book(offering=elsewhere, start=at(10))
     verdicts = why(offering)
     assert verdicts["10:00"].code == Code.TAKEN
-    assert (verdicts["09:30"].code, verdicts["09:30"].reason.row) == (Code.TRAVEL, visit)
+    reason = verdicts["09:30"].reason
+    assert (reason.code, reason.row, reason.visit) == (Code.TRAVEL, Organization.current(), visit)
     assert verdicts["10:30"].code == Code.TRAVEL
     assert verdicts["09:00"].code == Code.OFFERED
 

@@ -23,6 +23,7 @@ from appointments.tests.practice import (
     status,
     words,
 )
+from appointments.views.overrides import MOST
 from clinic.models import AuditEvent, Closure
 from scheduling.models import DateOverride, ServiceOffering
 from scheduling.services import set_overrides
@@ -57,6 +58,20 @@ def starts(offering, day):
     begin = dt.datetime.combine(day, dt.time(), tzinfo=NOW.tzinfo)
     slots = free_slots([fresh], start=begin, end=begin + dt.timedelta(days=1), now=NOW)
     return [f"{slot.start.astimezone(NOW.tzinfo):%H:%M}" for slot in slots]
+
+
+def test_more_exceptions_than_are_shown_are_mentioned(doctor, offering):
+    """A date with several hours counts once."""
+    days = [TUESDAY + dt.timedelta(days=n) for n in range(MOST + 1)]
+    hours = [(dt.time(9), dt.time(10)), (dt.time(11), dt.time(12)), (dt.time(14), dt.time(15))]
+    by = doctor_of(offering)
+    kind = DateOverride.Kind.INSTEAD
+    set_overrides(schedule=offering.schedule, dates=days[:-1], kind=kind, spans=hours, by=by)
+    assert "There are more" not in words(doctor.get(LIST))
+    set_overrides(schedule=offering.schedule, dates=days[-1:], kind=kind, spans=hours, by=by)
+    response = doctor.get(LIST)
+    assert len(response.context["coming"]) == MOST
+    assert "There are more after Wednesday 3 March 2027." in words(response)
 
 
 # --- add

@@ -10,7 +10,7 @@ from django.test.utils import CaptureQueriesContext
 
 from accounts.tests.factories import PractitionerFactory, patient_user
 from appointments.tests.factories import NOW, at, book
-from appointments.tests.practice import second_place
+from appointments.tests.practice import second_place, words
 from clinic.tests.factories import LocationFactory, ServiceFactory, SpecialtyFactory
 from scheduling.models import ServiceOffering
 from scheduling.tests.factories import (
@@ -163,6 +163,40 @@ def test_a_date_that_is_none_keeps_what_was_typed(client):
     page = response.content.decode()
     assert 'value="30/2/2026"' in page
     assert 'value="cardiologia" selected' in page
+
+
+@pytest.mark.parametrize(
+    ("until", "said"),
+    [
+        ("2026-12-11", "Nothing free in the first seven days. The next free time is:"),
+        ("2026-11-27", "Nothing free in these days. The next free time is:"),
+    ],
+)
+def test_who_is_free_later_is_said_to_be(client, until, said):
+    """A range in words too; the way to all their times is a search that can be shared."""
+    offering, other = perez(), open_offering()
+    other.service.specialty = offering.service.specialty
+    other.service.save()
+    for row in (offering, other):
+        row.schedule.hours.update(valid_from=dt.date(2026, 12, 2))
+    since = "23 de noviembre de 2026" if until > "2026-12" else "23/11/2026"
+    query = {"what": "cardiologia", "since": since, "until": until}
+    response = client.get("/horarios/", query)
+    assert said in words(response)
+    for card in response.context["cards"]["people"]:
+        assert "since=2026-12-02" in card["all_url"]
+        assert client.get("/horarios/" + card["all_url"]).context["alone"]["days"]
+
+
+def test_the_way_to_all_times_keeps_a_date_in_words(client):
+    offering, other = perez(), open_offering()
+    other.service.specialty = offering.service.specialty
+    other.service.save()
+    for typed in ("1 de diciembre de 2026", "martes 1/12/2026", "2026-12-01"):
+        response = client.get("/horarios/", {"what": "cardiologia", "since": typed})
+        for card in response.context["cards"]["people"]:
+            assert "since=2026-12-01" in card["all_url"]
+            assert client.get("/horarios/" + card["all_url"]).status_code == 200
 
 
 def test_practitioners_are_found_by_name_and_specialty(client):

@@ -27,6 +27,7 @@ from appointments.tests.practice import (
 )
 from clinic.models import AuditEvent, Organization
 from scheduling.models import Schedule, TimeOff, WorkingHours
+from scheduling.selectors import open_time
 from scheduling.tests.factories import open_week
 
 pytestmark = [pytest.mark.django_db, pytest.mark.once, pytest.mark.usefixtures("this_morning")]
@@ -602,6 +603,25 @@ def test_lunch_every_working_day_is_one_change(doctor, offering):
 
 
 @pytest.mark.parametrize(
+    ("start", "end", "said", "hours"),
+    [
+        ("0:00", "0:00", "Friday, the whole day", 24),
+        ("22", "2", "Friday, 22:00–2:00", 4),
+        ("20", "0:00", "Friday, 20:00–0:00", 4),
+    ],
+)
+def test_every_week_a_whole_day_or_a_night(doctor, offering, start, end, said, hours):
+    assert doctor.post(WEEKLY, {"weekdays": "4", "start": start, "end": end}).status_code == 302
+    assert said in words(doctor.get("/agenda/bloqueos/"))
+    day = at(0, days=5)
+    time = open_time([offering.schedule], day, day + dt.timedelta(days=1))
+    assert day.weekday() == 5
+    friday = [b for b in time[offering.schedule_id].blocks if b.starts_at < day]
+    (block,) = [b for b in friday if b.ends_at - b.starts_at == dt.timedelta(hours=hours)]
+    assert block.kind == "time_off"
+
+
+@pytest.mark.parametrize(
     ("address", "data", "sentence"),
     [
         (DAYS, {}, "Write the first day."),
@@ -646,6 +666,11 @@ def test_lunch_every_working_day_is_one_change(doctor, offering):
         (
             WEEKLY,
             {"weekdays": "1", "start": "14", "end": "13"},
+            "The end has to be later than the start.",
+        ),
+        (
+            WEEKLY,
+            {"weekdays": "1", "start": "9", "end": "9"},
             "The end has to be later than the start.",
         ),
     ],

@@ -203,7 +203,36 @@ def test_an_appointment_at_a_strange_location_is_not_linked(desk, offering):
     book(offering=away, start=at(10))
     response = desk.get(at_desk(offering))
     taken = [row for row in response.context["rows"] if row["is_visit"]]
-    assert [row["url"] for row in taken] == ["", "", ""]
+    assert [row["url"] for row in taken] == [""]
+
+
+@pytest.mark.parametrize("theirs", [None, 45])
+@pytest.mark.parametrize("door", ["own", "desk", "administrator"])
+def test_the_way_to_another_location_leads_to_its_rule_and_its_visit(
+    offering, doctor, desk, door, theirs
+):
+    type(offering.practitioner).objects.update(travel_minutes=theirs)
+    Organization.current()
+    Organization.objects.update(travel_minutes=30)
+    away = second_place(offering)
+    open_week(away.schedule)
+    visit = book(offering=away, start=at(10))
+    client = {"own": doctor, "desk": desk, "administrator": browser(administrator())}[door]
+    response = client.get(own() if door == "own" else at_desk(offering))
+    before, after = [
+        row for row in response.context["rows"] if row["stretch"].reason.code == "travel"
+    ]
+    rule = "/admin/clinic/organization/1/change/"
+    if theirs:
+        rule = f"/admin/accounts/practitioner/{offering.practitioner.pk}/change/"
+    expected = {
+        "own": ("", f"/agenda/turnos/{visit.public_id}/"),
+        "desk": ("", ""),
+        "administrator": (rule, f"/admin/appointments/appointment/{visit.pk}/change/"),
+    }[door]
+    assert (before["url"], before["visit_url"]) == expected
+    assert (after["url"], after["visit_url"]) == expected
+    assert ("The administration sets this." in words(response)) is (door != "administrator")
 
 
 def test_another_practitioner_starts_with_their_first_service(desk, offering):

@@ -6,7 +6,7 @@ import datetime as dt
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from itertools import groupby
+from itertools import groupby, islice
 
 from django.contrib import messages
 from django.http import Http404, HttpRequest, HttpResponse
@@ -23,8 +23,8 @@ from appointments.views.schedule import nowhere
 from scheduling.models import DateOverride, Schedule
 from scheduling.services import remove_overrides, set_overrides
 
-#: More than anybody reads; the rest comes up as the dates pass.
-MOST = 200
+#: So many dates are shown: the page says when there are more, which come up as these pass.
+MOST = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,11 +58,13 @@ def overrides(request: HttpRequest, practitioner: str = "") -> HttpResponse:
         .select_related("schedule__location")
         .order_by("date", "schedule", "start", "pk")
     )
-    grouped = groupby(rows[:MOST], key=lambda row: (row.date, row.schedule))
+    grouped = groupby(rows, key=lambda row: (row.date, row.schedule))
+    coming = [Exceptional(day, at, list(lines)) for (day, at), lines in islice(grouped, MOST + 1)]
     context = {
         "practice": practice,
         "page_tabs": practice.tabs("overrides"),
-        "coming": [Exceptional(day, at, list(lines)) for (day, at), lines in grouped],
+        "coming": coming[:MOST],
+        "shown_until": coming[MOST - 1].date if len(coming) > MOST else None,
         "shows_place": len(practice.schedules) > 1,
     }
     return render(request, "appointments/schedule_overrides.html", context)

@@ -239,7 +239,7 @@ def _results(request: HttpRequest, wish: Wish, known: Catalogue) -> dict[str, An
         "tabs": _tabs(request, services, service),
         "first_time": _first_time(found, days.last),
         "alone": alone and _alone(request, alone, offerings, days, pinned=pinned),
-        "cards": None if alone else _cards(request, found, days.last, pinned=pinned),
+        "cards": None if alone else _cards(request, found, days, pinned=pinned),
         "others_url": _others_url(service or wish.specialty),
         "since": days.first,
         "waiting_url": _waiting_url(wish, service) if _may_wait(request) else "",
@@ -372,13 +372,11 @@ def _day(day: timetable.Day, *, several: bool) -> SlotDay:
     return SlotDay(local_date(day.date), time_links(day), " · ".join(places) if several else "")
 
 
-def _cards(
-    request: HttpRequest, found: Lineup, last: dt.date | None, *, pinned: bool
-) -> dict[str, Any]:
+def _cards(request: HttpRequest, found: Lineup, days: Days, *, pinned: bool) -> dict[str, Any]:
     page = Paginator(found, PAGE).get_page(small_page(request.GET.get("page")))
     return {
         "page": page,
-        "people": [_card(request, person, last, pinned=pinned) for person in page],
+        "people": [_card(request, person, days, pinned=pinned) for person in page],
     }
 
 
@@ -388,7 +386,7 @@ def small_page(page: str | None) -> str | None:
 
 
 def _card(
-    request: HttpRequest, person: PractitionerTimes, last: dt.date | None, *, pinned: bool
+    request: HttpRequest, person: PractitionerTimes, wanted: Days, *, pinned: bool
 ) -> dict[str, Any]:
     """``pinned``: each practitioner with a service of their own, which the card names."""
     days = list(itertools.islice(person.days(most_times=CARD_TIMES), CARD_DAYS))
@@ -398,7 +396,10 @@ def _card(
     if later:
         places.add(str(later.offering.location))
         offered.append(later.offering)
-    since = _since(later.day, last) if later else {"since": request.GET.get("since", "")[:10]}
+    if later:
+        since = _since(later.day, wanted.last)
+    else:
+        since = {"since": wanted.first.isoformat() if request.GET.get("since") else ""}
     same = _pin(person) if pinned else {}
     return {
         "service": person.service if pinned else None,
@@ -410,6 +411,7 @@ def _card(
         "known_only": bool(offered) and all(o.known_only for o in offered),
         "days": [SlotDay(local_day(day.date), time_links(day)) for day in days],
         "later": later and {"url": book_url(later), "text": long_time(later)},
+        "is_beyond": bool(later and wanted.last and later.day > wanted.last),
         "all_url": "?" + _query(request, who=person.practitioner.slug, **since, **same),
         "all_text": _("All times of %(name)s") % {"name": person.practitioner},
     }

@@ -126,6 +126,7 @@ def _row(stretch: Any, link: Link | None, exception: DateOverride) -> dict[str, 
         "is_offered": reason.code == Code.OFFERED,
         "is_visit": isinstance(reason.row, Appointment),
         "url": url,
+        "visit_url": link(reason.visit) if link and reason.visit else "",
         # A rule that stands somewhere, only not where this person can change it.
         "elsewhere": reason.row is not None,
     }
