@@ -19,6 +19,7 @@ from appointments.models import Appointment
 from appointments.tests.factories import NOW, at, book
 from appointments.tests.practice import account_of, browser, new_practice, words
 from clinic.models import AuditEvent, Insurer
+from clinic.tests.factories import ServiceFactory
 from scheduling.tests.factories import open_offering
 
 pytestmark = pytest.mark.django_db
@@ -88,6 +89,23 @@ def test_the_search_begins_with_the_coverage_of_who_searches(osde):
     assert '<option value="osde" selected>' in page
     assert "With practitioners who work with OSDE." in words(response)
     assert f'href="?{two.url.partition("?")[2]}&amp;coverage="' in page
+
+
+def test_another_service_is_never_shown_as_the_one_asked_for(osde):
+    """The one who works with the coverage gives something else of the specialty."""
+    two, user = Two(osde), mother(osde)
+    specialty = two.with_it.service.specialty
+    vaccine = two.without
+    vaccine.service = ServiceFactory.create(specialty=specialty, name="Vaccine", slug="vaccine")
+    vaccine.save()
+    asked = f"/horarios/?what={specialty.slug}/vaccine"
+    response = browser(user).get(asked)
+    assert two.links(response) == set()
+    text = words(response)
+    assert "Nobody matches this search" in text
+    assert "Only practitioners who work with OSDE were looked for." in text
+    assert f"With the rest of this search there is: {two.with_it.service.name}" in text
+    assert two.links(browser(user).get(f"{asked}&coverage=")) == {False}
 
 
 def test_whoever_chooses_otherwise_gets_it(osde):

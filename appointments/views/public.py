@@ -207,9 +207,10 @@ def _with_name(query: QueryDict, practitioner: Practitioner) -> QueryDict:
 
 def _results(request: HttpRequest, wish: Wish, known: Catalogue) -> dict[str, Any]:
     services = search.services_for(wish, known)
-    if not services:
-        return {"nothing": True}
-    asked = wish.service if wish.service in services else None
+    if not services or (wish.service and wish.service not in services):
+        # Another service is never what was asked for: it is a link.
+        return {"nothing": True, "tabs": _tabs(request, services, None)}
+    asked = wish.service
     if len(services) == 1:
         (asked,) = services
     offerings = search.offerings_for(replace(wish, service=asked), known)
