@@ -39,6 +39,8 @@ T = TypeVar("T")
 
 #: How many ids one question names at most; SQLite has a limit.
 CHUNK = 500
+#: Stands in what was before the last step of an appointment whose people know of it already.
+TOLD_ELSEWHERE = "told_elsewhere"
 _DAY = dt.timedelta(days=1)
 
 
@@ -117,6 +119,9 @@ def import_appointments(
             keys = [key for draft in drafts for key in draft.cells]
             occupancy.push_aside(keys, now=now, taker=None, before_any_hold=True)
             _refuse_taken(drafts)
+            if not tell:
+                for draft in drafts:
+                    draft.events[-1].before[TOLD_ELSEWHERE] = True
             _write(drafts)
             audit.record(
                 actor=str(by), action="appointments.import", target="appointments", rows=len(batch)

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterator
 
-from django.db.models import Count, Exists, Max, OuterRef, Q
+from django.db.models import Count, Exists, Max, OuterRef, Prefetch, Q
 
 from accounts.models import PatientAccess
+from appointments.imports import TOLD_ELSEWHERE
 from appointments.integrity import Breach, chunks
-from appointments.models import Appointment, WaitingOffer
-from appointments.transitions import UPCOMING, Status
+from appointments.models import Appointment, AppointmentEvent, WaitingOffer
+from appointments.transitions import REMARKS, Status, Verb
 from clinic.models import Organization
-from notifications import digests, timing
+from notifications import digests, outbox, timing
 from notifications.models import AGAIN, TO_PRACTITIONER, TRUE_WHILE, Kind, Notification, State
-from notifications.outbox import is_news, lacks_reminder
+from notifications.outbox import lacks_reminder
 from scheduling.quiet import QuietHours
 
 #: So long the sweep may take to clear what has become useless.
@@ -34,28 +35,51 @@ def breaches(counts: Counter[str], *, now: dt.datetime) -> Iterator[Breach]:
 
 
 def _not_told(counts: Counter[str], now: dt.datetime) -> Iterator[Breach]:
-    """The last change of what is to come is owed to those who acted for the patient then.
+    """The last change of what is to come is owed to each account that acted for the patient
+    then, and to the practitioner where it is news to them.
 
-    Only where the outbox knows the appointment: what was imported need not be told of.
+    What was imported says so itself if its people were told elsewhere.
     """
-    known = Notification.objects.filter(appointment=OuterRef("pk"))
-    told = known.filter(sequence=OuterRef("sequence")).exclude(kind__in=TO_PRACTITIONER)
-    reachable = PatientAccess.objects.live().filter(
-        patient=OuterRef("patient"), user__is_active=True, created_at__lt=OuterRef("created_at")
+    accesses = PatientAccess.objects.live().filter(user__is_active=True)
+    coming = (
+        Appointment.objects.filter(start__gt=now)
+        .select_related("practitioner__user", "patient")
+        .prefetch_related(
+            Prefetch("events", AppointmentEvent.objects.filter(verb__in=_CHANGES)),
+            Prefetch("patient__accesses", accesses, to_attr="readers"),
+            Prefetch("notifications", Notification.objects.filter(offer=None).only(*_WHO_KNOWS)),
+        )
     )
-    coming = Appointment.objects.filter(
-        Exists(known), Exists(reachable), status__in=UPCOMING, start__gt=now
-    )
-    for chunk in chunks(coming.annotate(told=Exists(told)).prefetch_related("events")):
+    for chunk in chunks(coming):
         counts["told of"] += len(chunk)
         for appointment in chunk:
-            if not appointment.told and _is_news(appointment):
-                yield _breach("everybody is told", appointment.reference, "nobody is told of it")
+            for who in _untold(appointment):
+                yield _breach("everybody is told", appointment.reference, f"{who} is not told")
 
 
-def _is_news(appointment: Appointment) -> bool:
+#: Whatever else stands in a history is a finding of its own.
+_CHANGES = frozenset(Verb) - REMARKS
+_WHO_KNOWS = ("appointment_id", "user_id", "kind", "sequence")
+
+
+def _untold(appointment: Appointment) -> Iterator[str]:
     events = list(appointment.events.all())
-    return bool(events) and is_news(appointment, events[-1])
+    if not events or TOLD_ELSEWHERE in events[-1].before:
+        return
+    event, told = events[-1], defaultdict(set)
+    for row in appointment.notifications.all():
+        if row.sequence == appointment.sequence:
+            told[row.user_id].add(row.kind)
+    if news := outbox.news_of(appointment, event):
+        for access in appointment.patient.readers:  # type: ignore[attr-defined]
+            if access.created_at < event.at and not told[access.user_id] & news:
+                yield f"account {access.user_id}"
+    practitioner = appointment.practitioner
+    user = practitioner.user
+    if user and user.is_active and practitioner.is_active and user.date_joined < event.at:
+        is_news = user.pk != event.by_id and outbox.is_news_at_work(appointment, event)
+        if is_news and not told[user.pk] & TO_PRACTITIONER:
+            yield "the practitioner"
 
 
 def _not_reminded(counts: Counter[str], now: dt.datetime) -> Iterator[Breach]:

@@ -281,9 +281,24 @@ def _what(appointment: Appointment, event: AppointmentEvent) -> tuple[Verb, Stat
     return verb, appointment.state
 
 
-def is_news(appointment: Appointment, event: AppointmentEvent) -> bool:
-    """Whether those who act for the patient have to be told of it."""
-    return _what(appointment, event) in PATIENT_NEWS and appointment.start > event.at
+def news_of(appointment: Appointment, event: AppointmentEvent) -> frozenset[Kind]:
+    """What each of those who act for the patient is told of it: one of these."""
+    kind = PATIENT_NEWS.get(_what(appointment, event))
+    if kind is None or appointment.start <= event.at:
+        return frozenset()
+    return frozenset({kind, Kind.AWAY} if kind == Kind.CANCELLED else {kind})
+
+
+def is_news_at_work(appointment: Appointment, event: AppointmentEvent) -> bool:
+    """Whether the practitioner is told of it, unless it was they who did it.
+
+    Not for sure of a confirmation: that depends on what they have heard before.
+    """
+    what = _what(appointment, event)
+    if event.verb == Verb.CONFIRM or appointment.start <= event.at:
+        return False
+    theirs = what[0] != Verb.RESCHEDULE and event.role in {Role.PRACTITIONER, Role.SYSTEM}
+    return what in PRACTITIONER_NEWS and not theirs
 
 
 def _rows(

@@ -18,16 +18,22 @@ from django.db import IntegrityError, connection, models, transaction
 from django.test.utils import CaptureQueriesContext
 
 from accounts.roles import Actor
-from accounts.tests.factories import PatientAccessFactory, PatientFactory, patient_user
+from accounts.tests.factories import (
+    PatientAccessFactory,
+    PatientFactory,
+    UserFactory,
+    patient_user,
+)
 from appointments import integrity as of_appointments
 from appointments import locks, services, tasks
 from appointments.blocking import Block, block_time
 from appointments.changes import Answer, Hit, Place
+from appointments.imports import Row, Step, import_appointments
 from appointments.integrity import Breach
 from appointments.models import Appointment, AppointmentEvent, OccupancyCell
 from appointments.steps import undo_step
 from appointments.tests.factories import NOW, at, book, desk
-from appointments.transitions import Status
+from appointments.transitions import Status, Verb
 from appointments.undo import undo
 from clinic.tests.factories import RoomFactory
 from notifications import integrity as of_messages
@@ -463,21 +469,88 @@ def made_by_hand(appointment: Appointment) -> None:
 def test_an_appointment_that_nobody_was_told_of_is_found(appointment: Appointment) -> None:
     made_by_hand(appointment)
     assert found() == []
-    rows = Notification.objects.filter(appointment=appointment)
-    rows.exclude(kind=Kind.PRACTITIONER_NEW).delete()
-    assert told()[0] == ("everybody is told", "nobody is told of it")
+    account = appointment.patient.accesses.get().user_id
+    Notification.objects.filter(appointment=appointment).exclude(kind=Kind.REMINDER).delete()
+    assert told() == [("everybody is told", f"account {account} is not told")]
+    Notification.objects.all().delete()
+    assert told()[0] == ("everybody is told", f"account {account} is not told")
     assert promises() == {"everybody is told", "everybody is reminded"}
 
 
-def test_what_was_imported_and_who_came_later_need_not_be_told(appointment: Appointment) -> None:
+def test_who_came_later_need_not_be_told(appointment: Appointment) -> None:
     made_by_hand(appointment)
-    Notification.objects.filter(appointment=appointment).exclude(kind=Kind.REMINDER).delete()
-    assert found() == []
     Notification.objects.all().delete()
-    assert promises() == {"everybody is reminded"}
     access = appointment.patient.accesses.get()
     raw(type(access), access.pk, created_at=NOW + dt.timedelta(hours=1))
     assert promises() == {"everybody is reminded"}
+
+
+@pytest.mark.parametrize("tell", [True, False])
+def test_what_was_imported_says_whether_its_people_know(tell: bool) -> None:
+    offering, patient = open_offering(), reachable()
+    for access in patient.accesses.all():
+        raw(type(access), access.pk, created_at=NOW - dt.timedelta(days=1))
+    start = at(10, days=2)
+    row = Row(
+        patient=patient,
+        practitioner=offering.practitioner,
+        service=offering.service,
+        location=offering.location,
+        start=start,
+        end=start + dt.timedelta(minutes=30),
+        steps=[Step(Verb.BOOK, NOW, desk())],
+    )
+    import_appointments([row], desk(), tell=tell, now=NOW)
+    assert found() == [] or not tell
+    Notification.objects.exclude(kind=Kind.REMINDER).delete()
+    assert ("everybody is told" in promises()) is tell
+
+
+KINDS_OF_A_LIFE = [
+    ("requested", {Kind.REQUESTED}),
+    ("booked", {Kind.BOOKED}),
+    ("booked", {Kind.PRACTITIONER_NEW}),
+    ("requested", {Kind.PRACTITIONER_REQUEST}),
+    ("confirmed", {Kind.CONFIRMED}),
+    ("moved", {Kind.MOVED}),
+    ("moved", {Kind.PRACTITIONER_MOVED}),
+    ("cancelled", {Kind.CANCELLED}),
+    ("cancelled", {Kind.PRACTITIONER_CANCELLED}),
+    ("expired", {Kind.EXPIRED}),
+    ("away", {Kind.AWAY}),
+]
+
+
+@pytest.mark.parametrize(("life", "kinds"), KINDS_OF_A_LIFE)
+def test_each_message_that_is_lost_is_found(life: str, kinds: set[Kind]) -> None:
+    """Its reminders and what others were told do not count."""
+    patient = reachable()
+    asked = life in {"requested", "confirmed", "expired"}
+    offering = open_offering(
+        schedule__practitioner__user=UserFactory.create(),
+        confirmation="manual" if asked else "automatic",
+    )
+    by = Actor.patient(patient.accesses.get().user) if asked else desk()
+    made = book(offering=offering, start=at(10, days=4), patient=patient, by=by)
+    if life == "confirmed":
+        services.confirm(appointment=made, by=desk(), now=NOW)
+    elif life == "moved":
+        made = moved(made, at(12, days=4))
+    elif life in {"cancelled", "away"}:
+        away = life == "away"
+        services.cancel(appointment=made, by=desk(), reason="x", away=away, now=NOW)
+    elif life == "expired":
+        raw(Appointment, made.pk, expires_at=NOW)
+        services.expire_overdue(now=NOW)
+    for access in patient.accesses.all():
+        raw(type(access), access.pk, created_at=NOW - dt.timedelta(days=1))
+    user = offering.practitioner.user
+    raw(type(user), user.pk, date_joined=NOW - dt.timedelta(days=1))
+    assert "everybody is told" not in promises()
+    lost = Notification.objects.filter(appointment=made, kind__in=kinds)
+    assert lost.count() == 1
+    lost.delete()
+    assert "everybody is told" in promises()
 
 
 @pytest.mark.parametrize(
