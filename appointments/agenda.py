@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import datetime as dt
 import functools
-import uuid
 import zoneinfo
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
@@ -28,7 +27,7 @@ from scheduling.almanac import almanac
 from scheduling.catalogue import Catalogue, catalogue
 from scheduling.intervals import Interval, clip, merge, overlaps, subtract, to_instant, to_minute
 from scheduling.models import Schedule
-from scheduling.selectors import Block, OpenTime
+from scheduling.selectors import Block, OpenTime, step_rule
 from scheduling.wallclock import day_bounds, each_day
 
 #: How a button, or the page that cancels, says that it was pressed in the list of requests.
@@ -244,8 +243,8 @@ def days(
 
     ``details``: age, first visit, what can be done and taken back; a week shows none of it.
     """
-    edition = (organization or Organization.current()).edition
-    known = catalogue(edition)
+    organization = organization or Organization.current()
+    known = catalogue(organization)
     schedules = known.schedules_of(practitioner.pk)
     around = _appointments(practitioner, first, last, known, details)
     rows = [row for row in around if first <= row.local_date <= last]
@@ -255,7 +254,7 @@ def days(
         for a in rows
     ]
     busy = {practitioner.pk: [row.occupied for row in around if row.is_occupying]}
-    free = OpenDays(schedules, first, last, edition, busy)
+    free = OpenDays(schedules, first, last, organization, busy)
     zone = schedules[0].location.zone if schedules else _any_zone(visits)
     today = now.astimezone(zone).date()
     return [
@@ -351,7 +350,7 @@ class OpenDays:
         schedules: Sequence[Schedule],
         first: dt.date,
         last: dt.date,
-        edition: uuid.UUID | None = None,
+        organization: Organization | None = None,
         busy: Mapping[int, list[Interval]] | None = None,
     ) -> None:
         """``busy``: by practitioner, where it is known already."""
@@ -365,8 +364,8 @@ class OpenDays:
             for s in schedules
         ]
         start, end = to_instant(min(b[0] for b in bounds)), to_instant(max(b[1] for b in bounds))
-        edition = edition or Organization.current().edition
-        self.opened = almanac(edition).open_time(schedules, start, end)
+        organization = organization or Organization.current()
+        self.opened = almanac(organization).open_time(schedules, start, end)
         if busy is None:
             busy = busy_time({s.practitioner_id for s in schedules}, start, end)
         self.free = {
@@ -374,8 +373,10 @@ class OpenDays:
             for s in schedules
         }
         #: The length of the shortest service of each schedule; its step where it offers none.
-        shortest = catalogue(edition).shortest
-        self.shortest = {s.pk: shortest.get(s.pk, s.slot_step) for s in schedules}
+        shortest = catalogue(organization).shortest
+        self.shortest = {
+            s.pk: shortest.get(s.pk) or step_rule(s, organization).value for s in schedules
+        }
 
     def works(self, day: dt.date) -> bool:
         """Whether any hours are set for this day, blocked or not."""

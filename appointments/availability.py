@@ -35,8 +35,8 @@ from clinic.models import Organization
 from scheduling.almanac import Line, OpenMask, almanac
 from scheduling.intervals import Interval, overlaps, to_instant, to_minute
 from scheduling.models import Schedule, ServiceOffering
-from scheduling.selectors import booking_rules, open_time, travel_rule
-from scheduling.slots import Mask, Ruler, Slot, bits
+from scheduling.selectors import booking_rules, need_of, open_time, step_rule, travel_rule
+from scheduling.slots import Mask, Need, Ruler, Slot, bits
 
 _DAY = dt.timedelta(days=1)
 #: Practitioner, location, from when to when.
@@ -56,6 +56,7 @@ class FreeTime:
     offering: ServiceOffering
     ruler: Ruler
     starts: Mask
+    need: Need
 
     @property
     def first(self) -> Slot | None:
@@ -75,7 +76,7 @@ class FreeTime:
     def between(self, start: int, end: int) -> FreeTime:
         """Only what starts in these minutes [start, end)."""
         kept = self.starts & self.ruler.span(start, end)
-        return FreeTime(self.offering, self.ruler, kept)
+        return FreeTime(self.offering, self.ruler, kept, self.need)
 
 
 def free_time(
@@ -105,7 +106,7 @@ def free_time(
         return []
     ruler = Ruler.of_days(first, last)
     schedules = {o.schedule_id: o.schedule for o in offerings}
-    opened = almanac(organization.edition).masks(list(schedules.values()), ruler)
+    opened = almanac(organization).masks(list(schedules.values()), ruler)
     people = {s.practitioner_id for s in schedules.values()}
     by_place = busy_days.read(people, ruler)
     if held is None:
@@ -118,9 +119,10 @@ def free_time(
         for pk, schedule in schedules.items()
     }
     spans = {window: ruler.span(*window) for window in set(windows)}
+    needs = _needs(offerings, organization)
     return [
-        FreeTime(offering, ruler, lines[offering.schedule_id].starts(offering.need) & spans[window])
-        for offering, window in zip(offerings, windows, strict=True)
+        FreeTime(offering, ruler, lines[offering.schedule_id].starts(need) & spans[window], need)
+        for offering, window, need in zip(offerings, windows, needs, strict=True)
     ]
 
 
@@ -149,6 +151,18 @@ def _line(
 ) -> Line:
     way = travel_rule(schedule.practitioner, organization).value
     return Line.of(opened, ruler, busy=busy, here=schedule.location_id, travel=way)
+
+
+def _needs(offerings: Sequence[ServiceOffering], organization: Organization) -> list[Need]:
+    """What each takes; those that say the same share one."""
+    known: dict[tuple[int | None, ...], Need] = {}
+    needs = []
+    for offering in offerings:
+        says = offering.minutes, offering.buffer_before, offering.buffer_after
+        if says not in known:
+            known[says] = need_of(offering, organization)
+        needs.append(known[says])
+    return needs
 
 
 def _windows(
@@ -260,16 +274,17 @@ def is_elsewhere_since(appointment: Appointment, event: int) -> bool:
     return any(overlaps(here, interval) for _p, _location, interval in since)
 
 
-def placed(offering: ServiceOffering, slot: Slot) -> dict[str, Any]:
+def placed(offering: ServiceOffering, slot: Slot, organization: Organization) -> dict[str, Any]:
     """What a row in this slot, appointment or hold, says of who, where and when."""
+    need = need_of(offering, organization)
     return {
         "practitioner": offering.practitioner,
         "service": offering.service,
         "location": offering.location,
         "start": slot.start,
         "end": slot.end,
-        "buffer_before": offering.buffer_before,
-        "buffer_after": offering.buffer_after,
+        "buffer_before": need.before,
+        "buffer_after": need.after,
     }
 
 
@@ -294,7 +309,8 @@ def check(
     if fresh is None:
         raise OfferingWithdrawn
     organization = Organization.current()
-    end = start + dt.timedelta(minutes=fresh.minutes)
+    need = need_of(fresh, organization)
+    end = start + dt.timedelta(minutes=need.duration)
     _check_notice(fresh, organization, start=start, now=now, online=online)
     minute = to_minute(start)
     ruler = Ruler.of_days(minute, to_minute(end))
@@ -303,19 +319,18 @@ def check(
         if not (over and location == fresh.schedule.location_id):
             busy[location] |= ruler.touched([interval])
     opened = open_time([fresh.schedule], start, end)[fresh.schedule_id]
-    step = fresh.schedule.slot_step if online else CELL_MINUTES
+    step = step_rule(fresh.schedule, organization).value if online else CELL_MINUTES
     mask = OpenMask.of(opened, ruler, step)
     line = _line(fresh.schedule, mask, busy, ruler, organization)
     aligned = start.second == start.microsecond == 0 and minute % CELL_MINUTES == 0
     this = ruler.span(minute, minute + 1)
-    if aligned and line.starts(fresh.need) & this:
+    if aligned and line.starts(need) & this:
         for _p, where, held in _held([fresh.practitioner.pk], start, end, now=now, holder=holder):
             busy[where] |= ruler.touched([held])
         line = _line(fresh.schedule, mask, busy, ruler, organization)
-        if line.starts(fresh.need) & this:
+        if line.starts(need) & this:
             return Slot(start, end, fresh.pk)
         raise SlotHeld
-    need = fresh.need
     wanted = (minute - need.before, minute + need.duration + need.after)
     raise SlotTaken if ruler.touched([wanted]) & line.busy else SlotClosed
 

@@ -16,7 +16,7 @@ from appointments import locks, opened
 from appointments.changes import Answer, Change, Hit, HitsChanged, Made, Reach
 from clinic.models import Location
 from scheduling.models import Schedule, TimeOff
-from scheduling.services import BookingWindow, add_time_off, remove_time_off, set_week
+from scheduling.services import ScheduleRules, add_time_off, remove_time_off, set_week
 from scheduling.weeks import Hours
 
 __all__ = [
@@ -85,15 +85,15 @@ def change_week(
     schedule: Schedule,
     hours: Sequence[Hours],
     by: Actor,
-    slot_step: int | None = None,
-    window: BookingWindow | None = None,
+    rules: ScheduleRules | None = None,
     answer: Answer | None = None,
     now: dt.datetime | None = None,
 ) -> Made:
-    """Replace the weekly hours; step and window if they are given. Refuses as ``Change.make``."""
-    write = partial(
-        set_week, schedule=schedule, hours=hours, by=by, slot_step=slot_step, window=window
-    )
+    """Replace the weekly hours, and the schedule's own rules if they are given.
+
+    Refuses as ``Change.make``.
+    """
+    write = partial(set_week, schedule=schedule, hours=hours, by=by, rules=rules)
     return Change(Reach.of(schedule.practitioner), write, by).make(answer=answer, now=now)
 
 

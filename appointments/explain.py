@@ -13,6 +13,7 @@ import functools
 import itertools
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from django.db import models
 from django.utils.translation import gettext as _
@@ -29,6 +30,7 @@ from scheduling.selectors import (
     Origin,
     Rule,
     booking_rules,
+    need_of,
     open_time,
 )
 from scheduling.slots import Mask, Ruler, bits, choose, places
@@ -149,6 +151,8 @@ class Reasons:
         self.bounds = day_bounds(day, self.zone)
         start, end = to_instant(self.bounds[0]), to_instant(self.bounds[1])
         self.rules = booking_rules(offering, organization)
+        self.need = need_of(offering, organization)
+        self.step = self.rules.step_rule.value
         self.time: OpenTime = open_time([offering.schedule], start, end)[offering.schedule_id]
         self.visits = list(self._visits(start, end))
         self.held = list(self._held_time(start, end))
@@ -190,14 +194,14 @@ class Reasons:
         possible = places(
             open_=ruler.inside(time.shifts) & ~ruler.touched(time.closed),
             busy=ruler.touched([*(visit.with_travel for visit in self.visits), *self.held]),
-            need=self.offering.need,
+            need=self.need,
             ruler=ruler,
         )
         return self._of_the_day(choose(possible, self._grid))
 
     @functools.cached_property
     def _grid(self) -> Mask:
-        return self.ruler.grid(self.time.by_day, self.offering.schedule.slot_step)
+        return self.ruler.grid(self.time.by_day, self.step)
 
     def _of_the_day(self, mask: Mask) -> Mask:
         return mask & self.ruler.from_(self.bounds[0]) & self.ruler.before(self.bounds[1])
@@ -206,7 +210,7 @@ class Reasons:
         """The grid inside the hours, the same steps outside them, and what else is offered."""
         inside = self.ruler.inside(self.time.shifts)
         ends = {end for _start, end in self.time.shifts}
-        edges = {*range(*self.bounds, self.offering.schedule.slot_step), *ends}
+        edges = {*range(*self.bounds, self.step), *ends}
         outside = {
             minute
             for minute in edges
@@ -237,15 +241,23 @@ class Reasons:
             return reason
         if self.offered >> self.ruler.bit(minute) & 1:
             return self._offered_to
-        step = self.offering.schedule.slot_step
-        sentence = _("Free, but times are offered every %(minutes)s min from the start of a shift.")
-        return Reason(Code.OFF_GRID, sentence % {"minutes": step}, self.offering.schedule)
+        return self._off_grid
+
+    @functools.cached_property
+    def _off_grid(self) -> Reason:
+        sentence = _(
+            "Free, but times are offered every %(length)s min from the start of a shift"
+            " (set by %(origin)s)."
+        )
+        return self._by_rule(Code.OFF_GRID, sentence, self.rules.step_rule, str(self.step))
 
     @functools.cached_property
     def _offered_to(self) -> Reason:
-        if self.offering.known_only:
-            sentence = _("Offered only to patients seen before; others call the clinic.")
-            return Reason(Code.OFFERED, sentence, self.offering)
+        if self.rules.known_only:
+            sentence = _(
+                "Offered only to patients seen before (set by %(origin)s); others call the clinic."
+            )
+            return self._by_rule(Code.OFFERED, sentence, self.rules.online_rule)
         return Reason(Code.OFFERED, _("Offered to patients."))
 
     def _switched_off(self, _minute: int) -> Reason | None:
@@ -267,9 +279,9 @@ class Reasons:
         for row, is_active, sentence in parts:
             if not is_active:
                 return Reason(Code.WITHDRAWN, sentence % names.get(id(row), row), row)
-        if not offering.is_online:
-            sentence = _("“%s” cannot be booked online.") % service
-            return Reason(Code.NOT_ONLINE, sentence, offering)
+        if not self.rules.is_online:
+            sentence = _("“%(service)s” cannot be booked online (set by %(origin)s).")
+            return self._by_rule(Code.NOT_ONLINE, sentence, self.rules.online_rule)
         return None
 
     def _past(self, minute: int) -> Reason | None:
@@ -344,7 +356,7 @@ class Reasons:
 
     def _too_short(self, minute: int) -> Reason | None:
         """The visit begins in open time and runs out of it."""
-        visit = (minute, minute + self.offering.need.duration)
+        visit = (minute, minute + self.need.duration)
         shift = next(s for s in self.time.shifts if s[0] <= minute < s[1])
         after = [b for b in self.time.blocks if overlaps(visit, _cells(b.interval))]
         block = min(after, key=lambda b: b.interval, default=None)
@@ -363,7 +375,7 @@ class Reasons:
 
     def _too_close(self, minute: int) -> Reason | None:
         """The visit, or what has to stay free around it, runs into an appointment."""
-        need = self.offering.need
+        need = self.need
         around = (minute - need.before, minute + need.duration + need.after)
         for visit in self.visits:
             if overlaps(around, visit.with_travel):
@@ -377,7 +389,7 @@ class Reasons:
         return None
 
     def _being_booked(self, minute: int) -> Reason | None:
-        need = self.offering.need
+        need = self.need
         around = (minute - need.before, minute + need.duration + need.after)
         if not any(overlaps(around, held) for held in self.held):
             return None
@@ -399,11 +411,15 @@ class Reasons:
             return self._by_rule(Code.HORIZON, sentence, rules.horizon_rule, length)
         return None
 
-    def _by_rule(self, code: Code, sentence: str, rule: Rule, length: str) -> Reason:
-        words = {"length": length, "origin": rule.origin.label}
+    def _by_rule(self, code: Code, sentence: str, rule: Rule[Any], length: str = "") -> Reason:
+        words = {
+            "length": length,
+            "origin": rule.origin.label,
+            "service": self.offering.service,
+        }
         return Reason(code, sentence % words, self._setter(rule))
 
-    def _setter(self, rule: Rule) -> models.Model:
+    def _setter(self, rule: Rule[Any]) -> models.Model:
         """The row that says it."""
         rows: dict[Origin, models.Model] = {
             Origin.OFFERING: self.offering,

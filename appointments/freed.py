@@ -258,10 +258,10 @@ def _is_still_wanted(
     old = to_give_back(entry)
     if old:
         return _could_move(old, offering, now) and not theirs.exclude(pk=old.pk).exists()
-    if not services.may_book_online(offering, patient):
+    organization = Organization.current()
+    if not services.may_book_online(offering, patient, organization):
         return False
     try:
-        organization = Organization.current()
         limits.check(patient, offering.practitioner, now=now, organization=organization)
     except LimitReached:
         return False

@@ -15,8 +15,10 @@ from appointments import availability
 from appointments.exceptions import Refusal, SlotClosed, SlotHeld, SlotOffered, SlotTaken
 from appointments.models import Appointment, AppointmentQuerySet, Hold, WaitingOffer, cells_of
 from appointments.transitions import OCCUPYING, UPCOMING, Status
+from clinic.models import Organization
 from scheduling.intervals import to_minute
 from scheduling.models import ServiceOffering
+from scheduling.selectors import need_of
 from scheduling.slots import Slot
 
 #: A first free time is looked for so far ahead: two weeks first, then as far as it goes.
@@ -59,7 +61,7 @@ def look(
 
 def _kept(offering: ServiceOffering, start: dt.datetime, now: dt.datetime) -> Hold | None:
     """The hold in the way that ends last; None if only the way from one is in the way."""
-    minute, need = to_minute(start), offering.need
+    minute, need = to_minute(start), need_of(offering, Organization.current())
     cells = cells_of((minute - need.before, minute + need.duration + need.after))
     there = Hold.objects.live(now).filter(
         practitioner=offering.schedule.practitioner_id, cells__cell__in=list(cells)

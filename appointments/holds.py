@@ -43,8 +43,10 @@ def take(
             if held := held_by(user, offering, start, now):
                 return held
             slot = availability.check(offering, start=start, now=now, online=True, holder=user)
-            length = dt.timedelta(minutes=Organization.current().hold_minutes)
-            hold = _new(offering, slot, user, now, until=min(now + length, slot.start))
+            organization = Organization.current()
+            length = dt.timedelta(minutes=organization.hold_minutes)
+            until = min(now + length, slot.start)
+            hold = _new(offering, slot, user, organization, now=now, until=until)
             keys = occupancy.wanted_by_hold(hold)
             occupancy.push_aside(keys, now=now, taker=user)
             hold.place = _make_place(user, now)
@@ -69,7 +71,7 @@ def keep_for_offer(
 
     Under the caller's lock of the practitioner; IntegrityError when the time is taken.
     """
-    hold = _new(offering, slot, user, now, until=until)
+    hold = _new(offering, slot, user, Organization.current(), now=now, until=until)
     keys = occupancy.wanted_by_hold(hold)
     occupancy.push_aside(keys, now=now, taker=None)
     hold.save(force_insert=True)
@@ -78,9 +80,15 @@ def keep_for_offer(
 
 
 def _new(
-    offering: ServiceOffering, slot: Slot, user: User, now: dt.datetime, *, until: dt.datetime
+    offering: ServiceOffering,
+    slot: Slot,
+    user: User,
+    organization: Organization,
+    *,
+    now: dt.datetime,
+    until: dt.datetime,
 ) -> Hold:
-    where = availability.placed(offering, slot)
+    where = availability.placed(offering, slot, organization)
     return Hold(user=user, expires_at=until, created_at=now, **where)
 
 

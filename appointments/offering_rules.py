@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import TypeVar
 
 from django.utils.formats import number_format
-from django.utils.text import capfirst
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from clinic.models import Organization
+from accounts.models import Practitioner
+from clinic.models import Confirmation, OnlineFor, Organization, Service
 from clinic.templatetags.clinic_times import duration
-from scheduling.models import ServiceOffering
-from scheduling.selectors import Origin, Rule, booking_rules
+from scheduling.models import Schedule, ServiceOffering
+from scheduling.selectors import BookingRules, Origin, Rule, booking_rules
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,44 +38,73 @@ def lines(offering: ServiceOffering, organization: Organization) -> list[Line]:
     rules = booking_rules(offering, organization)
     return [
         Line(_("Length"), duration(offering.minutes), _length_origin(offering)),
-        Line(_("Free around it"), _buffers(offering)),
-        Line(_("Price"), _price(offering)),
-        Line(_("Online"), _who(offering)),
-        Line(_("Booking"), capfirst(offering.get_confirmation_display())),
+        _line(_("Free before"), rules.before_rule, duration),
+        _line(_("Free after"), rules.after_rule, duration),
+        _price(offering, rules),
+        _line(_("Online"), rules.online_rule, _who),
+        _line(_("Booking"), rules.confirmation_rule, _confirmation),
         *_windows(rules),
         _line(_("To travel from another location"), rules.travel_rule, _minutes),
-        Line(_("A time every"), duration(offering.schedule.slot_step), _("the schedule")),
+        _line(_("A time every"), rules.step_rule, duration),
     ]
 
 
 def inherited(offering: ServiceOffering, organization: Organization) -> dict[str, Line]:
     """By field, what holds when the service says nothing of its own."""
     silent = copy.copy(offering)
-    silent.duration = None
+    silent.duration = silent.buffer_before = silent.buffer_after = silent.show_price = None
     silent.min_notice_minutes = silent.horizon_days = silent.cancel_notice_hours = None
+    silent.confirmation = silent.booked_online_by = ""
+    rules = booking_rules(silent, organization)
     names = ("min_notice_minutes", "horizon_days", "cancel_notice_hours")
-    windows = dict(zip(names, _windows(booking_rules(silent, organization)), strict=True))
-    length = Line(_("Length"), duration(silent.minutes), _length_origin(silent))
-    return {"duration": length, **windows}
+    return {
+        "duration": Line(_("Length"), duration(silent.minutes), _length_origin(silent)),
+        "buffer_before": _line(_("Free before"), rules.before_rule, duration),
+        "buffer_after": _line(_("Free after"), rules.after_rule, duration),
+        "booked_online_by": _line(_("Online"), rules.online_rule, _who),
+        "confirmation": _line(_("Booking"), rules.confirmation_rule, _confirmation),
+        "show_price": _line(_("Price"), rules.price_rule, _seen_by),
+        **dict(zip(names, _windows(rules), strict=True)),
+    }
+
+
+def usual(organization: Organization) -> dict[str, Line]:
+    """By field of a service, what the clinic says for all of them."""
+    schedule = Schedule(practitioner=Practitioner())
+    anywhere = ServiceOffering(schedule=schedule, service=Service())
+    lines = inherited(anywhere, organization)
+    return {name: line for name, line in lines.items() if line.origin == str(Origin.CLINIC.label)}
 
 
 def of_the_clinic(organization: Organization) -> dict[str, Line]:
     """By field of a schedule, what holds when the schedule says nothing of its own."""
     notice = Rule(organization.min_notice_minutes, Origin.CLINIC)
     horizon = Rule(organization.horizon_days, Origin.CLINIC)
+    step = Rule(organization.slot_step, Origin.CLINIC)
     return {
+        "slot_step": _line(_("A time every"), step, _minutes),
         "min_notice_minutes": _line(_("Minimum notice"), notice, _minutes),
         "horizon_days": _line(_("Can be booked ahead"), horizon, _days),
     }
 
 
-def _windows(rules: Any) -> Iterator[Line]:
+def as_the_clinic(line: Line) -> str:
+    """The first of some choices: none of one's own."""
+    return _("As the clinic: %(value)s") % {"value": line.value}
+
+
+def if_empty(line: Line) -> str:
+    """What an empty box means."""
+    return _("Empty: %(value)s (%(origin)s).") % {"value": line.value, "origin": line.origin}
+
+
+def _windows(rules: BookingRules) -> Iterator[Line]:
     yield _line(_("Minimum notice"), rules.min_notice_rule, _minutes)
     yield _line(_("Can be booked ahead"), rules.horizon_rule, _days)
     yield _line(_("Notice for cancelling or moving"), rules.cancel_notice_rule, _hours)
 
 
-def _line(term: str, rule: Rule, say: Any) -> Line:
+def _line(term: str, rule: Rule[T], say: Callable[[T], str]) -> Line:
     return Line(term, say(rule.value), str(rule.origin.label))
 
 
@@ -93,24 +124,24 @@ def _length_origin(offering: ServiceOffering) -> str:
     return _("this service") if offering.duration else _("the usual length")
 
 
-def _who(offering: ServiceOffering) -> str:
-    if not offering.is_online:
-        return _("only the staff")
-    return _("patients seen before book it") if offering.known_only else _("patients book it")
+def _who(who: str) -> str:
+    return {
+        OnlineFor.EVERYBODY: _("patients book it"),
+        OnlineFor.KNOWN: _("patients seen before book it"),
+        OnlineFor.STAFF: _("only the staff"),
+    }[OnlineFor(who)]
 
 
-def _buffers(offering: ServiceOffering) -> str:
-    if not offering.buffer_before and not offering.buffer_after:
-        return _("nothing")
-    return _("%(before)s before, %(after)s after") % {
-        "before": duration(offering.buffer_before),
-        "after": duration(offering.buffer_after),
-    }
+def _confirmation(confirmation: str) -> str:
+    return str(Confirmation(confirmation).label)
 
 
-def _price(offering: ServiceOffering) -> str:
+def _seen_by(shown: bool) -> str:
+    return _("patients see it") if shown else _("only the staff")
+
+
+def _price(offering: ServiceOffering, rules: BookingRules) -> Line:
     if offering.price is None:
-        return _("not given")
+        return Line(_("Price"), _("not given"))
     price = f"$ {number_format(offering.price, decimal_pos=2, use_l10n=True, force_grouping=True)}"
-    seen_by = _("patients see it") if offering.show_price else _("only the staff")
-    return f"{price} · {seen_by}"
+    return _line(_("Price"), rules.price_rule, lambda shown: f"{price} · {_seen_by(shown)}")

@@ -11,7 +11,7 @@ from appointments.models import Appointment
 from appointments.timetable import OfferedSlot
 from scheduling.intervals import Interval, overlaps, to_minute
 from scheduling.models import ServiceOffering
-from scheduling.slots import Slot
+from scheduling.slots import Need, Slot
 
 #: So far before its old time, and so far after it, a new time is looked for.
 EARLIER, LATER = dt.timedelta(days=3), dt.timedelta(days=60)
@@ -69,20 +69,20 @@ class _Search:
             patient = self.patients[appointment.pk]
             since = max(appointment.start - EARLIER, min(appointment.start, self.now + NOTICE))
             if best := _nearest(appointment, rows, since, self.practitioners, patient):
-                self._take(appointment, best)
+                self._take(appointment, *best)
 
-    def _take(self, appointment: Appointment, best: OfferedSlot) -> None:
-        self.found[appointment.pk] = best
-        offering = best.offering
-        visit = (to_minute(best.slot.start), to_minute(best.slot.end))
-        self.practitioners[offering.schedule.practitioner_id].append(_occupied(visit, offering))
+    def _take(self, appointment: Appointment, slot: Slot, free: FreeTime) -> None:
+        self.found[appointment.pk] = OfferedSlot(slot, free.offering)
+        visit = (to_minute(slot.start), to_minute(slot.end))
+        theirs = self.practitioners[free.offering.schedule.practitioner_id]
+        theirs.append(_occupied(visit, free.need))
         for other in self.appointments:
             if other.patient_id == appointment.patient_id:
                 self.patients[other.pk].append(visit)
 
 
-def _occupied(visit: Interval, offering: ServiceOffering) -> Interval:
-    return visit[0] - offering.need.before, visit[1] + offering.need.after
+def _occupied(visit: Interval, need: Need) -> Interval:
+    return visit[0] - need.before, visit[1] + need.after
 
 
 def _elsewhere(appointments: Sequence[Appointment]) -> _Taken:
@@ -125,31 +125,29 @@ def _nearest(
     since: dt.datetime,
     taken: _Taken,
     patient: list[Interval],
-) -> OfferedSlot | None:
-    best: OfferedSlot | None = None
+) -> tuple[Slot, FreeTime] | None:
+    best: tuple[Slot, FreeTime] | None = None
     until = appointment.start + LATER
     for free in frees:
         busy = taken[free.offering.schedule.practitioner_id]
         for slot in free.between(to_minute(since), to_minute(until)).slots():
             distance = slot.start - appointment.start
-            if best and distance >= abs(best.slot.start - appointment.start):
+            if best and distance >= abs(best[0].start - appointment.start):
                 break
-            if _is_free(slot, free.offering, busy, patient) and _nearer(slot, best, appointment):
-                best = OfferedSlot(slot, free.offering)
+            if _is_free(slot, free.need, busy, patient) and _nearer(slot, best, appointment):
+                best = slot, free
     return best
 
 
-def _nearer(slot: Slot, best: OfferedSlot | None, appointment: Appointment) -> bool:
+def _nearer(slot: Slot, best: tuple[Slot, FreeTime] | None, appointment: Appointment) -> bool:
     return best is None or abs(slot.start - appointment.start) < abs(
-        best.slot.start - appointment.start
+        best[0].start - appointment.start
     )
 
 
-def _is_free(
-    slot: Slot, offering: ServiceOffering, busy: list[Interval], patient: list[Interval]
-) -> bool:
+def _is_free(slot: Slot, need: Need, busy: list[Interval], patient: list[Interval]) -> bool:
     visit = (to_minute(slot.start), to_minute(slot.end))
-    occupied = _occupied(visit, offering)
+    occupied = _occupied(visit, need)
     return not any(overlaps(occupied, other) for other in busy) and not any(
         overlaps(visit, other) for other in patient
     )

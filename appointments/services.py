@@ -103,7 +103,7 @@ def book(
             slot = availability.check(
                 offering, start=start, now=now, online=by.role == Role.PATIENT, holder=by.user
             )
-            if by.role == Role.PATIENT and not may_book_online(offering, patient):
+            if by.role == Role.PATIENT and not may_book_online(offering, patient, organization):
                 raise OnlyKnownPatients
             _check_patient(patient, slot, same_day_ok=same_day_ok or by.role != Role.PATIENT)
             appointment = _new(offering, patient, slot, by, now)
@@ -121,9 +121,11 @@ def book(
         raise _who_was_first(patient, start, offering) from error
 
 
-def may_book_online(offering: ServiceOffering, patient: Patient) -> bool:
+def may_book_online(
+    offering: ServiceOffering, patient: Patient, organization: Organization
+) -> bool:
     """Whether it is open to this patient: to everybody, or only to those seen before."""
-    if not offering.known_only:
+    if not booking_rules(offering, organization).known_only:
         return True
     return _seen(patient).filter(practitioner=offering.schedule.practitioner_id).exists()
 
@@ -144,10 +146,10 @@ def check_anybody(
 
     Refuses: OnlyKnownPatients, TooManyAhead, TooManyCancelled. ``book`` decides.
     """
-    welcome = [patient for patient in patients if may_book_online(offering, patient)]
+    organization = Organization.current()
+    welcome = [patient for patient in patients if may_book_online(offering, patient, organization)]
     if not welcome:
         raise OnlyKnownPatients
-    organization = Organization.current()
     limits.check_any(welcome, offering.practitioner, now=now, organization=organization)
 
 
@@ -293,7 +295,7 @@ def _new(
 def needs_answer(offering: ServiceOffering, patient: Patient, now: dt.datetime) -> bool:
     """Whether what this patient books here is a request until the clinic confirms it."""
     organization = Organization.current()
-    return not offering.is_automatic or bool(
+    return not booking_rules(offering, organization).is_automatic or bool(
         limits.who_needs_approval([patient], now=now, organization=organization)
     )
 
@@ -304,7 +306,7 @@ def _draft(
     organization = Organization.current()
     expiry = now + dt.timedelta(hours=organization.request_expiry_hours)
     return Appointment(
-        **availability.placed(offering, slot),
+        **availability.placed(offering, slot, organization),
         patient=patient,
         status=Status.PENDING if asks else Status.BOOKED,
         cancellable_until=changeable_until(offering, slot.start),
@@ -440,9 +442,9 @@ def check_elsewhere(old: Appointment, offering: ServiceOffering, now: dt.datetim
     """
     if old.practitioner_id == offering.schedule.practitioner_id:
         return
-    if not may_book_online(offering, old.patient):
-        raise OnlyKnownPatients
     organization = Organization.current()
+    if not may_book_online(offering, old.patient, organization):
+        raise OnlyKnownPatients
     limits.check_cancelled(old.patient, offering.practitioner, now=now, organization=organization)
 
 

@@ -339,7 +339,7 @@ def in_part(found: Iterable[FreeTime], part: PartOfDay | None) -> Iterator[FreeT
             yield free
         else:
             kept = free.starts & part.on(free.ruler, free.offering.location.zone)
-            yield FreeTime(free.offering, free.ruler, kept)
+            yield FreeTime(free.offering, free.ruler, kept, free.need)
 
 
 def window(
@@ -401,7 +401,7 @@ def nearest(
     organization = Organization.current()
     ask, around = _Question(now, organization, None, holder), max(around, now)
     me = offering.schedule.practitioner_id
-    online = catalogue(organization.edition).online
+    online = catalogue(organization).online
     giving = [o for o in online if o.service_id == offering.service_id]
     here: list[_Near] = []
     there: list[_Near] = []

@@ -7,13 +7,42 @@ whoever remembers reads the mark before the rows. See docs/decisions/0012-editio
 
 from __future__ import annotations
 
+import copy
+import functools
 import uuid
-from collections.abc import Iterable
-from typing import Any
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
 
 from django.apps import apps
 from django.db import models, transaction
 from django.db.models.signals import m2m_changed, post_delete, post_save
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class _Marked:
+    edition: uuid.UUID
+    organization: Any = field(compare=False)
+
+
+def remembered(make: Callable[[Any], T]) -> Callable[[Any], T]:
+    """What ``make`` reads from the clinic's row on, kept as long as the row has the same mark.
+
+    Two: a change that is only tried has an edition of its own, and then the old one is back.
+    """
+
+    @functools.lru_cache(maxsize=2)
+    def kept(marked: _Marked) -> T:
+        # A copy: whoever asked may change theirs.
+        return make(copy.copy(marked.organization))
+
+    @functools.wraps(make)
+    def of(organization: Any) -> T:
+        return kept(_Marked(organization.edition, organization))
+
+    return of
 
 
 def renew(**_signal: Any) -> None:

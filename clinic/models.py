@@ -139,6 +139,27 @@ def valid_time_zone(value: str) -> None:
         )
 
 
+class Confirmation(models.TextChoices):
+    """What becomes of a time that a patient takes online."""
+
+    AUTOMATIC = "automatic", _("booked at once")
+    MANUAL = "manual", _("asked for; somebody confirms")
+
+
+class OnlineFor(models.TextChoices):
+    """Who may book online. The staff always books."""
+
+    EVERYBODY = "everybody", _("everybody")
+    KNOWN = "known", _("patients seen before by the practitioner")
+    STAFF = "staff", _("nobody: only the staff books")
+
+
+class OrganizationQuerySet(models.QuerySet[Any]):
+    def update(self, **values: Any) -> int:
+        """The clinic's rules are remembered with the rest: see ``clinic.editions``."""
+        return super().update(**{"edition": uuid.uuid4(), **values})
+
+
 class Organization(models.Model):
     """The clinic itself, one row: its name, its telephones and the rules nothing else overrides."""
 
@@ -159,6 +180,39 @@ class Organization(models.Model):
         default=60,
         validators=[MinValueValidator(1), MaxValueValidator(730)],
         help_text=_("How many days ahead times are shown."),
+    )
+    slot_step = models.PositiveSmallIntegerField(
+        _("a time every (minutes)"),
+        default=15,
+        validators=[MinValueValidator(5), MaxValueValidator(240), on_the_grid],
+        help_text=_("The distance between the times that are offered."),
+    )
+    buffer_before = models.PositiveSmallIntegerField(
+        _("free before (minutes)"),
+        default=0,
+        validators=[MaxValueValidator(120), on_the_grid],
+        help_text=_("For preparing. Booked appointments keep what they have."),
+    )
+    buffer_after = models.PositiveSmallIntegerField(
+        _("free after (minutes)"),
+        default=0,
+        validators=[MaxValueValidator(120), on_the_grid],
+        help_text=_("For notes or cleaning. Booked appointments keep what they have."),
+    )
+    booked_online_by = models.CharField(
+        _("who books online"), max_length=10, choices=OnlineFor, default=OnlineFor.EVERYBODY
+    )
+    confirmation = models.CharField(
+        _("booking"),
+        max_length=10,
+        choices=Confirmation,
+        default=Confirmation.AUTOMATIC,
+        help_text=_("What happens when a patient books online."),
+    )
+    show_prices = models.BooleanField(
+        _("patients see the prices"),
+        default=False,
+        help_text=_("Of the services that have one."),
     )
     cancel_notice_hours = models.PositiveIntegerField(
         _("notice for cancelling or moving (hours)"),
@@ -258,6 +312,8 @@ class Organization(models.Model):
         help_text=_("From then on whoever looks after a child can hand the record over to them."),
     )
 
+    objects = OrganizationQuerySet.as_manager()
+
     class Meta:
         verbose_name = _("clinic")
         verbose_name_plural = _("clinic")
@@ -302,7 +358,8 @@ class Organization(models.Model):
     @classmethod
     def current(cls) -> Organization:
         """The clinic's row; the first call on an empty database makes it."""
-        return cls.objects.filter(pk=1).first() or cls.objects.get_or_create(pk=1)[0]
+        row: Organization | None = cls.objects.filter(pk=1).first()
+        return row or cls.objects.get_or_create(pk=1)[0]
 
 
 class Location(CatalogueModel):

@@ -16,10 +16,12 @@ from django.template.response import TemplateResponse
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
+from clinic import current
 from clinic.admin.base import ClinicAdmin, Inline, column
 from clinic.models import Location
 from clinic.templatetags.clinic_times import local_datetime
 from scheduling.models import DateOverride, Schedule, ServiceOffering, TimeOff, WorkingHours
+from scheduling.selectors import Rule, step_rule
 
 #: Exceptions older than this are history; nobody needs them in a form.
 _OLD = dt.timedelta(days=31)
@@ -52,9 +54,8 @@ class ServiceOfferingInline(Inline):
         "buffer_after",
         "price",
         "show_price",
+        "booked_online_by",
         "confirmation",
-        "is_online",
-        "known_only",
         "min_notice_minutes",
         "horizon_days",
         "cancel_notice_hours",
@@ -67,15 +68,26 @@ class ScheduleInline(Inline):
 
     model = Schedule
     can_change = False
-    fields = ["location", "slot_step", "is_active"]
+    fields = ["location", "step", "is_active"]
+    readonly_fields = ["step"]
     show_change_link = True
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Schedule]:
+        # There is one inline for each request.
+        self.organization = current.organization(request)
         return super().get_queryset(request).select_related("practitioner", "location")
+
+    @column(_("a time every (minutes)"))
+    def step(self, schedule: Schedule) -> str:
+        return with_origin(step_rule(schedule, self.organization))
+
+
+def with_origin(rule: Rule[Any]) -> str:
+    return f"{rule.value} ({rule.origin.label})"
 
 
 class ScheduleAdmin(ClinicAdmin):
-    list_display = ["practitioner", "location", "slot_step", "is_active"]
+    list_display = ["practitioner", "location", "step", "is_active"]
     list_filter = [
         "is_active",
         ("location", admin.RelatedOnlyFieldListFilter),
@@ -94,6 +106,17 @@ class ScheduleAdmin(ClinicAdmin):
         "is_active",
     ]
     inlines = [WorkingHoursInline, DateOverrideInline, ServiceOfferingInline]
+
+    def get_changelist_instance(self, request: HttpRequest) -> Any:
+        changes = super().get_changelist_instance(request)
+        organization = current.organization(request)
+        for row in changes.result_list:
+            row.step = with_origin(step_rule(row, organization))
+        return changes
+
+    @column(_("a time every (minutes)"), ordering="slot_step")
+    def step(self, row: Any) -> str:
+        return str(row.step)
 
     def get_readonly_fields(self, request: HttpRequest, obj: Schedule | None = None) -> list[str]:
         """Whose time it is, and where, is what the appointments in it rest on."""

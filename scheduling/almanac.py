@@ -7,18 +7,18 @@ database again. For finding and showing: what is booked is checked against the r
 from __future__ import annotations
 
 import datetime as dt
-import functools
-import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Self
 
 from django.utils import timezone
 
+from clinic.editions import remembered
 from clinic.fields import CELL_MINUTES
+from clinic.models import Organization
 from scheduling.intervals import to_instant
 from scheduling.models import Schedule
-from scheduling.selectors import OpenTime, Rules, expand, open_time, read_rules
+from scheduling.selectors import OpenTime, Rules, expand, open_time, read_rules, step_rule
 from scheduling.slots import DAY_CELLS, Mask, Need, Ruler, choose, places, widen
 
 #: So far back, and so far ahead, the rules are remembered; other days are read each time.
@@ -27,10 +27,9 @@ BACK, AHEAD = dt.timedelta(days=30), dt.timedelta(days=3 * 365)
 _PAGE = 7 * DAY_CELLS
 
 
-@functools.lru_cache(maxsize=2)
-def almanac(edition: uuid.UUID) -> Almanac:
-    """Two: a change that is only tried has an edition of its own, and then the old one is back."""
-    return Almanac(timezone.now())
+@remembered
+def almanac(organization: Organization) -> Almanac:
+    return Almanac(timezone.now(), organization)
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +74,8 @@ class Almanac:
     """Learns the rules of a schedule when somebody asks for it first. Threads may share it:
     at worst two of them learn the same."""
 
-    def __init__(self, now: dt.datetime) -> None:
+    def __init__(self, now: dt.datetime, organization: Organization) -> None:
+        self.organization = organization
         self.first, self.last = now - BACK, now + AHEAD
         self._rules: dict[int, Rules] = {}
         self._pages: dict[tuple[int, int], OpenMask] = {}
@@ -99,7 +99,7 @@ class Almanac:
             opened = open_time(
                 schedules, _instant(ruler.first), _instant(ruler.first + ruler.cells)
             )
-            return {s.pk: OpenMask.of(opened[s.pk], ruler, s.slot_step) for s in schedules}
+            return {s.pk: self._mask(s, opened[s.pk], ruler) for s in schedules}
         self._learn(schedules)
         known, bound = self._recent
         if known != ruler:
@@ -124,8 +124,11 @@ class Almanac:
         ruler = Ruler(number * _PAGE, _PAGE)
         start, end = _instant(ruler.first), _instant(ruler.first + _PAGE)
         time = expand(schedule, self._rules[schedule.pk], start, end)
-        page = self._pages[schedule.pk, number] = OpenMask.of(time, ruler, schedule.slot_step)
+        page = self._pages[schedule.pk, number] = self._mask(schedule, time, ruler)
         return page
+
+    def _mask(self, schedule: Schedule, time: OpenTime, ruler: Ruler) -> OpenMask:
+        return OpenMask.of(time, ruler, step_rule(schedule, self.organization).value)
 
     def _learn(self, schedules: Sequence[Schedule]) -> None:
         new = [schedule for schedule in schedules if schedule.pk not in self._rules]

@@ -5,24 +5,31 @@ The rows are shared by every request of the process: they are for reading.
 
 from __future__ import annotations
 
-import functools
-import uuid
 from collections import defaultdict
 from collections.abc import Iterable
 from functools import cached_property
 from typing import TypeVar
 
 from accounts.models import Practitioner
-from clinic.models import CatalogueModel, Insurer, Location, Service, Specialty
+from clinic.editions import remembered
+from clinic.models import (
+    CatalogueModel,
+    Insurer,
+    Location,
+    OnlineFor,
+    Organization,
+    Service,
+    Specialty,
+)
 from scheduling.models import Schedule, ServiceOffering
+from scheduling.selectors import online_rule
 
 T = TypeVar("T", bound=CatalogueModel)
 
 
-@functools.lru_cache(maxsize=2)
-def catalogue(edition: uuid.UUID) -> Catalogue:
-    """Two: a change that is only tried has an edition of its own, and then the old one is back."""
-    return Catalogue(edition)
+@remembered
+def catalogue(organization: Organization) -> Catalogue:
+    return Catalogue(organization)
 
 
 class Catalogue:
@@ -31,8 +38,9 @@ class Catalogue:
     Whoever began before a change may read some rows after it: what is new then is left out.
     """
 
-    def __init__(self, edition: uuid.UUID) -> None:
-        self.edition = edition
+    def __init__(self, organization: Organization) -> None:
+        self.organization = organization
+        self.edition = organization.edition
 
     @cached_property
     def people(self) -> dict[int, Practitioner]:
@@ -82,7 +90,10 @@ class Catalogue:
     @cached_property
     def online(self) -> list[ServiceOffering]:
         """Of these, what a patient may find and book."""
-        return [offering for offering in self.offerings if offering.is_online]
+        return [offering for offering in self.offerings if self._is_online(offering)]
+
+    def _is_online(self, offering: ServiceOffering) -> bool:
+        return online_rule(offering, self.organization).value != OnlineFor.STAFF
 
     @cached_property
     def online_in(self) -> dict[int, list[ServiceOffering]]:

@@ -7,7 +7,7 @@ from typing import Any, Self
 
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
-from django.db.models import F, Q
+from django.db.models import Exists, F, Q
 from django.utils.dates import WEEKDAYS
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import pgettext_lazy
@@ -15,10 +15,10 @@ from django.utils.translation import pgettext_lazy
 from accounts.models import Practitioner
 from clinic.editions import EditedModel, EditedQuerySet
 from clinic.fields import on_the_grid, time_on_the_grid
-from clinic.models import Location, Service
-from scheduling.slots import Need
+from clinic.models import Confirmation, Location, OnlineFor, Organization, Service
 
 WEEKDAY_CHOICES = list(WEEKDAYS.items())
+AS_THE_CLINIC = _("as the clinic")
 
 
 def _own(name: Any, empty: Any, most: int, *, least: int = 0) -> models.PositiveIntegerField:
@@ -43,6 +43,16 @@ def _horizon(empty: Any) -> models.PositiveIntegerField:
     return _own(_("horizon (days)"), empty, 730, least=1)
 
 
+def _buffer(name: Any) -> models.PositiveSmallIntegerField:
+    return models.PositiveSmallIntegerField(
+        name,
+        null=True,
+        blank=True,
+        validators=[MaxValueValidator(120), on_the_grid],
+        help_text=_("Empty: as the clinic."),
+    )
+
+
 class ScheduleQuerySet(EditedQuerySet):
     def active(self) -> Self:
         return self.filter(is_active=True, practitioner__is_active=True, location__is_active=True)
@@ -59,9 +69,10 @@ class Schedule(EditedModel):
     )
     slot_step = models.PositiveSmallIntegerField(
         _("a time every (minutes)"),
-        default=15,
+        null=True,
+        blank=True,
         validators=[MinValueValidator(5), MaxValueValidator(240), on_the_grid],
-        help_text=_("The distance between the times that are offered."),
+        help_text=_("The distance between the times that are offered. Empty: as the clinic."),
     )
     min_notice_minutes = _min_notice(_("Empty: as the clinic."))
     horizon_days = _horizon(_("Empty: as the clinic."))
@@ -251,8 +262,10 @@ class ServiceOfferingQuerySet(EditedQuerySet):
         )
 
     def online(self) -> Self:
-        """What a patient may find and book."""
-        return self.bookable().filter(is_online=True)
+        """What a patient may find and book. ``selectors.online_rule`` says the same of a row."""
+        closed = Organization.objects.filter(booked_online_by=OnlineFor.STAFF)
+        own = Q(booked_online_by__in=[OnlineFor.EVERYBODY, OnlineFor.KNOWN])
+        return self.bookable().filter(own | Q(booked_online_by="") & ~Exists(closed))
 
     def with_parts(self) -> Self:
         return self.select_related(
@@ -262,10 +275,6 @@ class ServiceOfferingQuerySet(EditedQuerySet):
 
 class ServiceOffering(EditedModel):
     """A service as one practitioner gives it at one location."""
-
-    class Confirmation(models.TextChoices):
-        AUTOMATIC = "automatic", _("booked at once")
-        MANUAL = "manual", _("asked for; somebody confirms")
 
     schedule = models.ForeignKey(
         Schedule, models.CASCADE, related_name="offerings", verbose_name=_("schedule")
@@ -280,12 +289,8 @@ class ServiceOffering(EditedModel):
         validators=[MinValueValidator(5), MaxValueValidator(480), on_the_grid],
         help_text=_("Empty: the usual length of the service."),
     )
-    buffer_before = models.PositiveSmallIntegerField(
-        _("free before (minutes)"), default=0, validators=[MaxValueValidator(120), on_the_grid]
-    )
-    buffer_after = models.PositiveSmallIntegerField(
-        _("free after (minutes)"), default=0, validators=[MaxValueValidator(120), on_the_grid]
-    )
+    buffer_before = _buffer(_("free before (minutes)"))
+    buffer_after = _buffer(_("free after (minutes)"))
     price = models.DecimalField(
         _("price"),
         max_digits=10,
@@ -294,15 +299,24 @@ class ServiceOffering(EditedModel):
         blank=True,
         validators=[MinValueValidator(0)],
     )
-    show_price = models.BooleanField(_("show the price"), default=False)
-    confirmation = models.CharField(
-        _("booking"), max_length=10, choices=Confirmation, default=Confirmation.AUTOMATIC
+    show_price = models.BooleanField(
+        _("show the price"),
+        null=True,
+        blank=True,
+        choices=[(None, AS_THE_CLINIC), (True, _("patients see it")), (False, _("only the staff"))],
     )
-    is_online = models.BooleanField(_("patients can book it online"), default=True)
-    known_only = models.BooleanField(
-        _("online only for patients seen before"),
-        default=False,
-        help_text=_("Patients who are new to the practitioner call the clinic."),
+    confirmation = models.CharField(
+        _("booking"),
+        max_length=10,
+        blank=True,
+        choices=[("", AS_THE_CLINIC), *Confirmation.choices],
+    )
+    booked_online_by = models.CharField(
+        _("who books online"),
+        max_length=10,
+        blank=True,
+        choices=[("", AS_THE_CLINIC), *OnlineFor.choices],
+        help_text=_("Whoever cannot book it online calls the clinic."),
     )
     min_notice_minutes = _min_notice(_("Empty: as the schedule."))
     horizon_days = _horizon(_("Empty: as the schedule."))
@@ -329,14 +343,6 @@ class ServiceOffering(EditedModel):
     @property
     def minutes(self) -> int:
         return self.duration or self.service.default_duration
-
-    @property
-    def need(self) -> Need:
-        return Need(self.minutes, self.buffer_before, self.buffer_after)
-
-    @property
-    def is_automatic(self) -> bool:
-        return self.confirmation == self.Confirmation.AUTOMATIC
 
     @property
     def practitioner(self) -> Practitioner:

@@ -6,7 +6,7 @@ import datetime as dt
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import Literal, NamedTuple
+from typing import Generic, Literal, NamedTuple, TypeVar
 from zoneinfo import ZoneInfo
 
 from django.db import models
@@ -14,9 +14,10 @@ from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
 from accounts.models import Practitioner
-from clinic.models import Closure, Organization
+from clinic.models import Closure, Confirmation, OnlineFor, Organization
 from scheduling.intervals import Interval, clip, merge, overlaps, subtract, to_instant, to_minute
 from scheduling.models import DateOverride, Schedule, ServiceOffering, TimeOff, WorkingHours
+from scheduling.slots import Need
 from scheduling.wallclock import day_bounds, each_day, instant_of, shift_on
 
 _DAY = dt.timedelta(days=1)
@@ -236,11 +237,14 @@ class Origin(models.TextChoices):
     CLINIC = "clinic", _("the clinic")
 
 
-@dataclass(frozen=True, slots=True)
-class Rule:
-    """A number that holds, and who says so."""
+T = TypeVar("T")
 
-    value: int
+
+@dataclass(frozen=True, slots=True)
+class Rule(Generic[T]):
+    """A value that holds, and who says so."""
+
+    value: T
     origin: Origin
 
 
@@ -249,13 +253,24 @@ class BookingRules:
     """The rules that hold for one offering, each from the nearest place that sets it."""
 
     #: Minutes.
-    min_notice_rule: Rule
+    min_notice_rule: Rule[int]
     #: Days.
-    horizon_rule: Rule
+    horizon_rule: Rule[int]
     #: Hours.
-    cancel_notice_rule: Rule
+    cancel_notice_rule: Rule[int]
     #: Minutes between two appointments at different locations.
-    travel_rule: Rule
+    travel_rule: Rule[int]
+    #: Minutes from one time that is offered to the next.
+    step_rule: Rule[int]
+    #: Minutes that stay free before and after a visit.
+    before_rule: Rule[int]
+    after_rule: Rule[int]
+    #: One of ``OnlineFor``.
+    online_rule: Rule[str]
+    #: One of ``Confirmation``.
+    confirmation_rule: Rule[str]
+    #: Whether patients see the price, if there is one.
+    price_rule: Rule[bool]
 
     @property
     def min_notice(self) -> dt.timedelta:
@@ -268,6 +283,23 @@ class BookingRules:
     @property
     def cancel_notice(self) -> dt.timedelta:
         return dt.timedelta(hours=self.cancel_notice_rule.value)
+
+    @property
+    def is_online(self) -> bool:
+        return self.online_rule.value != OnlineFor.STAFF
+
+    @property
+    def known_only(self) -> bool:
+        """Online only for patients whom the practitioner has seen before."""
+        return self.online_rule.value == OnlineFor.KNOWN
+
+    @property
+    def is_automatic(self) -> bool:
+        return self.confirmation_rule.value == Confirmation.AUTOMATIC
+
+    @property
+    def shows_price(self) -> bool:
+        return self.price_rule.value
 
 
 def booking_rules(offering: ServiceOffering, organization: Organization) -> BookingRules:
@@ -287,16 +319,46 @@ def booking_rules(offering: ServiceOffering, organization: Organization) -> Book
             organization.cancel_notice_hours, (offering.cancel_notice_hours, Origin.OFFERING)
         ),
         travel_rule=travel_rule(schedule.practitioner, organization),
+        step_rule=step_rule(schedule, organization),
+        before_rule=_of_offering(organization.buffer_before, offering.buffer_before),
+        after_rule=_of_offering(organization.buffer_after, offering.buffer_after),
+        online_rule=online_rule(offering, organization),
+        confirmation_rule=_of_offering(organization.confirmation, offering.confirmation),
+        price_rule=_of_offering(organization.show_prices, offering.show_price),
     )
 
 
-def travel_rule(practitioner: Practitioner, organization: Organization) -> Rule:
+def travel_rule(practitioner: Practitioner, organization: Organization) -> Rule[int]:
     own = practitioner.travel_minutes
     return _nearest(organization.travel_minutes, (own, Origin.PRACTITIONER))
 
 
-def _nearest(fallback: int, *places: tuple[int | None, Origin]) -> Rule:
+def step_rule(schedule: Schedule, organization: Organization) -> Rule[int]:
+    """Minutes from one time that is offered to the next."""
+    return _nearest(organization.slot_step, (schedule.slot_step, Origin.SCHEDULE))
+
+
+def online_rule(offering: ServiceOffering, organization: Organization) -> Rule[str]:
+    """Who may book it online: ``ServiceOffering.objects.online()`` says the same of many."""
+    return _of_offering(organization.booked_online_by, offering.booked_online_by)
+
+
+def need_of(offering: ServiceOffering, organization: Organization) -> Need:
+    """How much time a visit takes, what stays free around it included."""
+    return Need(
+        offering.minutes,
+        _of_offering(organization.buffer_before, offering.buffer_before).value,
+        _of_offering(organization.buffer_after, offering.buffer_after).value,
+    )
+
+
+def _of_offering(usual: T, own: T | None) -> Rule[T]:
+    return _nearest(usual, (own, Origin.OFFERING))
+
+
+def _nearest(fallback: T, *places: tuple[T | None, Origin]) -> Rule[T]:
+    """An empty text says nothing of its own; 0 and False do."""
     for value, origin in places:
-        if value is not None:
+        if value is not None and value != "":
             return Rule(value, origin)
     return Rule(fallback, Origin.CLINIC)

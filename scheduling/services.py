@@ -20,9 +20,10 @@ from scheduling.models import DateOverride, Schedule, ServiceOffering, TimeOff, 
 from scheduling.weeks import Hours
 
 
-class BookingWindow(NamedTuple):
-    """How soon and how far ahead patients book at a schedule. None: as the clinic says."""
+class ScheduleRules(NamedTuple):
+    """At which steps, how soon and how far ahead patients book. None: as the clinic says."""
 
+    slot_step: int | None
     min_notice_minutes: int | None
     horizon_days: int | None
 
@@ -33,10 +34,9 @@ def set_week(
     schedule: Schedule,
     hours: Sequence[Hours],
     by: Actor,
-    slot_step: int | None = None,
-    window: BookingWindow | None = None,
+    rules: ScheduleRules | None = None,
 ) -> None:
-    """Replace the weekly hours of a schedule by these; its step and window if they are given.
+    """Replace the weekly hours of a schedule by these, and its own rules if they are given.
 
     Does not look at appointments: ``appointments.blocking.change_week`` does.
     """
@@ -55,12 +55,10 @@ def set_week(
         for line in sorted(hours, key=lambda h: (h.weekday, h.start))
     ]
     WorkingHours.objects.bulk_create(rows)
-    if slot_step is not None:
-        schedule.slot_step = slot_step
-        schedule.save(update_fields=["slot_step"])
-    if window is not None:
-        schedule.min_notice_minutes, schedule.horizon_days = window
-        schedule.save(update_fields=BookingWindow._fields)
+    if rules is not None:
+        for name, value in rules._asdict().items():
+            setattr(schedule, name, value)
+        schedule.save(update_fields=ScheduleRules._fields)
     audit.record(
         actor=str(by),
         action="schedule.set_week",
@@ -177,7 +175,7 @@ def set_offering(*, offering: ServiceOffering, by: Actor) -> ServiceOffering:
         target=offering,
         minutes=offering.minutes,
         is_active=offering.is_active,
-        is_online=offering.is_online,
+        booked_online_by=offering.booked_online_by,
     )
     return offering
 

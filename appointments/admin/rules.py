@@ -29,14 +29,21 @@ from appointments.changes import Reach
 from appointments.figures import free_minutes, in_hours
 from appointments.hits import upcoming
 from appointments.models import Appointment, AppointmentQuerySet
+from appointments.offering_rules import Line, as_the_clinic, if_empty, of_the_clinic, usual
+from clinic import current
 from clinic.admin.base import column
 from clinic.admin.catalogue import ClosureAdmin as ClosurePages
 from clinic.admin.catalogue import LocationAdmin as LocationPages
 from clinic.admin.catalogue import ServiceAdmin as ServicePages
 from clinic.admin.catalogue import SpecialtyAdmin as SpecialtyPages
 from clinic.models import Closure, Location, Room, Service, Specialty
+from scheduling.admin import (
+    DateOverrideInline,
+    ScheduleInline,
+    ServiceOfferingInline,
+    WorkingHoursInline,
+)
 from scheduling.admin import ScheduleAdmin as SchedulePages
-from scheduling.admin import ScheduleInline
 from scheduling.admin import TimeOffAdmin as TimeOffPages
 from scheduling.models import Schedule, TimeOff
 from scheduling.rules import Sets, time_of
@@ -118,8 +125,35 @@ class PractitionerAdmin(AskingAdmin, PractitionerPages):
         return [*super().rules(obj), *time_of(obj)]
 
 
+class SaysTheClinic:
+    """An empty box, and the choice of none of one's own, say what the clinic says."""
+
+    @staticmethod
+    def clinic_lines(request: HttpRequest) -> dict[str, Line]:
+        raise NotImplementedError
+
+    def formfield_for_dbfield(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
+        field = super().formfield_for_dbfield(db_field, request, **kwargs)  # type: ignore[misc]
+        line = self.clinic_lines(request).get(db_field.name)
+        if line and db_field.choices:
+            _silent, *own = field.choices
+            field.choices = [("", as_the_clinic(line)), *own]
+        elif line:
+            field.help_text = if_empty(line)
+        return field
+
+
+class OfferingInline(SaysTheClinic, ServiceOfferingInline):
+    @staticmethod
+    def clinic_lines(request: HttpRequest) -> dict[str, Line]:
+        """Notice and horizon are the schedule's first."""
+        lines = usual(current.organization(request))
+        return {k: v for k, v in lines.items() if k not in {"min_notice_minutes", "horizon_days"}}
+
+
 @admin.register(Schedule)
-class ScheduleAdmin(AskingAdmin, SchedulePages):
+class ScheduleAdmin(SaysTheClinic, AskingAdmin, SchedulePages):
+    inlines = [WorkingHoursInline, DateOverrideInline, OfferingInline]
     list_display = [*SchedulePages.list_display, "free_this_week"]
     list_filter = [*SchedulePages.list_filter, FreeTimeFilter]
 
@@ -134,6 +168,10 @@ class ScheduleAdmin(AskingAdmin, SchedulePages):
     @column(_("free hours left this week"))
     def free_this_week(self, row: Any) -> str:
         return in_hours(row.free)
+
+    @staticmethod
+    def clinic_lines(request: HttpRequest) -> dict[str, Line]:
+        return of_the_clinic(current.organization(request))
 
     def reach(self, obj: Schedule) -> Reach:
         return Reach.of(obj.practitioner)

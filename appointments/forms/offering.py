@@ -6,15 +6,27 @@ from typing import Any
 
 from django import forms
 from django.utils.text import capfirst
-from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
-from appointments.offering_rules import inherited
+from appointments.offering_rules import as_the_clinic, if_empty, inherited
 from clinic.models import Organization
 from scheduling.models import ServiceOffering
 
 #: What may be left empty because a wider rule holds then.
-_INHERITS = ("duration", "min_notice_minutes", "horizon_days", "cancel_notice_hours")
+_INHERITS = (
+    "duration",
+    "buffer_before",
+    "buffer_after",
+    "min_notice_minutes",
+    "horizon_days",
+    "cancel_notice_hours",
+)
+#: What is chosen: by the clinic, or here.
+_CHOSEN = ("booked_online_by", "confirmation", "show_price")
+_SAYS = {
+    "buffer_before": _("For preparing: nobody can book it."),
+    "buffer_after": _("For notes or cleaning: nobody can book it."),
+}
 _MINUTES = _("Write the length in minutes, for example 30.")
 
 
@@ -26,8 +38,7 @@ class OfferingForm(forms.ModelForm):
             "duration",
             "buffer_before",
             "buffer_after",
-            "is_online",
-            "known_only",
+            "booked_online_by",
             "confirmation",
             "min_notice_minutes",
             "horizon_days",
@@ -37,21 +48,22 @@ class OfferingForm(forms.ModelForm):
         ]
         labels = {
             "is_active": _("Offered here"),
+            "booked_online_by": _("Who books it online"),
             "confirmation": _("When a patient books it online"),
             "horizon_days": _("How far ahead it can be booked (days)"),
-            "show_price": _("Patients see the price"),
+            "show_price": _("Who sees the price"),
         }
         help_texts = {
-            "buffer_before": _("For preparing: nobody can book it."),
-            "buffer_after": _("For notes or cleaning: nobody can book it."),
-            "is_online": _("Without this only the staff books it. What is booked already stays."),
+            "booked_online_by": _(
+                "Whoever cannot book it online calls the clinic. What is booked already stays."
+            ),
         }
-        widgets = {"confirmation": forms.RadioSelect}
+        widgets = dict.fromkeys(_CHOSEN, forms.RadioSelect)
 
     def __init__(self, *args: Any, organization: Organization, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         holds = inherited(self.instance, organization)
-        for name in (*_INHERITS, "buffer_before", "buffer_after", "price"):
+        for name in (*_INHERITS, "price"):
             field = self.fields[name]
             field.required = False
             mode = "decimal" if name == "price" else "numeric"
@@ -60,24 +72,18 @@ class OfferingForm(forms.ModelForm):
             )
             field.widget.is_required = False
             if name in holds:
-                field.help_text = gettext("Empty: %(value)s (%(origin)s).") % {
-                    "value": holds[name].value,
-                    "origin": holds[name].origin,
-                }
+                field.help_text = f"{_SAYS.get(name, '')} {if_empty(holds[name])}".strip()
         for name in ("duration", "buffer_before", "buffer_after", "min_notice_minutes"):
             self.fields[name].error_messages["invalid"] = _MINUTES
         self.fields["price"].error_messages["invalid"] = _("Write an amount, for example 1500.")
         self.fields["price"].localize = True
         self.fields["price"].widget.is_localized = True
-        self.fields["confirmation"].choices = [  # type: ignore[attr-defined]
-            (value, capfirst(label)) for value, label in ServiceOffering.Confirmation.choices
-        ]
-
-    def clean_buffer_before(self) -> int:
-        return self.cleaned_data["buffer_before"] or 0
-
-    def clean_buffer_after(self) -> int:
-        return self.cleaned_data["buffer_after"] or 0
+        for name in _CHOSEN:
+            _clinic, *own = self.fields[name].choices  # type: ignore[attr-defined]
+            self.fields[name].choices = [  # type: ignore[attr-defined]
+                ("", as_the_clinic(holds[name])),
+                *((value, capfirst(str(label))) for value, label in own),
+            ]
 
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean() or {}

@@ -85,7 +85,7 @@ class WaitingForm(forms.Form):
         super().__init__(*args, **kwargs)
         self.patients = {str(patient.public_id): patient for patient in patients}
         self.instead_of = instead_of
-        known = catalogue(Organization.current().edition)
+        known = catalogue(Organization.current())
         self.specialties = {row.specialty.slug: row for row in search.specialties_online(known)}
         self.people = _people(instead_of)
         self.places = {place.slug: place for place in known.locations}

@@ -12,16 +12,16 @@ from django.http import QueryDict
 from django.utils import timezone
 from django.utils.dates import WEEKDAYS
 from django.utils.text import capfirst
-from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import ngettext
 
 from appointments.forms.schedule import YEARS_AHEAD
 from appointments.forms.shifts import DayShifts, ShiftBoxes
-from appointments.offering_rules import of_the_clinic
+from appointments.offering_rules import Line, as_the_clinic, if_empty, of_the_clinic
 from clinic.forms import LooseDateField
 from clinic.models import Organization
 from scheduling.models import Schedule
-from scheduling.services import BookingWindow
+from scheduling.services import ScheduleRules
 from scheduling.weeks import Hours, Validity
 
 #: Shifts a day that the table has room for, and how many of them it shows at once.
@@ -77,6 +77,8 @@ class WeekForm(forms.Form):
     slot_step = forms.TypedChoiceField(
         label=_("A time every"),
         coerce=int,
+        required=False,
+        empty_value=None,
         help_text=_("The distance between the times that patients see."),
     )
     min_notice_minutes = _own(
@@ -116,22 +118,21 @@ class WeekForm(forms.Form):
         for day, name in WEEKDAYS.items():
             own = sorted(h for h in lines if h.weekday == day)
             self.shifts[day].add(name, [(h.start, h.end) for h in own])
-        self._offer_steps(schedule.slot_step)
-        for name, line in of_the_clinic(organization).items():
+        clinic = of_the_clinic(organization)
+        self._offer_steps(schedule.slot_step, clinic.pop("slot_step"))
+        for name, line in clinic.items():
+            self.fields[name].help_text = if_empty(line)
+        for name in ScheduleRules._fields:
             self.initial.setdefault(name, getattr(schedule, name))
-            self.fields[name].help_text = gettext("Empty: %(value)s (%(origin)s).") % {
-                "value": line.value,
-                "origin": line.origin,
-            }
 
-    def _offer_steps(self, now: int) -> None:
-        steps = sorted({*_STEPS, now})
+    def _offer_steps(self, own: int | None, clinic: Line) -> None:
         self.fields["slot_step"].choices = [  # type: ignore[attr-defined]
-            (step, ngettext("%(count)s minute", "%(count)s minutes", step) % {"count": step})
-            for step in steps
+            ("", as_the_clinic(clinic)),
+            *(
+                (step, ngettext("%(count)s minute", "%(count)s minutes", step) % {"count": step})
+                for step in sorted({*_STEPS, own or _STEPS[0]})
+            ),
         ]
-        self.fields["slot_step"].widget.attrs["class"] = "input-short"
-        self.initial.setdefault("slot_step", now)
 
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean() or {}
@@ -145,9 +146,9 @@ class WeekForm(forms.Form):
             yield DayRow(weekday, name, self.shifts[weekday])
 
     @property
-    def window(self) -> BookingWindow:
+    def rules(self) -> ScheduleRules:
         """Of a valid form."""
-        return BookingWindow(*(self.cleaned_data[name] for name in BookingWindow._fields))
+        return ScheduleRules(*(self.cleaned_data[name] for name in ScheduleRules._fields))
 
     @property
     def lines(self) -> list[Hours]:

@@ -186,7 +186,7 @@ def test_without_hours_the_page_leads_to_them():
 def test_a_free_day_says_how_many_times_are_published(doctor, offering):
     text = words(doctor.get(TOMORROW))
     assert "No appointments 16 times published for patients." in text
-    offering.is_online = False
+    offering.booked_online_by = "staff"
     offering.save()
     assert "0 times published for patients." in words(doctor.get(TOMORROW))
 

@@ -136,7 +136,7 @@ def test_the_horizon_of_the_schedule_wins_over_the_clinics():
 
 def test_only_what_is_online_and_active_is_shown():
     offering = morning()
-    offering.is_online = False
+    offering.booked_online_by = "staff"
     offering.save()
     assert shown(offering) == []
 

@@ -13,7 +13,7 @@ from appointments.tests.factories import NOW, SYSTEM, at, book
 from appointments.tests.practice import doctor_of, new_practice, second_place
 from clinic.models import AuditEvent
 from scheduling.models import TimeOff
-from scheduling.services import set_week
+from scheduling.services import ScheduleRules, set_week
 from scheduling.tests.factories import open_week
 from scheduling.weeks import Hours
 
@@ -200,14 +200,14 @@ def test_all_blocks_or_none():
 
 
 def week(offering, *hours, seen=(), **answer):
-    step = {"slot_step": answer.pop("slot_step")} if "slot_step" in answer else {}
+    step = answer.pop("slot_step", None)
     made = change_week(
         schedule=offering.schedule,
         hours=hours,
         by=doctor_of(offering),
         answer=answered(seen, **answer),
         now=NOW,
-        **step,
+        rules=ScheduleRules(step, None, None) if step else None,
     )
     return made.hits
 

@@ -19,7 +19,7 @@ from appointments import services
 from appointments.models import Appointment
 from appointments.tests.factories import NOW, at, book, desk
 from appointments.views.booking import DRAFT
-from clinic.models import Organization
+from clinic.models import Confirmation, Organization
 from scheduling.models import ServiceOffering
 from scheduling.tests.factories import open_offering
 
@@ -178,7 +178,7 @@ def test_a_slot_that_went_before_the_page_opened_says_so(client, user):
     [
         (lambda o: o.schedule.hours.all().delete(), "the hours have changed"),
         (
-            lambda o: ServiceOffering.objects.update(is_online=False),
+            lambda o: ServiceOffering.objects.update(booked_online_by="staff"),
             "This service can no longer be booked here.",
         ),
     ],
@@ -248,7 +248,7 @@ def test_an_account_without_a_patient_is_told_how(client):
 
 
 def test_a_practice_that_confirms_is_asked(client, user):
-    offering = open_offering(confirmation=ServiceOffering.Confirmation.MANUAL)
+    offering = open_offering(confirmation=Confirmation.MANUAL)
     assert "This is a request" in client.get(address(offering)).content.decode()
     response = send(client, offering)
     assert "the clinic still has to confirm" in client.get(response.url).content.decode()

@@ -66,7 +66,7 @@ def test_anything_else_shows_nothing(offering, page):
 
 
 def test_an_offering_that_is_no_longer_online_shows_nothing(offering, slot):
-    offering.is_online = False
+    offering.booked_online_by = "staff"
     offering.save()
     assert banner(slot) == ""
 

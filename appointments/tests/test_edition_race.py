@@ -21,7 +21,7 @@ pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.race]
 
 def shown(pk: int, day: int) -> int:
     """How many times a search shows of this offering, as any request would ask."""
-    known = catalogue(Organization.current().edition)
+    known = catalogue(Organization.current())
     offerings = [offering for offering in known.online if offering.pk == pk]
     start, end = at(0, days=day), at(0, days=day + 1)
     return len(availability.free_slots(offerings, start=start, end=end, now=NOW))
@@ -41,10 +41,10 @@ def close(offering: ServiceOffering, day: int) -> int:
 
 def withdraw(offering: ServiceOffering, day: int) -> int:
     assert shown(offering.pk, day) == 16
-    offering.is_online = False
+    offering.booked_online_by = "staff"
     set_offering(offering=offering, by=desk())
     gone = shown(offering.pk, day)
-    offering.is_online = True
+    offering.booked_online_by = ""
     set_offering(offering=offering, by=desk())
     return gone if shown(offering.pk, day) == 16 else -1
 

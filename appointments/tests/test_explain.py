@@ -199,10 +199,12 @@ def test_the_way_says_how_long_it_is_and_who_says_so(own, length, origin, minute
 
 
 def test_who_may_book_what_is_offered_is_said():
-    offering = morning(known_only=True)
+    offering = morning(booked_online_by="known")
     reason = why(offering)["09:00"].reason
     assert (reason.code, reason.row) == (Code.OFFERED, offering)
-    assert reason.sentence == "Offered only to patients seen before; others call the clinic."
+    assert reason.sentence == (
+        "Offered only to patients seen before (set by this service); others call the clinic."
+    )
 
 
 def test_notice_and_horizon_say_who_sets_them():
@@ -242,7 +244,7 @@ def test_what_is_switched_off_is_said_first(part):
 
 
 def test_what_patients_cannot_book_online():
-    offering = morning(is_online=False)
+    offering = morning(booked_online_by="staff")
     assert code(offering, "09:00") == Code.NOT_ONLINE
 
 
@@ -264,7 +266,17 @@ def test_a_place_that_misses_the_grid_is_a_candidate_too():
 def test_what_is_free_but_not_on_the_grid_says_so():
     offering = ServiceOffering.objects.with_parts().get(pk=morning().pk)
     reasons = Reasons(offering, TOMORROW, NOW, Organization.current())
-    assert reasons.of(to_minute(at(9, 10))).code == Code.OFF_GRID
+    reason = reasons.of(to_minute(at(9, 10)))
+    assert (reason.code, reason.row) == (Code.OFF_GRID, offering.schedule)
+
+
+def test_the_step_of_the_clinic_leads_to_the_clinic():
+    offering = ServiceOffering.objects.with_parts().get(pk=morning(schedule__slot_step=None).pk)
+    clinic = Organization.current()
+    reasons = Reasons(offering, TOMORROW, NOW, clinic)
+    reason = reasons.of(to_minute(at(9, 10)))
+    assert (reason.code, reason.row) == (Code.OFF_GRID, clinic)
+    assert reason.sentence.endswith("every 15 min from the start of a shift (set by the clinic).")
 
 
 def test_neighbours_with_the_same_reason_are_one_stretch():
@@ -339,7 +351,7 @@ class World:
         self.offering = open_offering(
             schedule=ScheduleFactory.create(
                 location=LocationFactory.create(time_zone=zone),
-                slot_step=draw(st.sampled_from([5, 15, 20, 25, 30, 50, 60])),
+                slot_step=draw(st.sampled_from([None, 5, 15, 20, 25, 30, 50, 60])),
             ),
             duration=draw(st.integers(1, 24)) * 5,
             buffer_before=draw(st.integers(0, 3)) * 5,

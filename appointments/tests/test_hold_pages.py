@@ -336,7 +336,7 @@ def test_a_family_holds_while_one_of_them_may_book(offering, user):
 def test_of_a_family_only_who_is_known_there_counts(offering, user):
     """The child may book more, but not with this practitioner."""
     Organization.objects.update(most_ahead=1)
-    ServiceOffering.objects.update(known_only=True)
+    ServiceOffering.objects.update(booked_online_by="known")
     mother = user.patient_accesses.get().patient
     PatientAccessFactory.create(user=user, relation=Relation.CHILD)
     old = book(offering=offering, patient=mother, start=at(9, days=-3), now=at(9, days=-4))

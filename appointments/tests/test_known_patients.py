@@ -25,7 +25,7 @@ NOTE = "Online only for patients seen before"
 
 @pytest.fixture
 def offering() -> ServiceOffering:
-    return new_practice(known_only=True)
+    return new_practice(booked_online_by="known")
 
 
 @pytest.fixture

@@ -210,11 +210,11 @@ def test_what_cannot_be_chosen_counts_as_not_chosen(query):
 
 def test_only_what_can_be_booked_online_is_offered():
     case = Case()
-    offline = another(case, "Carla", is_online=False)
+    offline = another(case, "Carla", booked_online_by="staff")
     gone = another(case, "Dora")
     gone.practitioner.is_active = False
     gone.practitioner.save()
-    known = another(case, "Elsa", known_only=True)
+    known = another(case, "Elsa", booked_online_by="known")
     other_service = new_practice()
     page = case.client.get(case.url).content.decode()
     for hidden in (offline, gone, known, other_service):
@@ -230,7 +230,7 @@ def test_only_what_can_be_booked_online_is_offered():
 
 
 def test_ones_own_practitioner_stays_open_to_whoever_the_desk_has_booked():
-    case = Case(known_only=True)
+    case = Case(booked_online_by="known")
     assert case.client.post(case.to(at(12, days=3))).status_code == 302
 
 
@@ -352,7 +352,7 @@ def test_strangers_get_no_other_practitioner_either():
 def test_more_practitioners_ask_no_more(others, django_assert_max_num_queries):
     case = Case()
     for n in range(others):
-        another(case, f"Nora{n}", known_only=n % 2 == 0)
+        another(case, f"Nora{n}", booked_online_by="" if n % 2 else "known")
     case.client.get(case.url)
     with django_assert_max_num_queries(25):
         case.client.get(case.url)

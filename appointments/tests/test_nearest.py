@@ -145,7 +145,7 @@ def test_what_somebody_holds_is_free_to_them_alone():
 def test_nothing_is_proposed_of_who_cannot_be_booked_online():
     mine, theirs = two_alike()
     for offering in (theirs, mine):
-        offering.is_online = False
+        offering.booked_online_by = "staff"
         offering.save()
         assert proposed(mine, at(10))[1] == []
     assert proposed(mine, at(10)) == ([], [])

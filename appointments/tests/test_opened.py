@@ -151,8 +151,8 @@ def test_nobody_else_opens_time_in_the_administration(offering):
 
 def test_a_service_that_can_be_booked_online_from_now_on(offering):
     entry = waits(offering)
-    other = new_practice(service=offering.service, is_online=False)
-    other.is_online = True
+    other = new_practice(service=offering.service, booked_online_by="staff")
+    other.booked_online_by = ""
     change(other, partial(set_offering, offering=other))
     assert FreedTime.objects.filter(practitioner=other.practitioner).count() == left()
     assert asked()[0][0] == entry

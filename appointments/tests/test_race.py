@@ -22,7 +22,7 @@ from appointments.exceptions import PatientBusy, Refusal, RoomTaken, SlotClosed,
 from appointments.models import Appointment, AppointmentEvent, OccupancyCell
 from appointments.tests.factories import NOW, at, book, desk
 from appointments.tests.race import overlaps_in_database, problems, split, together
-from clinic.models import Organization
+from clinic.models import Confirmation, Organization
 from clinic.tests.factories import RoomFactory
 from scheduling.models import ServiceOffering
 from scheduling.tests.factories import open_offering
@@ -263,7 +263,7 @@ def test_the_same_form_sent_many_times_at_once_makes_one_appointment():
 
 
 def test_cancelling_and_confirming_at_once_ends_in_one_state():
-    offering = open_offering(confirmation=ServiceOffering.Confirmation.MANUAL)
+    offering = open_offering(confirmation=Confirmation.MANUAL)
     appointment = book(offering=offering, by=Actor.patient(offering.practitioner.user))
     doctor = Actor.practitioner(offering.practitioner.user)
     results = together(

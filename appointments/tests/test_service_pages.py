@@ -41,7 +41,7 @@ def one(offering):
 
 
 #: What the form of an offered service sends when nothing is filled in.
-PLAIN = {"is_active": "on", "is_online": "on", "confirmation": "automatic"}
+PLAIN = {"is_active": "on"}
 
 
 def test_the_services_of_my_specialties_at_each_location(doctor, offering, ecg):
@@ -63,17 +63,19 @@ def test_every_rule_says_where_it_comes_from(doctor, offering):
     offering.save()
     text = words(doctor.get(LIST))
     assert "Length 30 min(the usual length)" in text
-    assert "Free around it 0 min before, 10 min after" in text
-    assert "Price $ 1,500.00 · patients see it" in text
+    assert "Free after 10 min(this service)" in text
+    assert "Price $ 1,500.00 · patients see it(this service)" in text
     assert "Minimum notice 60 minutes(the clinic)" in text
     assert "Can be booked ahead 45 days(the schedule)" in text
     assert "Notice for cancelling or moving 1 hour(this service)" in text
     assert "A time every 30 min(the schedule)" in text
     assert "To travel from another location 30 minutes(the clinic)" in text
-    assert "Online patients book it" in text
-    offering.known_only = True
+    assert "Free before 0 min(the clinic)" in text
+    assert "Online patients book it(the clinic)" in text
+    assert "Booking booked at once(the clinic)" in text
+    offering.booked_online_by = "known"
     offering.save()
-    assert "Online patients seen before book it" in words(doctor.get(LIST))
+    assert "Online patients seen before book it(this service)" in words(doctor.get(LIST))
 
 
 def test_the_form_says_what_holds_when_a_box_is_empty(doctor, offering):
@@ -93,21 +95,21 @@ def test_a_service_is_offered_with_its_rules(doctor, offering, ecg):
         "duration": "45",
         "buffer_before": "5",
         "buffer_after": "10",
-        "is_online": "on",
-        "known_only": "on",
+        "booked_online_by": "known",
         "confirmation": "manual",
         "min_notice_minutes": "120",
         "horizon_days": "30",
         "cancel_notice_hours": "48",
         "price": "1500.50",
-        "show_price": "on",
+        "show_price": "True",
     }
     assert doctor.post(f"{LIST}centro/ecg/", data).url == LIST
     made = ServiceOffering.objects.get(service=ecg)
     assert (made.schedule, made.minutes) == (offering.schedule, 45)
     assert (made.buffer_before, made.buffer_after, made.confirmation) == (5, 10, "manual")
     assert (made.min_notice_minutes, made.horizon_days, made.cancel_notice_hours) == (120, 30, 48)
-    assert (str(made.price), made.show_price, made.is_online) == ("1500.50", True, True)
+    assert (str(made.price), made.show_price) == ("1500.50", True)
+    assert made.booked_online_by == "known"
     text = words(doctor.get(LIST))
     assert "“Electro” is saved." in text
     assert "45 min · each request is confirmed" in text
@@ -126,7 +128,7 @@ def test_empty_boxes_leave_it_to_the_schedule_and_the_clinic(doctor, offering):
     offering.save()
     assert doctor.post(one(offering), PLAIN).status_code == 302
     offering.refresh_from_db()
-    assert (offering.min_notice_minutes, offering.buffer_before, offering.price) == (None, 0, None)
+    assert (offering.min_notice_minutes, offering.buffer_before, offering.price) == (None,) * 3
 
 
 @pytest.mark.parametrize(
@@ -148,7 +150,7 @@ def test_empty_boxes_leave_it_to_the_schedule_and_the_clinic(doctor, offering):
         ("price", "NaN", None),
         ("price", "1" * 400, None),
         ("price", "-1", None),
-        ("show_price", "on", "Write the price that patients shall see."),
+        ("show_price", "True", "Write the price that patients shall see."),
     ],
 )
 def test_a_rule_that_cannot_be_is_refused(doctor, ecg, field, value, sentence):
@@ -166,7 +168,7 @@ def test_a_service_of_another_specialty_is_not_found(doctor):
 
 # --- appointments that it hits
 
-WITHDRAWN = {"is_online": "on", "confirmation": "automatic"}
+WITHDRAWN = {"confirmation": "automatic"}
 
 
 def test_withdrawing_a_service_asks_about_its_appointments(doctor, offering):
@@ -191,9 +193,9 @@ def test_a_withdrawn_service_can_keep_its_appointments(doctor, offering):
 
 def test_what_is_booked_already_stays_when_only_the_staff_books(doctor, offering):
     visit = book(offering=offering)
-    data = {"is_active": "on", "confirmation": "automatic"}
+    data = {**PLAIN, "booked_online_by": "staff"}
     assert doctor.post(one(offering), data).status_code == 302
-    assert (status(visit), ServiceOffering.objects.get().is_online) == ("booked", False)
+    assert (status(visit), ServiceOffering.objects.get().booked_online_by) == ("booked", "staff")
 
 
 def test_withdrawing_at_one_location_asks_for_that_one_only(doctor, offering):

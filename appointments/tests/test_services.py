@@ -21,9 +21,8 @@ from appointments.exceptions import (
 from appointments.models import Appointment, AppointmentEvent, OccupancyCell, Resource
 from appointments.tasks import expire_requests
 from appointments.tests.factories import NOW, SYSTEM, at, book, desk
-from clinic.models import Organization
+from clinic.models import Confirmation, Organization
 from clinic.tests.factories import RoomFactory
-from scheduling.models import ServiceOffering
 from scheduling.tests.factories import open_offering
 
 pytestmark = pytest.mark.django_db
@@ -113,7 +112,7 @@ def test_patients_keep_the_notice_and_staff_need_not(patient_actor):
 
 
 def test_a_practice_that_confirms_gets_a_request(patient_actor):
-    offering = open_offering(confirmation=ServiceOffering.Confirmation.MANUAL)
+    offering = open_offering(confirmation=Confirmation.MANUAL)
     appointment = book(offering=offering, by=patient_actor)
     assert appointment.status == "pending"
     assert appointment.expires_at == at(10)
@@ -123,7 +122,7 @@ def test_a_practice_that_confirms_gets_a_request(patient_actor):
 
 
 def test_confirming_answers_the_request(patient_actor):
-    offering = open_offering(confirmation=ServiceOffering.Confirmation.MANUAL)
+    offering = open_offering(confirmation=Confirmation.MANUAL)
     appointment = book(offering=offering, by=patient_actor)
     doctor = Actor.practitioner(offering.practitioner.user)
     services.confirm(appointment=appointment, by=doctor, now=NOW)
@@ -136,7 +135,7 @@ def test_confirming_answers_the_request(patient_actor):
 
 
 def test_a_request_nobody_answers_expires_and_frees_its_time(patient_actor, time_machine):
-    offering = open_offering(confirmation=ServiceOffering.Confirmation.MANUAL)
+    offering = open_offering(confirmation=Confirmation.MANUAL)
     appointment = book(offering=offering, by=patient_actor, start=at(10, days=9))
     time_machine.move_to(NOW + dt.timedelta(hours=47))
     assert expire_requests() == 0

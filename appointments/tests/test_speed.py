@@ -166,7 +166,7 @@ def test_the_form_looks_as_every_form_does(query, language):
         query = {**query, "what": offering.service.specialty.slug}
     if query.get("who") == "their name":
         query = {**query, "who": offering.practitioner.full_name}
-    known = catalogue(Organization.current().edition)
+    known = catalogue(Organization.current())
     with translation.override(language):
         for kind in (SearchForm, FullSearchForm):
             for _again in range(2):
@@ -179,7 +179,7 @@ def test_the_form_looks_as_every_form_does(query, language):
 
 def test_what_is_drawn_keeps_no_form():
     new_practice()
-    form = FullSearchForm({"part": "morning"}, known=catalogue(Organization.current().edition))
+    form = FullSearchForm({"part": "morning"}, known=catalogue(Organization.current()))
     form.drawn()
     kept = weakref.ref(form)
     del form

@@ -304,7 +304,7 @@ def test_who_could_not_take_it_is_not_asked(offering):
 
 
 def test_what_is_for_known_patients_is_offered_to_them_alone():
-    offering = open_offering(known_only=True)
+    offering = open_offering(booked_online_by="known")
     known, user = patient_user(), patient_user()
     waits(offering, user)
     seen = book(offering=offering, patient=known.patient_accesses.get().patient, start=at(9))
@@ -339,7 +339,7 @@ def test_what_cannot_be_booked_is_not_offered(offering, change):
     if change == "closed":
         offering.schedule.hours.all().delete()
     else:
-        ServiceOffering.objects.update(is_online=False)
+        ServiceOffering.objects.update(booked_online_by="staff")
     assert asked() == []
     assert left() == 0
 
@@ -465,7 +465,7 @@ def test_any_service_of_a_specialty_is_offered_as_what_is_free_there(offering):
 
 def test_the_service_that_they_may_book_is_offered():
     """The one for known patients stands first, and is not for them."""
-    known = open_offering(known_only=True)
+    known = open_offering(booked_online_by="known")
     specialty = known.service.specialty
     free = ServiceOfferingFactory.create(
         schedule=known.schedule, service__specialty=specialty, duration=30

@@ -121,7 +121,7 @@ def test_a_holiday_that_can_be_worked_leads_to_where_it_is_opened(offering, doct
 
 
 def test_a_service_that_is_not_online_leads_to_the_service(doctor, offering):
-    ServiceOffering.objects.update(is_online=False)
+    ServiceOffering.objects.update(booked_online_by="staff")
     edit = [offering.location.slug, offering.service.slug]
     assert links(doctor.get(own())) == [reverse("appointments:service_edit", args=edit)]
 
@@ -297,12 +297,13 @@ def test_change_leads_to_where_the_rule_can_be_changed(
 def test_a_service_for_known_patients_says_so_and_leads_to_the_service(
     offering, doctor, desk, door
 ):
-    ServiceOffering.objects.update(known_only=True)
+    ServiceOffering.objects.update(booked_online_by="known")
     client = {"own": doctor, "desk": desk, "administrator": browser(administrator())}[door]
     response = client.get(own() if door == "own" else at_desk(offering))
     offered = next(row for row in response.context["rows"] if row["is_offered"])
-    assert 'name="known_only"' in client.get(offered["url"]).content.decode()
-    assert "Offered only to patients seen before; others call the clinic. Change" in words(response)
+    assert 'name="booked_online_by"' in client.get(offered["url"]).content.decode()
+    sentence = "patients seen before (set by this service); others call the clinic. Change"
+    assert sentence in words(response)
 
 
 def test_a_service_that_is_switched_off_leads_the_administrator_to_it(offering):

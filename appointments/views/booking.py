@@ -34,6 +34,7 @@ from appointments.timetable import OfferedSlot
 from appointments.views.public import book_url, long_time, what_of
 from clinic.models import Organization
 from scheduling.models import ServiceOffering
+from scheduling.selectors import booking_rules
 from scheduling.slots import Slot
 
 #: What somebody typed before the login came in between, and for which time: kept in the session.
@@ -187,12 +188,14 @@ def _page(
     clash: SameDay | PatientBusy | None = None,
 ) -> HttpResponse:
     now, organization = timezone.now(), Organization.current()
-    until = services.changeable_until(offered.offering, offered.start)
+    rules = booking_rules(offered.offering, organization)
+    until = offered.start - rules.cancel_notice
     patients = list(form.patients.values())
     asking = limits.who_needs_approval(patients, now=now, organization=organization)
     context: dict[str, Any] = {
         "hold": holds.held_by(person(request), offered.offering, offered.start, now),
-        "asks": not offered.offering.is_automatic or len(asking) == len(patients),
+        "asks": not rules.is_automatic or len(asking) == len(patients),
+        "rules": rules,
         "asking": [p.full_name for p in patients if p.pk in asking],
         "offered": offered,
         "offering": offered.offering,

@@ -24,7 +24,7 @@ def own_practice(request: HttpRequest) -> Practitioner:
 def own_agenda(request: HttpRequest) -> Practitioner:
     """The same practice for pages that change nothing: nobody is asked again."""
     user = person(request)
-    people = catalogue(current.organization(request).edition).people.values()
+    people = catalogue(current.organization(request)).people.values()
     found = next((someone for someone in people if someone.user_id == user.pk), None)
     if found is None:
         raise Http404

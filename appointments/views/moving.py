@@ -42,6 +42,7 @@ from clinic.forms import LooseDateField
 from clinic.models import Location, Organization
 from clinic.templatetags.clinic_times import local_date
 from scheduling.models import ServiceOffering
+from scheduling.selectors import booking_rules
 
 
 def move(request: HttpRequest, public_id: uuid.UUID) -> HttpResponse:
@@ -70,7 +71,12 @@ def _open_to(appointment: Appointment) -> list[ServiceOffering]:
     """The same service, with the same practitioner and with everybody who is open to them."""
     online = ServiceOffering.objects.online().with_parts().filter(service=appointment.service)
     known = services.who_has_seen(appointment.patient) | {appointment.practitioner_id}
-    return [one for one in online if not one.known_only or one.schedule.practitioner_id in known]
+    organization = Organization.current()
+    return [
+        one
+        for one in online
+        if not booking_rules(one, organization).known_only or one.schedule.practitioner_id in known
+    ]
 
 
 def _hold(
@@ -283,7 +289,8 @@ def _confirm(
     clash: SameDay | PatientBusy | None = None,
 ) -> HttpResponse:
     now, other = timezone.now(), clash.appointment if clash else None
-    until = services.changeable_until(offered.offering, offered.start)
+    rules = booking_rules(offered.offering, Organization.current())
+    until = offered.start - rules.cancel_notice
     whom = offered.offering.practitioner
     asks = services.asks_anew(appointment, offered.offering, now)
     is_other = whom != appointment.practitioner
@@ -298,6 +305,7 @@ def _confirm(
         "offered": offered,
         "is_final": appointment.state == Status.BOOKED and not asks and until <= now,
         "offering": offered.offering,
+        "rules": rules,
         "hold": holds.held_by(person(request), offered.offering, offered.start, now),
         "clash": clash,
         "clash_url": other and reverse("appointments:detail", args=[other.public_id]),

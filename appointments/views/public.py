@@ -27,11 +27,12 @@ from appointments.models import Appointment
 from appointments.search import Wish
 from appointments.timetable import Lineup, OfferedSlot, PractitionerTimes
 from clinic import current
-from clinic.models import Insurer, Service, Specialty
+from clinic.models import Insurer, OnlineFor, Service, Specialty
 from clinic.templatetags.clinic_times import local_date, local_day, local_time
 from clinic.templatetags.clinic_ui import initials
 from scheduling.catalogue import Catalogue, catalogue
 from scheduling.models import ServiceOffering
+from scheduling.selectors import booking_rules, online_rule
 
 #: How many practitioners one page shows.
 PAGE = 10
@@ -180,7 +181,7 @@ def _home_url(request: HttpRequest) -> str:
 
 
 def _known(request: HttpRequest) -> Catalogue:
-    return catalogue(current.organization(request).edition)
+    return catalogue(current.organization(request))
 
 
 def _preselect_own_insurer(request: HttpRequest, form: FullSearchForm) -> Insurer | None:
@@ -345,7 +346,7 @@ def _alone(
     later = one.later
     return {
         "practitioner": one.practitioner,
-        "known_only": all(o.known_only for o in offerings),
+        "known_only": _only_known(request, offerings),
         "days": [_day(day, several=several) for day in one.days()],
         "next_week": (
             "?" + _query(request, since=(first + week).isoformat(), **same)
@@ -361,6 +362,14 @@ def _alone(
         "later": later and {"url": book_url(later), "text": long_time(later)},
         "later_week": later and "?" + _query(request, **_since(later.day, last), **same),
     }
+
+
+def _only_known(request: HttpRequest, offerings: list[ServiceOffering]) -> bool:
+    """Whether all of these are only for patients seen before."""
+    clinic = current.organization(request)
+    return bool(offerings) and all(
+        online_rule(o, clinic).value == OnlineFor.KNOWN for o in offerings
+    )
 
 
 def _pin(person: PractitionerTimes) -> dict[str, str]:
@@ -409,7 +418,7 @@ def _card(
         "initials": initials(person.practitioner.full_name),
         "url": _person_page(get_script_prefix(), person.practitioner.slug),
         "places": " · ".join(sorted(places)),
-        "known_only": bool(offered) and all(o.known_only for o in offered),
+        "known_only": _only_known(request, offered),
         "days": [SlotDay(local_day(day.date), time_links(day)) for day in days],
         "later": later and {"url": book_url(later), "text": long_time(later)},
         "is_beyond": bool(later and wanted.last and later.day > wanted.last),
@@ -482,20 +491,16 @@ def practitioner(request: HttpRequest, slug: str) -> HttpResponse:
         .filter(schedule__practitioner=person)
         .order_by("service__search_text", "schedule__location__search_text")
     )
-    now = timezone.now()
+    now, organization = timezone.now(), current.organization(request)
     firsts = timetable.first_slots(
-        offerings,
-        start=now,
-        now=now,
-        organization=current.organization(request),
-        holder=account(request),
+        offerings, start=now, now=now, organization=organization, holder=account(request)
     )
     services: dict[int, dict[str, Any]] = {}
     for offering in offerings:
         row = services.setdefault(
             offering.service_id, {"service": offering.service, "offerings": [], "url": ""}
         )
-        row["offerings"].append(offering)
+        row["offerings"].append((offering, booking_rules(offering, organization)))
         query = urlencode({"what": what_of(offering.service), "who": person.slug})
         row["url"] = f"{reverse('appointments:times')}?{query}"
     first = firsts.get(person.pk)

@@ -105,10 +105,10 @@ def _save(
     wanted: list[Hours],
     form: WeekForm | None = None,
 ) -> HttpResponse:
-    """``form``: says the step and the window too."""
+    """``form``: says the schedule's own rules too."""
     change = partial(change_week, schedule=schedule, hours=wanted, by=practice.by)
     if form:
-        change = partial(change, slot_step=form.cleaned_data["slot_step"], window=form.window)
+        change = partial(change, rules=form.rules)
     if question := settle(request, change=change):
         return question
     messages.success(request, _("The working hours are saved."))

@@ -20,6 +20,7 @@ from appointments.views.practice import practice_of
 from appointments.views.schedule import nowhere
 from clinic.models import Organization, Service
 from scheduling.models import Schedule, ServiceOffering
+from scheduling.selectors import booking_rules
 from scheduling.services import set_offering
 
 
@@ -49,9 +50,16 @@ def services(request: HttpRequest, practitioner: str = "") -> HttpResponse:
 def _row(
     service: Service, offering: ServiceOffering | None, organization: Organization
 ) -> dict[str, Any]:
-    offered = offering if offering and offering.is_active else None
-    rules = offering_rules.lines(offered, organization) if offered else []
-    return {"service": service, "offering": offered, "rules": rules}
+    if offering is None or not offering.is_active:
+        return {"service": service, "offering": None, "rules": []}
+    holds = booking_rules(offering, organization)
+    return {
+        "service": service,
+        "offering": offering,
+        "is_online": holds.is_online,
+        "is_automatic": holds.is_automatic,
+        "rules": offering_rules.lines(offering, organization),
+    }
 
 
 def _catalogue(practitioner: Practitioner) -> Any:

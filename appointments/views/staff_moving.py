@@ -31,8 +31,10 @@ from appointments.views.doors import (
 )
 from appointments.views.moving import free_times, move_url, people_of
 from appointments.views.practice import at_the_desk
+from clinic.models import Organization
 from clinic.templatetags.clinic_times import local_datetime
 from scheduling.models import ServiceOffering, ServiceOfferingQuerySet
+from scheduling.selectors import booking_rules
 
 #: So far ahead the staff is shown free times.
 DAYS_AHEAD = 365
@@ -193,6 +195,7 @@ def _check(
         "appointment": appointment,
         "offered": offered,
         "offering": offered.offering,
+        "rules": booking_rules(offered.offering, Organization.current()),
         "form": form,
         "clash": clash,
         "back": door.back,

@@ -27,19 +27,27 @@ class OrganizationAdmin(ClinicAdmin):
             _("Rules, unless a schedule or a service has its own"),
             {
                 "fields": [
+                    "slot_step",
+                    ("buffer_before", "buffer_after"),
+                    "booked_online_by",
+                    "confirmation",
                     "min_notice_minutes",
                     "horizon_days",
                     "cancel_notice_hours",
-                    "request_expiry_hours",
+                    "show_prices",
                     "travel_minutes",
                     "adult_age",
-                ]
+                ],
+                "description": _(
+                    "They hold at once. Appointments that are booked stay as they are."
+                ),
             },
         ),
         (
             _("Booking online"),
             {
                 "fields": [
+                    "request_expiry_hours",
                     "hold_minutes",
                     "offer_minutes",
                     "most_ahead",

@@ -16,9 +16,11 @@ from clinic.demo.people import Person
 from clinic.demo.places import SERVICES
 from clinic.demo.staff import Doctor, Offer
 from clinic.fields import CELL_MINUTES
-from clinic.models import Room
+from clinic.models import Organization, Room
 from scheduling.intervals import Interval, to_instant, to_minute
 from scheduling.models import Schedule, ServiceOffering
+from scheduling.selectors import need_of, step_rule
+from scheduling.slots import Need
 from scheduling.wallclock import local_day
 
 
@@ -40,6 +42,19 @@ class Desk:
     schedule: Schedule
     offerings: list[tuple[Offer, ServiceOffering]]
     rooms: dict[str, Room]
+    organization: Organization
+
+    @property
+    def step(self) -> int:
+        return step_rule(self.schedule, self.organization).value
+
+    def need(self, offering: ServiceOffering) -> Need:
+        return need_of(offering, self.organization)
+
+    def span(self, offering: ServiceOffering, at: int) -> Interval:
+        """A visit that begins in this minute, with its buffers."""
+        need = self.need(offering)
+        return at - need.before, at + need.duration + need.after
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,15 +71,11 @@ class Visit:
     @property
     def span(self) -> Interval:
         """With its buffers."""
-        return span_at(self.offering, self.at)
+        return self.desk.span(self.offering, self.at)
 
     @property
     def day(self) -> dt.date:
         return local_day(to_instant(self.at), self.desk.schedule.location.zone)
-
-
-def span_at(offering: ServiceOffering, at: int) -> Interval:
-    return at - offering.buffer_before, at + offering.minutes + offering.buffer_after
 
 
 @dataclass(slots=True)
@@ -159,7 +170,7 @@ class Book:
 def _row(visit: Visit, room: Room | None, rng: random.Random) -> Row:
     """The visit before anything happened to it."""
     start = to_instant(visit.at)
-    reasons = SERVICES[visit.offer.service].reasons
+    need, reasons = visit.desk.need(visit.offering), SERVICES[visit.offer.service].reasons
     return Row(
         patient=visit.treated.patient,
         practitioner=visit.desk.practitioner,
@@ -167,9 +178,9 @@ def _row(visit: Visit, room: Room | None, rng: random.Random) -> Row:
         location=visit.desk.schedule.location,
         room=room,
         start=start,
-        end=start + dt.timedelta(minutes=visit.offering.minutes),
-        buffer_before=visit.offering.buffer_before,
-        buffer_after=visit.offering.buffer_after,
+        end=start + dt.timedelta(minutes=need.duration),
+        buffer_before=need.before,
+        buffer_after=need.after,
         reason=rng.choice(reasons) if reasons and rng.random() < 0.5 else "",
         cancellable_until=start - NOTICE,
         steps=(),

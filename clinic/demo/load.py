@@ -31,7 +31,16 @@ from clinic.demo.people import Person, everybody
 from clinic.demo.places import INSURERS, ORGANIZATION, PLACES, SERVICES, SPECIALTIES
 from clinic.demo.visits import fill
 from clinic.management.demo import PASSWORD
-from clinic.models import Closure, Insurer, Location, Organization, Room, Service, Specialty
+from clinic.models import (
+    Closure,
+    Confirmation,
+    Insurer,
+    Location,
+    Organization,
+    Room,
+    Service,
+    Specialty,
+)
 from notifications.outbox import owe_reminders
 from scheduling.models import DateOverride, Schedule, ServiceOffering, TimeOff, WorkingHours
 from scheduling.wallclock import local_day
@@ -47,6 +56,7 @@ class Clinic:
 
     now: dt.datetime
     today: dt.date
+    organization: Organization = field(default_factory=Organization)
     locations: dict[str, Location] = field(default_factory=dict)
     rooms: dict[str, dict[str, Room]] = field(default_factory=dict)
     specialties: dict[str, Specialty] = field(default_factory=dict)
@@ -84,7 +94,8 @@ def load(now: dt.datetime | None = None) -> list[Appointment]:
 
 
 def _build_places(clinic: Clinic) -> None:
-    Organization(**ORGANIZATION).save()
+    clinic.organization = Organization(**ORGANIZATION)
+    clinic.organization.save()
     for place in PLACES:
         location = Location.objects.create(
             slug=place.slug,
@@ -194,15 +205,13 @@ def _build_desk(
             duration=offer.minutes,
             buffer_after=offer.after,
             price=offer.price,
-            show_price=offer.price is not None,
-            is_online=offer.online,
-            known_only=offer.known_only,
-            confirmation=ServiceOffering.Confirmation.MANUAL
-            if offer.asked_for
-            else ServiceOffering.Confirmation.AUTOMATIC,
+            booked_online_by=offer.online_for,
+            confirmation=Confirmation.MANUAL if offer.asked_for else "",
         )
         offerings.append((offer, offering))
-    return Desk(doctor, practitioner, schedule, offerings, clinic.rooms[desk.place])
+    return Desk(
+        doctor, practitioner, schedule, offerings, clinic.rooms[desk.place], clinic.organization
+    )
 
 
 def _build_exceptions(clinic: Clinic) -> None:

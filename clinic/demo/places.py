@@ -12,6 +12,8 @@ ORGANIZATION = {
     "min_notice_minutes": 60,
     "horizon_days": 60,
     "cancel_notice_hours": 24,
+    "slot_step": 15,
+    "show_prices": True,
     "request_expiry_hours": 72,
     "reminders": "48, 24",
 }

@@ -6,6 +6,8 @@ import datetime as dt
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from clinic.models import OnlineFor
+
 #: The doctor whose agenda the demo account opens.
 DOCTOR = "lucia-arrieta"
 #: So sought after that the next days are full.
@@ -18,8 +20,8 @@ class Offer:
     minutes: int | None = None
     price: int | None = None
     asked_for: bool = False
-    online: bool = True
-    known_only: bool = False
+    #: Empty: whom the clinic lets book online.
+    online_for: str = ""
     after: int = 0
     #: How often it is booked, compared with the others.
     weight: int = 3
@@ -27,10 +29,13 @@ class Offer:
 
 @dataclass(frozen=True, slots=True)
 class Desk:
-    """A practitioner at one location. ``week``: "135 08:00-12:30" (1 is Monday)."""
+    """A practitioner at one location. ``week``: "135 08:00-12:30" (1 is Monday).
+
+    ``step`` None: as the clinic.
+    """
 
     place: str
-    step: int
+    step: int | None
     week: tuple[str, ...]
     offers: tuple[Offer, ...]
 
@@ -144,7 +149,7 @@ STAFF = (
         desks=(
             Desk(
                 "parque",
-                15,
+                None,
                 ("12345 09:00-13:00", "1245 15:00-18:00"),
                 (
                     Offer("consulta-pediatrica", price=30000, weight=5),
@@ -187,7 +192,7 @@ STAFF = (
         desks=(
             Desk(
                 "parque",
-                15,
+                None,
                 ("13 08:00-13:00",),
                 (
                     Offer("consulta-cardiologica", price=42000, weight=5),
@@ -215,7 +220,7 @@ STAFF = (
         desks=(
             Desk(
                 "parque",
-                15,
+                None,
                 ("245 08:00-16:00",),
                 (
                     Offer("consulta-cardiologica", price=45000, weight=4),
@@ -284,7 +289,7 @@ STAFF = (
                 ("135 09:00-13:00",),
                 (
                     Offer("consulta-dermatologica", price=40000, weight=9),
-                    Offer("crioterapia", minutes=20, online=False, weight=1),
+                    Offer("crioterapia", minutes=20, online_for=OnlineFor.STAFF, weight=1),
                 ),
             ),
         ),
@@ -329,7 +334,7 @@ STAFF = (
         desks=(
             Desk(
                 "belgrano",
-                15,
+                None,
                 ("12345 08:00-16:00",),
                 (Offer("sesion-kinesiologia", price=22000, weight=6), Offer("evaluacion-kinesica")),
             ),
@@ -349,7 +354,7 @@ STAFF = (
         desks=(
             Desk(
                 "belgrano",
-                15,
+                None,
                 ("2345 13:00-20:00", "6 09:00-13:00"),
                 (Offer("sesion-kinesiologia", price=22000, weight=6), Offer("evaluacion-kinesica")),
             ),
@@ -374,7 +379,7 @@ STAFF = (
                 ("24 10:00-18:00",),
                 (
                     Offer("primera-nutricion", price=35000),
-                    Offer("control-nutricion", price=26000, known_only=True, weight=5),
+                    Offer("control-nutricion", price=26000, online_for=OnlineFor.KNOWN, weight=5),
                 ),
             ),
         ),

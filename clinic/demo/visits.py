@@ -11,7 +11,7 @@ import random
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 
-from clinic.demo.book import Book, Desk, Treated, Visit, span_at
+from clinic.demo.book import Book, Desk, Treated, Visit
 from clinic.demo.days import FUTURE_DAYS, PAST_DAYS
 from clinic.demo.histories import FATES
 from clinic.demo.places import SERVICES
@@ -99,8 +99,8 @@ def _place(
     starts = [
         at
         for start, end in spans
-        for at in range(start, end - offering.minutes + 1, desk.schedule.slot_step)
-        if book.is_free(desk.practitioner, span_at(offering, at))
+        for at in range(start, end - offering.minutes + 1, desk.step)
+        if book.is_free(desk.practitioner, desk.span(offering, at))
     ]
     if not starts:
         return None
@@ -122,14 +122,12 @@ def _fill_day(
             if rng.random() < share:
                 visit = _visit(book, desk, at, end, rng, upcoming=day >= today)
             if visit is None:
-                at += desk.schedule.slot_step
+                at += desk.step
                 continue
             book.add(visit)
             if not visit.fate.endswith("cancels"):
                 # On to the next time that is offered.
-                at = start + -(-(visit.span[1] - start) // desk.schedule.slot_step) * (
-                    desk.schedule.slot_step
-                )
+                at = start + -(-(visit.span[1] - start) // desk.step) * (desk.step)
 
 
 def _share(desk: Desk, days: int) -> float:
@@ -151,7 +149,7 @@ def _visit(
     fitting = [
         (offer, offering)
         for offer, offering in desk.offerings
-        if at + offering.minutes <= end and book.is_free(desk.practitioner, span_at(offering, at))
+        if at + offering.minutes <= end and book.is_free(desk.practitioner, desk.span(offering, at))
     ]
     if not fitting:
         return None

@@ -35,6 +35,7 @@ from appointments.steps import undo_step
 from appointments.tests.factories import NOW, at, book, desk
 from appointments.transitions import Status, Verb
 from appointments.undo import undo
+from clinic.models import Confirmation
 from clinic.tests.factories import RoomFactory
 from notifications import integrity as of_messages
 from notifications.models import Kind, Notification, State
@@ -109,7 +110,7 @@ def asked_for() -> Appointment:
     """A request, by an account of the patient."""
     user = patient_user()
     patient = user.patient_accesses.get().patient
-    offering = open_offering(confirmation=ServiceOffering.Confirmation.MANUAL)
+    offering = open_offering(confirmation=Confirmation.MANUAL)
     return book(offering=offering, patient=patient, start=at(10, days=5), by=Actor.patient(user))
 
 

@@ -35,7 +35,7 @@ INVALID = [
 #: What only means to be read, so that anything may stand in it, if it is short enough.
 FREE_TEXT = {"reason", "who", "q"}
 #: A tick is a tick whatever it sends.
-TICKS = re.compile(r".*_night|is_active|is_online|known_only|show_price|copy_to")
+TICKS = re.compile(r".*_night|is_active|copy_to")
 #: Buttons and the language; of the fourteen boxes of a day and the seven days the first.
 NOT_TYPED = re.compile(
     r"save|copy|copy_from|drop|edit|language|next|d[1-6]_.*|d0_[1-3]_.*|o_[1-3]_.*"

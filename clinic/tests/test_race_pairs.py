@@ -22,7 +22,7 @@ from appointments.exceptions import MoveNotAllowed, SlotClosed
 from appointments.models import Appointment, OccupancyCell
 from appointments.tests.factories import NOW, at, book, desk
 from appointments.tests.race import hours, problems, rounds, split, together
-from clinic.models import Organization
+from clinic.models import Confirmation, Organization
 from notifications.models import Kind, Notification
 from scheduling.models import ServiceOffering
 from scheduling.tests.factories import open_offering
@@ -105,7 +105,7 @@ def test_book_and_change_the_hours():
 
 def test_cancel_and_confirm():
     """The yes may come first or too late; the cancelling always stands at the end."""
-    offering = open_offering(confirmation=ServiceOffering.Confirmation.MANUAL)
+    offering = open_offering(confirmation=Confirmation.MANUAL)
     patient = somebody()
     for start in hours():
         asked = request(offering, patient, start)

@@ -24,7 +24,7 @@ from notifications import integrity as messages
 from notifications.delivery import verdict
 from notifications.models import Kind, Notification, State
 from scheduling.models import ServiceOffering, TimeOff
-from scheduling.services import BookingWindow
+from scheduling.services import ScheduleRules
 from scheduling.tests.factories import open_offering, open_week
 from scheduling.weeks import Hours
 
@@ -405,8 +405,7 @@ def test_the_week_and_its_step_undone():
     made = change_week(
         schedule=offering.schedule,
         hours=[Hours(0, dt.time(8), dt.time(9))],
-        slot_step=20,
-        window=BookingWindow(120, 45),
+        rules=ScheduleRules(20, 120, 45),
         by=doctor_of(offering),
         now=NOW,
     )

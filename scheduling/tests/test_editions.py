@@ -14,6 +14,7 @@ from accounts.tests.factories import PatientFactory, PractitionerFactory
 from clinic.editions import EditedModel, EditedQuerySet
 from clinic.models import Closure, Organization
 from clinic.tests.factories import InsurerFactory, LocationFactory, ServiceFactory, SpecialtyFactory
+from scheduling.almanac import almanac
 from scheduling.models import DateOverride, TimeOff, WorkingHours
 from scheduling.tests.factories import ScheduleFactory, ServiceOfferingFactory
 
@@ -168,3 +169,27 @@ def test_patients_and_their_kind_do_not_renew_it():
     before = edition()
     PatientFactory.create().save()
     assert edition() == before
+
+
+@pytest.mark.parametrize("write", ["save", "save one field", "update"])
+def test_a_rule_of_the_clinic_renews_it_too(write):
+    row = Organization.current()
+    before = edition()
+    row.slot_step = 60
+    if write == "update":
+        Organization.objects.update(slot_step=60)
+    else:
+        row.save(**({"update_fields": ["slot_step"]} if write == "save one field" else {}))
+    after = Organization.current()
+    assert after.edition != before
+    assert after.slot_step == 60
+
+
+def test_what_is_remembered_keeps_the_row_that_its_mark_came_with():
+    asked = Organization.current()
+    kept = almanac(asked)
+    asked.slot_step = 60
+    assert kept.organization.slot_step == 15
+    assert almanac(Organization.current()) is kept
+    asked.save()
+    assert almanac(Organization.current()).organization.slot_step == 60

@@ -8,7 +8,7 @@ from accounts.roles import Actor
 from clinic.models import AuditEvent
 from clinic.tests.factories import ServiceFactory
 from scheduling.models import ServiceOffering, TimeOff
-from scheduling.services import add_time_off, remove_time_off, set_offering, set_week
+from scheduling.services import ScheduleRules, add_time_off, remove_time_off, set_offering, set_week
 from scheduling.tests.factories import ScheduleFactory, open_offering, open_week
 from scheduling.weeks import Hours
 
@@ -40,7 +40,8 @@ def test_the_week_is_replaced_in_order():
 def test_a_change_of_the_week_is_logged_before_and_after():
     schedule = ScheduleFactory.create(slot_step=30)
     set_week(schedule=schedule, hours=[], by=SYSTEM)
-    set_week(schedule=schedule, hours=[Hours(0, dt.time(8), dt.time(9))], by=SYSTEM, slot_step=20)
+    rules = ScheduleRules(20, None, None)
+    set_week(schedule=schedule, hours=[Hours(0, dt.time(8), dt.time(9))], by=SYSTEM, rules=rules)
     line = AuditEvent.objects.first()
     assert (line.actor, line.action) == ("system", "schedule.set_week")
     assert line.details["before"] == []
@@ -48,14 +49,15 @@ def test_a_change_of_the_week_is_logged_before_and_after():
     assert line.details["slot_step"] == 20
 
 
-def test_the_step_is_changed_only_when_one_is_given():
+def test_the_rules_are_changed_only_when_some_are_given():
     schedule = ScheduleFactory.create(slot_step=30)
     set_week(schedule=schedule, hours=[], by=SYSTEM)
     schedule.refresh_from_db()
     assert schedule.slot_step == 30
-    set_week(schedule=schedule, hours=[], by=SYSTEM, slot_step=15)
+    set_week(schedule=schedule, hours=[], by=SYSTEM, rules=ScheduleRules(None, 60, 30))
     schedule.refresh_from_db()
-    assert schedule.slot_step == 15
+    own = [schedule.slot_step, schedule.min_notice_minutes, schedule.horizon_days]
+    assert own == [None, 60, 30]
 
 
 def test_time_off_comes_and_goes_and_both_are_logged():
@@ -101,6 +103,6 @@ def test_the_same_form_twice_changes_the_one_offering():
 
 def test_an_offering_is_changed():
     offering = open_offering()
-    offering.is_online = False
+    offering.booked_online_by = "staff"
     set_offering(offering=offering, by=SYSTEM)
-    assert not ServiceOffering.objects.get().is_online
+    assert ServiceOffering.objects.get().booked_online_by == "staff"
