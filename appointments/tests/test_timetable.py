@@ -92,7 +92,8 @@ def test_the_order_is_that_of_all_first_times(offerings, monkeypatch, many, a_fe
 @pytest.mark.parametrize("many", [0, 100])
 def test_a_card_has_all_times_of_its_window_and_no_other(offerings, monkeypatch, many):
     monkeypatch.setattr(timetable, "MANY", many)
-    start, end = timetable.window(offerings, NOW.date(), timetable.WINDOW_DAYS)
+    schedules = [offering.schedule for offering in offerings]
+    start, end = timetable.window(schedules, NOW.date(), timetable.WINDOW_DAYS)
     slots = availability.free_slots(offerings, start=start, end=end, now=NOW)
     for one in lineup(offerings):
         theirs = {o.pk for o in offerings if o.practitioner == one.practitioner}
