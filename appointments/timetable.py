@@ -177,7 +177,7 @@ class _Question:
         """Nothing is free any more from then on: the longest horizon that anything has."""
         own = {o.horizon_days or 0 for o in offerings}
         theirs = {schedule.horizon_days or 0 for schedule in self.schedules.values()}
-        return self.now + dt.timedelta(days=max(self.organization.horizon_days, *own, *theirs))
+        return self.now + dt.timedelta(days=max({self.organization.horizon_days, *own, *theirs}))
 
     @functools.cached_property
     def held(self) -> list[Taken]:

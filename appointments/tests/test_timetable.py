@@ -116,3 +116,9 @@ def test_a_range_shortens_the_window_and_not_what_comes_later(offerings):
 def test_nobody_at_all():
     found = lineup([])
     assert (len(found), found.first, list(found)) == (0, None, [])
+
+
+def test_nothing_is_first_of_nothing():
+    clinic = Organization.current()
+    assert timetable.first_slots([], start=NOW, now=NOW, organization=clinic) == {}
+    assert list(timetable.times([], first=NOW.date(), now=NOW, organization=clinic)) == []
