@@ -10,9 +10,8 @@ from __future__ import annotations
 
 import datetime as dt
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
 
 from django.db import models
 from django.db.models import Exists, OuterRef, Q
@@ -49,9 +48,11 @@ def present_step(now: dt.datetime) -> dt.datetime:
     return to_instant(to_minute(now) // CELL_MINUTES * CELL_MINUTES)
 
 
-@dataclass(frozen=True, slots=True)
-class FreeTime:
-    """The free starts of one offering in a window, as bits on a ruler."""
+class FreeTime(NamedTuple):
+    """The free starts of one offering in a window, as bits on a ruler.
+
+    A tuple: a search makes hundreds of them.
+    """
 
     offering: ServiceOffering
     ruler: Ruler
@@ -100,12 +101,16 @@ def free_time(
     if not offerings or start >= end:
         return []
     organization = organization or Organization.current()
-    windows = _windows(offerings, organization if online else None, start, end, now)
+    # Of each the id of its schedule, asked for once.
+    at = [offering.schedule_id for offering in offerings]
+    one_of_each = dict(zip(at, offerings, strict=True))
+    schedules = {pk: offering.schedule for pk, offering in one_of_each.items()}
+    clinic = organization if online else None
+    windows = _windows(offerings, at, schedules, clinic, start, end, now)
     first, last = min(w[0] for w in windows), max(w[1] for w in windows)
     if first >= last:
         return []
     ruler = Ruler.of_days(first, last)
-    schedules = {o.schedule_id: o.schedule for o in offerings}
     opened = almanac(organization).masks(list(schedules.values()), ruler)
     people = {s.practitioner_id for s in schedules.values()}
     by_place = busy_days.read(people, ruler)
@@ -119,11 +124,41 @@ def free_time(
         for pk, schedule in schedules.items()
     }
     spans = {window: ruler.span(*window) for window in set(windows)}
-    needs = _needs(offerings, organization)
     return [
-        FreeTime(offering, ruler, lines[offering.schedule_id].starts(need) & spans[window], need)
-        for offering, window, need in zip(offerings, windows, needs, strict=True)
+        FreeTime(offering, ruler, mask & spans[window], need)
+        for offering, window, (need, mask) in zip(
+            offerings, windows, _starts(offerings, at, lines, organization), strict=True
+        )
     ]
+
+
+def schedules_of(offerings: Iterable[ServiceOffering]) -> dict[int, Schedule]:
+    """By id. What hangs on the schedule is asked of each once: a search has four times as many
+    offerings, and asking a row for its parts takes longer than the arithmetic.
+    """
+    one_of_each = {offering.schedule_id: offering for offering in offerings}
+    return {pk: offering.schedule for pk, offering in one_of_each.items()}
+
+
+def _starts(
+    offerings: Sequence[ServiceOffering],
+    at: Sequence[int],
+    lines: Mapping[int, Line],
+    organization: Organization,
+) -> Iterator[tuple[Need, Mask]]:
+    """What each takes, and where it can start.
+
+    Those that say the same share one need, and at one schedule are reckoned once.
+    """
+    needs: dict[tuple[int | None, ...], tuple[Need, dict[int, Mask]]] = {}
+    for offering, schedule in zip(offerings, at, strict=True):
+        says = offering.minutes, offering.buffer_before, offering.buffer_after
+        if says not in needs:
+            needs[says] = need_of(offering, organization), {}
+        need, known = needs[says]
+        if schedule not in known:
+            known[schedule] = lines[schedule].starts(need)
+        yield need, known[schedule]
 
 
 def free_slots(
@@ -149,40 +184,28 @@ def _line(
     ruler: Ruler,
     organization: Organization,
 ) -> Line:
-    way = travel_rule(schedule.practitioner, organization).value
-    return Line.of(opened, ruler, busy=busy, here=schedule.location_id, travel=way)
-
-
-def _needs(offerings: Sequence[ServiceOffering], organization: Organization) -> list[Need]:
-    """What each takes; those that say the same share one."""
-    known: dict[tuple[int | None, ...], Need] = {}
-    needs = []
-    for offering in offerings:
-        says = offering.minutes, offering.buffer_before, offering.buffer_after
-        if says not in known:
-            known[says] = need_of(offering, organization)
-        needs.append(known[says])
-    return needs
+    here = schedule.location_id
+    is_elsewhere = any(location != here for location in busy)
+    way = travel_rule(schedule.practitioner, organization).value if is_elsewhere else 0
+    return Line.of(opened, ruler, busy=busy, here=here, travel=way)
 
 
 def _windows(
     offerings: Sequence[ServiceOffering],
+    at: Sequence[int],
+    schedules: Mapping[int, Schedule],
     organization: Organization | None,
     start: dt.datetime,
     end: dt.datetime,
     now: dt.datetime,
 ) -> list[Interval]:
     """The window of each; those that say the same share one."""
+    theirs = {pk: (s.min_notice_minutes, s.horizon_days) for pk, s in schedules.items()}
     known: dict[tuple[int | None, ...], Interval] = {}
     windows = []
-    for offering in offerings:
-        schedule = offering.schedule
-        says = (
-            offering.min_notice_minutes,
-            offering.horizon_days,
-            schedule.min_notice_minutes,
-            schedule.horizon_days,
-        )
+    for offering, schedule in zip(offerings, at, strict=True):
+        own = offering.min_notice_minutes, offering.horizon_days
+        says = own + theirs[schedule]
         if says not in known:
             known[says] = _window(offering, organization, start, end, now)
         windows.append(known[says])

@@ -80,9 +80,14 @@ def read(practitioners: Iterable[int], ruler: Ruler) -> dict[int, dict[int, Mask
     """Busy time on the ruler by practitioner and location. The ruler stands on whole days."""
     first = ruler.first // DAY_CELLS
     last = first + ruler.cells // DAY_CELLS - 1
-    busy: dict[int, dict[int, Mask]] = defaultdict(lambda: defaultdict(int))
+    # Each day into its place first: one long number for each, not one for each day.
+    laid: dict[tuple[int, int], bytearray] = defaultdict(lambda: bytearray(ruler.cells // 8))
     for practitioner, location, day, cells in _rows(sorted(set(practitioners)), first, last):
-        busy[practitioner][location] |= int.from_bytes(cells, "little") << (day - first) * DAY_CELLS
+        at = (day - first) * _BYTES
+        laid[practitioner, location][at : at + _BYTES] = cells
+    busy: dict[int, dict[int, Mask]] = defaultdict(lambda: defaultdict(int))
+    for (practitioner, location), days in laid.items():
+        busy[practitioner][location] = int.from_bytes(days, "little")
     return busy
 
 

@@ -59,7 +59,7 @@ def services_for(wish: Wish, known: Catalogue) -> list[Service]:
     """The services this wish may mean, the one most practitioners give first."""
     givers: dict[int, set[int]] = defaultdict(set)
     for offering in offerings_for(wish, known, any_service=True):
-        givers[offering.service_id].add(offering.schedule.practitioner_id)
+        givers[offering.service_id].add(known.schedules[offering.schedule_id].practitioner_id)
     meant = [service for service in known.services if service.pk in givers]
     # In order of name already.
     return sorted(meant, key=lambda service: -len(givers[service.pk]))

@@ -15,11 +15,11 @@ from typing import overload
 from zoneinfo import ZoneInfo
 
 from accounts.models import Practitioner, User
-from appointments.availability import FreeTime, Taken, free_time, held_by_others
+from appointments.availability import FreeTime, Taken, free_time, held_by_others, schedules_of
 from clinic.models import Organization, Service
 from scheduling.catalogue import catalogue
 from scheduling.intervals import Interval, to_instant, to_minute
-from scheduling.models import ServiceOffering
+from scheduling.models import Schedule, ServiceOffering
 from scheduling.slots import DAY_CELLS, Mask, Ruler, Slot, bits
 from scheduling.wallclock import day_bounds, each_day, local_day, shift_on
 
@@ -153,18 +153,31 @@ def times(
     ``holder`` sees what they hold themselves as free.
     """
     days = WINDOW_DAYS if last is None else min(WINDOW_DAYS, (last - first).days + 1)
-    ask = _Question(now, organization, part, holder)
-    return Lineup(ask, offerings, window(offerings, first, days))
+    ask = _Question(schedules_of(offerings), now, organization, part, holder)
+    return Lineup(ask, offerings, window(ask.schedules.values(), first, days))
 
 
 @dataclass
 class _Question:
     """What is asked of each stretch of time."""
 
+    #: Of all the offerings that it can be about, by id.
+    schedules: Mapping[int, Schedule]
     now: dt.datetime
     organization: Organization
     part: PartOfDay | None
     holder: User | None
+
+    @functools.cached_property
+    def whose(self) -> dict[int, int]:
+        """The id of the practitioner by the id of the schedule."""
+        return {pk: schedule.practitioner_id for pk, schedule in self.schedules.items()}
+
+    def far(self, offerings: Iterable[ServiceOffering]) -> dt.datetime:
+        """Nothing is free any more from then on: the longest horizon that anything has."""
+        own = {o.horizon_days or 0 for o in offerings}
+        theirs = {schedule.horizon_days or 0 for schedule in self.schedules.values()}
+        return self.now + dt.timedelta(days=max({self.organization.horizon_days, *own, *theirs}))
 
     @functools.cached_property
     def held(self) -> list[Taken]:
@@ -186,9 +199,9 @@ class _Question:
             organization=self.organization,
             held=self.held,
         )
-        for free in in_part(found, self.part):
+        for free in in_part(found, self.part) if self.part else found:
             if free.starts:
-                people[free.offering.schedule.practitioner_id].append(free)
+                people[self.whose[free.offering.schedule_id]].append(free)
         return people
 
 
@@ -208,7 +221,7 @@ class Lineup(Sequence[PractitionerTimes]):
         self._ask, self._window = question, window
         self._offerings: dict[int, list[ServiceOffering]] = defaultdict(list)
         for offering in offerings:
-            self._offerings[offering.schedule.practitioner_id].append(offering)
+            self._offerings[question.whose[offering.schedule_id]].append(offering)
         #: Everybody whose place is known, in order, with the times that place them; and the rest.
         self._placed: dict[int, list[FreeTime]] = {}
         self._missing = dict(self._offerings)
@@ -221,8 +234,7 @@ class Lineup(Sequence[PractitionerTimes]):
         So few that a search asks the database eight times at most: see docs/performance.md.
         """
         (start, end), now = self._window, self._ask.now
-        every = [o for offerings in self._offerings.values() for o in offerings]
-        far = now + dt.timedelta(days=_horizon(every, self._ask.organization))
+        far = self._ask.far(o for offerings in self._offerings.values() for o in offerings)
         if len(self._offerings) <= A_FEW:
             yield start, max(end, far)
             return
@@ -328,7 +340,9 @@ def _of_one_service(frees: list[FreeTime]) -> list[FreeTime]:
     """Only the times of the service that begins first; none of them is empty."""
     if len(frees) == 1:
         return frees
-    service = min(frees, key=_begins).offering.service_id
+    # All of one stretch of time: on one ruler.
+    firsts = [_lowest(free.starts) for free in frees]
+    service = frees[firsts.index(min(firsts))].offering.service_id
     return [free for free in frees if free.offering.service_id == service]
 
 
@@ -343,15 +357,24 @@ def in_part(found: Iterable[FreeTime], part: PartOfDay | None) -> Iterator[FreeT
 
 
 def window(
-    offerings: Iterable[ServiceOffering], first: dt.date, days: int
+    schedules: Iterable[Schedule], first: dt.date, days: int
 ) -> tuple[dt.datetime, dt.datetime]:
     """From the earliest midnight to the latest, over the zones of the locations."""
     last = first + dt.timedelta(days=days - 1)
-    zones = {o.location.zone for o in offerings} or {ZoneInfo("UTC")}
+    zones = _zones(schedules) or {ZoneInfo("UTC")}
     bounds: list[Interval] = [
         (day_bounds(first, zone)[0], day_bounds(last, zone)[1]) for zone in zones
     ]
     return to_instant(min(b[0] for b in bounds)), to_instant(max(b[1] for b in bounds))
+
+
+def zones_of(offerings: Iterable[ServiceOffering]) -> set[ZoneInfo]:
+    """The zones of the places where they are given."""
+    return _zones(schedules_of(offerings).values())
+
+
+def _zones(schedules: Iterable[Schedule]) -> set[ZoneInfo]:
+    return {schedule.location.zone for schedule in schedules}
 
 
 def first_slots(
@@ -368,20 +391,15 @@ def first_slots(
     Looks two weeks ahead first and at the whole horizon only for those who
     have nothing there.
     """
-    ask = _Question(now, organization, part, holder)
+    ask = _Question(schedules_of(offerings), now, organization, part, holder)
     firsts: dict[int, OfferedSlot] = {}
     near = max(start, now) + dt.timedelta(days=14)
-    far = now + dt.timedelta(days=_horizon(offerings, organization))
+    far = ask.far(offerings)
     for begin, end in ((start, near), (near, far)):
-        missing = [o for o in offerings if o.schedule.practitioner_id not in firsts]
+        missing = [o for o in offerings if ask.whose[o.schedule_id] not in firsts]
         found = ask.free(missing, begin, end)
         firsts |= {pk: first for pk, frees in found.items() if (first := _first(frees))}
     return firsts
-
-
-def _horizon(offerings: Iterable[ServiceOffering], organization: Organization) -> int:
-    own = [o.horizon_days or o.schedule.horizon_days or 0 for o in offerings]
-    return max([organization.horizon_days, *own])
 
 
 def nearest(
@@ -399,15 +417,15 @@ def nearest(
     lies beyond a stretch of time is no nearer than what was found in it.
     """
     organization = Organization.current()
-    ask, around = _Question(now, organization, None, holder), max(around, now)
-    me = offering.schedule.practitioner_id
+    me, around = offering.schedule.practitioner_id, max(around, now)
     online = catalogue(organization).online
     giving = [o for o in online if o.service_id == offering.service_id]
+    ask = _Question(schedules_of(giving), now, organization, None, holder)
     here: list[_Near] = []
     there: list[_Near] = []
     for reach in (_NEARER, _REACH) if len(giving) > _SEVERAL else (_REACH,):
         missing = {True: len(here) < same, False: len(there) < others}
-        asked = [o for o in giving if missing[o.schedule.practitioner_id == me]]
+        asked = [o for o in giving if missing[ask.whose[o.schedule_id] == me]]
         found = ask.free(asked, max(now, around - min(reach, _BACK)), around + reach)
         # A longer stretch holds what a shorter one held: whoever is not asked keeps what they have.
         mine = [near for free in found.pop(me, []) for near in _around(free, around, same + 1)]

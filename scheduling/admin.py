@@ -11,15 +11,18 @@ from typing import Any
 
 from django.contrib import admin
 from django.db.models import QuerySet
+from django.forms import ModelForm
+from django.forms.formsets import DELETION_FIELD_NAME
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from clinic import current
-from clinic.admin.base import ClinicAdmin, Inline, column
+from clinic.admin.base import ClinicAdmin, Inline, Rows, column
 from clinic.models import Location
 from clinic.templatetags.clinic_times import local_datetime
+from scheduling.closed_days import shut_between, why_shut
 from scheduling.models import DateOverride, Schedule, ServiceOffering, TimeOff, WorkingHours
 from scheduling.selectors import Rule, step_rule
 
@@ -33,8 +36,31 @@ class WorkingHoursInline(Inline):
     fields = ["weekday", "start", "end", "valid_from", "valid_until"]
 
 
+class DateOverrideRows(Rows):
+    """What is written now; an exception that was there before its day was closed may stay."""
+
+    def clean(self) -> None:
+        """Hours on a day on which nobody works would be saved for nothing."""
+        super().clean()
+        written = [form for form in self.forms if self._gives_hours(form)]
+        days = [form.cleaned_data["date"] for form in written]
+        if not days or self.instance.location_id is None:
+            return
+        shut = shut_between(self.instance.location_id, min(days), max(days))
+        for form, day in zip(written, days, strict=True):
+            if sentence := why_shut(shut, day, day):
+                form.add_error("date", sentence)
+
+    def _gives_hours(self, form: ModelForm) -> bool:
+        data = form.cleaned_data
+        if not form.has_changed() or data.get(DELETION_FIELD_NAME):
+            return False
+        return bool(data.get("date")) and data.get("kind") not in {None, DateOverride.Kind.CLOSED}
+
+
 class DateOverrideInline(Inline):
     model = DateOverride
+    formset = DateOverrideRows
     can_remove = True
     fields = ["date", "kind", "start", "end"]
 

@@ -117,12 +117,19 @@ def _comb(teeth: int, apart: int) -> Mask:
 
 def runs(free: Mask, cells: int) -> Mask:
     """The bits from which so many free cells follow one another."""
-    have = 1
-    while have < cells:
-        more = min(have, cells - have)
+    for more in _doublings(cells):
         free &= free >> more
-        have += more
     return free
+
+
+@functools.lru_cache(maxsize=256)
+def _doublings(cells: int) -> tuple[int, ...]:
+    """How far to shift each time, so that one cell becomes so many."""
+    have, steps = 1, []
+    while have < cells:
+        steps.append(min(have, cells - have))
+        have += steps[-1]
+    return tuple(steps)
 
 
 def widen(mask: Mask, cells: int) -> Mask:
@@ -141,9 +148,11 @@ def places(*, open_: Mask, busy: Mask, need: Need, ruler: Ruler) -> Mask:
     The visit lies in open time; with its buffers it lies outside busy time,
     which carries its own buffers already.
     """
-    before, visit, after = (m // CELL_MINUTES for m in (need.before, need.duration, need.after))
-    around = runs(ruler.full & ~busy, before + visit + after) << before
-    return runs(open_, visit) & around
+    visit, free = need.duration // CELL_MINUTES, ruler.full & ~busy
+    if not (need.before or need.after):
+        return runs(open_ & free, visit)
+    before, after = need.before // CELL_MINUTES, need.after // CELL_MINUTES
+    return runs(open_, visit) & runs(free, before + visit + after) << before
 
 
 def choose(possible: Mask, grid: Mask) -> Mask:

@@ -20,12 +20,15 @@ from django.utils.translation import gettext as _
 from accounts.models import Practitioner
 from appointments import locks
 from appointments.admin.guard import BUSY, AskingAdmin, attempt, question_context
+from appointments.admin.own_hours import settle_own_hours
 from appointments.changes import HitsFound, Reach
 from appointments.exceptions import Refusal
+from appointments.forms.own_hours import OwnHoursForm
 from appointments.models import AppointmentQuerySet
 from clinic import audit
 from clinic.holiday_calendar import Holiday, countries, holidays_of, regions
 from clinic.models import Closure, Location
+from scheduling.closed_days import exceptions_on, own_hours
 
 #: How many years ahead holidays are known well enough.
 YEARS_AHEAD = 3
@@ -130,6 +133,11 @@ class ImportsHolidays(AskingAdmin):
         status: int = 200,
         **context: Any,
     ) -> HttpResponse:
+        if days := [(row["holiday"].date,) * 2 for row in rows if not row["is_there"]]:
+            place = form.cleaned_data["location"]
+            hours = own_hours(days, place.pk if place else None)
+            shown = OwnHoursForm(request.POST, hours=hours, can_be_worked=True)
+            context["own_hours"] = shown if hours else None
         context = {
             **self.admin_site.each_context(request),
             "title": _("Import holidays"),
@@ -187,13 +195,18 @@ def close(request: HttpRequest, days: Sequence[Holiday], location: Location | No
         found = upcoming.filter(local_date__in=dates)
         return found.filter(location=location) if location else found
 
+    stretches = [(day, day) for day in dates]
+    place = location.pk if location else None
     trying = attempt(
         request,
         Reach(
             practitioner=None,
             locked=Practitioner.objects.values_list("pk", flat=True),
             appointments=reached,
-            rules=lambda: [Closure.objects.filter(location=location, first_day__in=dates)],
+            rules=lambda: [
+                Closure.objects.filter(location=location, first_day__in=dates),
+                exceptions_on(stretches, place),
+            ],
             about=", ".join(one.name for one in days),
         ),
     )
@@ -213,4 +226,5 @@ def close(request: HttpRequest, days: Sequence[Holiday], location: Location | No
         target=location or "clinic",
         days=[day.isoformat() for day in dates],
     )
+    settle_own_hours(request, own_hours(stretches, place), can_be_worked=True, by=trying.by)
     trying.settle()

@@ -11,7 +11,7 @@ from typing import Any
 
 from django.contrib import admin
 from django.db.models import QuerySet
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.html import format_html
@@ -25,6 +25,7 @@ from accounts.models import Patient, Practitioner
 from appointments.admin.filters import FreeTimeFilter
 from appointments.admin.guard import AskingAdmin
 from appointments.admin.holidays import ImportsHolidays
+from appointments.admin.own_hours import settle_own_hours
 from appointments.changes import Reach
 from appointments.figures import free_minutes, in_hours
 from appointments.hits import upcoming
@@ -45,6 +46,7 @@ from scheduling.admin import (
 )
 from scheduling.admin import ScheduleAdmin as SchedulePages
 from scheduling.admin import TimeOffAdmin as TimeOffPages
+from scheduling.closed_days import closes, exceptions_on, own_hours
 from scheduling.models import Schedule, TimeOff
 from scheduling.rules import Sets, time_of
 
@@ -77,6 +79,26 @@ class ClosureAdmin(ImportsHolidays, ClosurePages):
     def reached(self, upcoming: AppointmentQuerySet, obj: Closure) -> AppointmentQuerySet:
         found = upcoming.filter(local_date__range=(obj.first_day, obj.last_day))
         return found.filter(location=obj.location) if obj.location else found
+
+    def rules(self, obj: Closure) -> Sets:
+        days = [(obj.first_day, obj.last_day)]
+        return [*super().rules(obj), exceptions_on(days, obj.location_id)]
+
+    def save_model(self, request: HttpRequest, obj: Closure, form: Any, change: bool) -> None:
+        """Asks about the hours on the days that it closes now and did not close before."""
+        before = Closure.objects.filter(pk=obj.pk).first()
+        super().save_model(request, obj, form, change)
+        hours = own_hours([(obj.first_day, obj.last_day)], obj.location_id, closure=obj.pk)
+        if before and before.can_be_worked == obj.can_be_worked:
+            hours = [one for one in hours if not closes(before, one)]
+        by = request.attempt.by  # type: ignore[attr-defined]
+        settle_own_hours(request, hours, can_be_worked=obj.can_be_worked, by=by)
+
+    def render_change_form(
+        self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
+    ) -> HttpResponse:
+        context["own_hours"] = getattr(request, "own_hours", None)
+        return super().render_change_form(request, context, *args, **kwargs)
 
 
 @admin.register(Patient)

@@ -14,8 +14,8 @@ from django.utils.translation import gettext_lazy as _
 from appointments.forms.schedule import YEARS_AHEAD
 from appointments.forms.shifts import DayShifts
 from clinic.forms import LooseDateField
-from clinic.models import Closure
 from clinic.templatetags.clinic_times import local_date
+from scheduling.closed_days import shut_between, why_shut
 from scheduling.models import DateOverride, Schedule
 from scheduling.wallclock import each_day
 
@@ -110,14 +110,9 @@ class OverrideForm(forms.Form):
     def _refuse_closed(self) -> None:
         """Hours on a day on which nobody works would be saved for nothing."""
         first, last = self.dates[0], self.dates[-1]
-        closures = Closure.objects.at(self.schedule.location_id, first, last)
-        shut = closures.filter(can_be_worked=False).order_by("first_day").first()
-        if shut:
-            sentence = gettext(
-                "On %(day)s it is closed: %(name)s. Only the administration can open that day."
-            )
-            words = {"day": local_date(max(first, shut.first_day)), "name": shut.name}
-            self.add_error("kind" if self.day else "first_day", sentence % words)
+        shut = shut_between(self.schedule.location_id, first, last)
+        if sentence := why_shut(shut, first, last):
+            self.add_error("kind" if self.day else "first_day", sentence)
 
     def _clean_dates(self) -> None:
         first, last = self.cleaned_data.get("first_day"), self.cleaned_data.get("last_day")

@@ -92,7 +92,8 @@ def test_the_order_is_that_of_all_first_times(offerings, monkeypatch, many, a_fe
 @pytest.mark.parametrize("many", [0, 100])
 def test_a_card_has_all_times_of_its_window_and_no_other(offerings, monkeypatch, many):
     monkeypatch.setattr(timetable, "MANY", many)
-    start, end = timetable.window(offerings, NOW.date(), timetable.WINDOW_DAYS)
+    schedules = [offering.schedule for offering in offerings]
+    start, end = timetable.window(schedules, NOW.date(), timetable.WINDOW_DAYS)
     slots = availability.free_slots(offerings, start=start, end=end, now=NOW)
     for one in lineup(offerings):
         theirs = {o.pk for o in offerings if o.practitioner == one.practitioner}
@@ -115,3 +116,9 @@ def test_a_range_shortens_the_window_and_not_what_comes_later(offerings):
 def test_nobody_at_all():
     found = lineup([])
     assert (len(found), found.first, list(found)) == (0, None, [])
+
+
+def test_nothing_is_first_of_nothing():
+    clinic = Organization.current()
+    assert timetable.first_slots([], start=NOW, now=NOW, organization=clinic) == {}
+    assert list(timetable.times([], first=NOW.date(), now=NOW, organization=clinic)) == []

@@ -249,7 +249,7 @@ def _results(request: HttpRequest, wish: Wish, known: Catalogue) -> dict[str, An
 
 
 def _days(wish: Wish, offerings: list[ServiceOffering], now: dt.datetime) -> Days:
-    today = min(now.astimezone(o.location.zone).date() for o in offerings)
+    today = min(now.astimezone(zone).date() for zone in timetable.zones_of(offerings))
     first = max(wish.first or today, today)
     # A range that is over says no more than one without an end.
     return Days(first, today, wish.last if wish.last and wish.last >= first else None)
