@@ -5,6 +5,8 @@
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 MAKEFLAGS += --no-print-directory
+# Some containers set it: each process would compile all the code, and all the tests, for itself.
+unexport PYTHONDONTWRITEBYTECODE
 
 PORT ?= 8000
 JOBS ?= 2

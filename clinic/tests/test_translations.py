@@ -248,10 +248,7 @@ def world(time_machine: Any) -> World:
 
 
 def visitor(world: World, role: Role | None) -> Client:
-    client = Client()
-    if (user := world.users[role]) is not None:
-        client.force_login(user)
-    return client
+    return world.browser(world.users[role])
 
 
 def urls(world: World) -> list[str]:

@@ -27,9 +27,10 @@ from accounts.tests.factories import (
     administrator,
     patient_user,
 )
-from appointments.models import Appointment, RuleChange, WaitingOffer
+from appointments.freed import offer_next
+from appointments.models import Appointment, FreedTime, RuleChange, WaitingOffer
 from appointments.tests.factories import NOW, at, book
-from appointments.tests.waiting import offered
+from appointments.tests.waiting import waits
 from clinic.policy import PRACTICE_PAGES
 from scheduling.models import DateOverride, TimeOff
 from scheduling.tests.factories import open_offering
@@ -128,7 +129,17 @@ class World:
     @staticmethod
     def _offer(user: User | None) -> WaitingOffer:
         """A time that became free, offered to this person."""
-        return offered(open_offering(), user)
+        offering = open_offering()
+        entry = waits(offering, user)
+        time = FreedTime.objects.create(
+            practitioner=offering.practitioner,
+            location=offering.schedule.location,
+            start=at(10),
+            end=at(10, 30),
+            due_at=NOW,
+        )
+        offer_next(time.pk, now=NOW)
+        return entry.offers.get()
 
     @staticmethod
     def _patient_of(appointment: Appointment) -> User:

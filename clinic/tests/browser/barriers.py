@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-from axe_playwright_python.sync_playwright import Axe
+from axe_playwright_python.base import AXE_SCRIPT
+from playwright.sync_api import BrowserContext, Page
 
 TAGS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
 OPTIONS = {
@@ -17,8 +16,18 @@ OPTIONS = {
 }
 
 
-def violations(page: Any) -> list[str]:
-    found = Axe().run(page, options=OPTIONS).response["violations"]
+#: The browser gets axe once, not with each page; it runs where a page calls for it.
+ON_CALL = f"window.callAxe = () => {{ {AXE_SCRIPT}\n}};"
+EXAMINE = "async (options) => { callAxe(); return (await axe.run(options)).violations; }"
+
+
+def give_axe(browser: BrowserContext) -> None:
+    """From its next page on, ``violations`` can be asked of the pages of this browser."""
+    browser.add_init_script(ON_CALL)
+
+
+def violations(page: Page) -> list[str]:
+    found = page.evaluate(EXAMINE, OPTIONS)
     return [
         f"{rule['id']} of {len(rule['nodes'])}: {node['html'][:200]} {node['failureSummary']}"
         for rule in found

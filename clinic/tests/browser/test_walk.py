@@ -11,7 +11,7 @@ import pytest
 from playwright.sync_api import Page
 
 from accounts.roles import Role
-from clinic.tests.browser.barriers import violations
+from clinic.tests.browser.barriers import give_axe, violations
 from clinic.tests.browser.ear import Ear
 from clinic.tests.browser.measures import misfits, misnamed
 from clinic.tests.browser.stops import Stop, stops_of
@@ -72,6 +72,7 @@ def test_nothing_is_wrong_with_any_page(visitor: Visitor, role: Role | None, loo
     answers stays small, where there is least room.
     """
     page = visitor.page(role, look)
+    give_axe(page.context)
     ear = Ear(page, visitor.host)
     stops = stops_of(role)
 
