@@ -344,7 +344,6 @@ def _times(counter: Counter, asked: Asked, now: dt.datetime) -> list[dict[str, A
         {
             "url": f"{counter.url}?{replace(asked, start=slot.start).query()}",
             "text": local_time(slot.start, zone),
-            "is_again": bool(slot.start.astimezone(zone).fold),
             "is_chosen": slot.start == asked.start,
         }
         for slot in slots
