@@ -63,9 +63,14 @@ def held_by(
 
 
 def keep_for_offer(
-    *, offering: ServiceOffering, slot: Slot, user: User, until: dt.datetime, now: dt.datetime
+    *,
+    offering: ServiceOffering,
+    slot: Slot,
+    user: User | None,
+    until: dt.datetime,
+    now: dt.datetime,
 ) -> Hold:
-    """Keep what is being offered: it takes none of the account's places.
+    """Keep what is being offered: it takes none of the account's places. None: for the desk.
 
     Under the caller's lock of the practitioner; IntegrityError when the time is taken.
     """
@@ -78,7 +83,12 @@ def keep_for_offer(
 
 
 def _new(
-    offering: ServiceOffering, slot: Slot, user: User, now: dt.datetime, *, until: dt.datetime
+    offering: ServiceOffering,
+    slot: Slot,
+    user: User | None,
+    now: dt.datetime,
+    *,
+    until: dt.datetime,
 ) -> Hold:
     where = availability.placed(offering, slot)
     return Hold(user=user, expires_at=until, created_at=now, **where)
