@@ -248,7 +248,7 @@ def _appointments(
 
 def held_by_others(now: dt.datetime, holder: User | None) -> list[Taken]:
     """All that is being booked at this moment, except by this account: in a clinic, little."""
-    return list(_rows(Hold.objects.live(now).exclude(user=holder)))
+    return list(_rows(Hold.objects.live(now).not_of(holder)))
 
 
 def _held(
@@ -260,7 +260,7 @@ def _held(
     holder: User | None,
 ) -> Iterator[Taken]:
     """What others than this account are booking at this moment."""
-    others = Hold.objects.live(now).exclude(user=holder)
+    others = Hold.objects.live(now).not_of(holder)
     wanted = set(practitioners)
     # In the whole clinic there are few: shorter to read them all than to name everybody.
     return (taken for taken in _taken(others, start, end) if taken[0] in wanted)

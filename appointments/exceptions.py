@@ -172,6 +172,20 @@ class TooManyWaiting(LimitReached):
         super().__init__(sentence % {"most": most})
 
 
+class PatientWaitsTooMuch(TooManyWaiting):
+    """The same, said to the desk."""
+
+    def __init__(self, most: int) -> None:
+        sentence = ngettext_lazy(
+            "There is already %(most)d alert for this patient's account, as many as there can be."
+            " End one to add another.",
+            "There are already %(most)d alerts for this patient's account, as many as there can"
+            " be. End one to add another.",
+            "most",
+        )
+        LimitReached.__init__(self, sentence % {"most": most})
+
+
 class OfferOver(Refusal):
     """Answered before, let lapse, or its time was needed otherwise."""
 

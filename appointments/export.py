@@ -14,7 +14,7 @@ from django.utils.translation import get_language, gettext
 
 from appointments.models import Appointment
 from appointments.transitions import Status
-from clinic.templatetags.clinic_times import in_zone
+from clinic.templatetags.clinic_times import comes_twice, in_zone
 
 #: What starts like this is a formula to a spreadsheet, whoever typed it. A cell starts wherever
 #: the spreadsheet splits, which may be at another sign than the one the file is written with.
@@ -56,6 +56,12 @@ def heading(*, contact: bool = False) -> list[str]:
     return columns
 
 
+def _zone(start: dt.datetime) -> str:
+    """``Europe/Madrid``; ``Europe/Madrid +02:00`` where the clock shows that time twice."""
+    offset = start.isoformat()[-6:]
+    return f"{start.tzinfo} {offset}" if comes_twice(start) else str(start.tzinfo)
+
+
 def cells(
     appointment: Appointment, *, contact: bool = False, words: dict[str, str] | None = None
 ) -> list[str]:
@@ -67,7 +73,7 @@ def cells(
         f"{start:%Y-%m-%d}",
         f"{start:%H:%M}",
         f"{end:%H:%M}",
-        appointment.location.time_zone,
+        _zone(start),
         appointment.patient,
         appointment.practitioner,
         appointment.service,

@@ -14,7 +14,6 @@ from django.db import IntegrityError, transaction
 from django.db.models import Exists, OuterRef, Q
 from django.utils import timezone
 
-from accounts.models import Patient
 from accounts.roles import Actor, Role
 from appointments import availability, holds, limits, locks, offers, services, waiting
 from appointments.exceptions import (
@@ -26,6 +25,7 @@ from appointments.exceptions import (
 )
 from appointments.models import Appointment, FreedTime, Hold, WaitingListEntry, WaitingOffer
 from appointments.transitions import MAY, UPCOMING, Verb
+from clinic import audit
 from clinic.models import Location, Organization
 from scheduling.models import ServiceOffering
 from scheduling.selectors import booking_rules
@@ -112,7 +112,8 @@ def _offer(time: FreedTime, now: dt.datetime) -> WaitingOffer | None:
         if until < now + LEAST or not _is_still_wanted(entry, offering, slot, now):
             continue
         # One account, and the last lock of all: those passed over are not held.
-        locks.hold(accounts=[entry.user_id])
+        whose = account_of(entry)
+        locks.hold(patients=[] if whose else [entry.patient_id], accounts=whose)
         if not _is_still_wanted(entry, offering, slot, now):
             return None
         hold = holds.keep_for_offer(
@@ -201,12 +202,15 @@ def _would_be_covered(
 def _asking_for(
     time: FreedTime, offerings: Sequence[ServiceOffering], now: dt.datetime
 ) -> list[WaitingListEntry]:
-    """Not those who are asked for the same patient at this moment, or were for this row."""
+    """Not those who are asked for the same patient at this moment, or were for this row.
+
+    Whoever has no account is one with their patient.
+    """
     day = time.start.astimezone(time.location.zone).date()
     near = dt.timedelta(days=1)
     asked = WaitingOffer.objects.filter(
         Q(freed=time) | Q(is_open=True),
-        entry__user=OuterRef("user"),
+        Q(entry__user=OuterRef("user")) | Q(entry__user=None),
         entry__patient=OuterRef("patient"),
     )
     return list(
@@ -250,8 +254,8 @@ def _is_still_wanted(
         return False
     if not WaitingListEntry.objects.free_to_be_asked(now).filter(pk=entry.pk).exists():
         return False
-    patient = Patient.objects.of(entry.user).filter(pk=entry.patient_id, is_active=True).first()
-    if patient is None or not entry.user.is_active:
+    patient = waiting.patients_of(entry.user).filter(pk=entry.patient_id, is_active=True).first()
+    if patient is None or (entry.user and not entry.user.is_active):
         return False
     theirs = Appointment.objects.occupying().filter(patient=patient)
     theirs = theirs.overlapping(slot.start, slot.end)
@@ -317,9 +321,10 @@ def accept(*, offer: WaitingOffer, by: Actor, now: dt.datetime | None = None) ->
         entry = WaitingListEntry.objects.select_for_update().get(pk=current.entry_id)
         if entry.status != WaitingListEntry.Status.WAITING:
             raise OfferOver
-        theirs = Patient.objects.of(entry.user).filter(pk=entry.patient_id)
+        theirs = waiting.patients_of(entry.user).filter(pk=entry.patient_id)
         is_staff = by.role in MAY[Verb.BOOK] - {Role.PATIENT}
-        if not (is_staff or by.user == entry.user) or not theirs.exists():
+        is_own = by.user is not None and by.user == entry.user
+        if not (is_staff or is_own) or not theirs.exists():
             raise MoveNotAllowed
         offers.close(current, Answer.ACCEPTED, now=now)
         # Before the booking, which other wishes of this patient follow.
@@ -327,6 +332,11 @@ def accept(*, offer: WaitingOffer, by: Actor, now: dt.datetime | None = None) ->
         made = _take(current, entry, by, now)
         WaitingOffer.objects.filter(pk=current.pk).update(appointment=made)
         return made
+
+
+def account_of(entry: WaitingListEntry) -> list[int]:
+    """For ``locks.hold``: none where the desk answers for the patient."""
+    return [entry.user_id] if entry.user_id else []
 
 
 def _locked(offer: WaitingOffer) -> WaitingOffer:
@@ -337,7 +347,7 @@ def _locked(offer: WaitingOffer) -> WaitingOffer:
         practitioners=[offer.practitioner_id, *([old.practitioner_id] if old else [])],
         rooms=[old.room_id] if old and old.room_id else [],
         patients=[entry.patient_id],
-        accounts=[entry.user_id],
+        accounts=account_of(entry),
     )
     if not WaitingListEntry.objects.filter(pk=entry.pk, instead_of=entry.instead_of_id).exists():
         raise locks.ChangedMeanwhile
@@ -381,8 +391,13 @@ def _take(offer: WaitingOffer, entry: WaitingListEntry, by: Actor, now: dt.datet
 
 
 @locks.retrying
-def decline(*, offer: WaitingOffer, now: dt.datetime | None = None) -> None:
-    """No, thank you: the next one is asked. Refuses OfferOver; twice is once."""
+def decline(
+    *, offer: WaitingOffer, by: Actor | None = None, now: dt.datetime | None = None
+) -> None:
+    """No, thank you: the next one is asked. Refuses OfferOver; twice is once.
+
+    ``by``: whoever says it for somebody else, which is noted.
+    """
     now = now or timezone.now()
     with transaction.atomic():
         locks.hold(practitioners=[offer.practitioner_id])
@@ -392,3 +407,5 @@ def decline(*, offer: WaitingOffer, now: dt.datetime | None = None) -> None:
         if not current.is_live(now):
             raise OfferOver
         offers.close(current, Answer.DECLINED, now=now)
+        if by:
+            audit.record(actor=str(by), action="waiting.decline", target=current)

@@ -65,9 +65,14 @@ def held_by(
 
 
 def keep_for_offer(
-    *, offering: ServiceOffering, slot: Slot, user: User, until: dt.datetime, now: dt.datetime
+    *,
+    offering: ServiceOffering,
+    slot: Slot,
+    user: User | None,
+    until: dt.datetime,
+    now: dt.datetime,
 ) -> Hold:
-    """Keep what is being offered: it takes none of the account's places.
+    """Keep what is being offered: it takes none of the account's places. None: for the desk.
 
     Under the caller's lock of the practitioner; IntegrityError when the time is taken.
     """
@@ -82,7 +87,7 @@ def keep_for_offer(
 def _new(
     offering: ServiceOffering,
     slot: Slot,
-    user: User,
+    user: User | None,
     organization: Organization,
     *,
     now: dt.datetime,

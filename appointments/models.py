@@ -218,6 +218,10 @@ class HoldQuerySet(models.QuerySet["Hold"]):
     def expired(self, now: dt.datetime) -> Self:
         return self.filter(expires_at__lte=now)
 
+    def not_of(self, user: User | None) -> Self:
+        """In the way of this account; of nobody in particular, all of them."""
+        return self.exclude(user=user) if user else self.all()
+
     def at(self, offering: ServiceOffering, start: dt.datetime) -> Self:
         """On exactly this start of this offering."""
         schedule = offering.schedule
@@ -236,7 +240,10 @@ class Hold(models.Model):
     clock: a hold that is over stands in nobody's way, whether it has been removed or not.
     """
 
-    user = models.ForeignKey(User, models.CASCADE, related_name="holds", verbose_name=_("account"))
+    #: None: what is offered to a patient without an account, whom the desk calls.
+    user = models.ForeignKey(
+        User, models.CASCADE, null=True, related_name="holds", verbose_name=_("account")
+    )
     practitioner = models.ForeignKey(
         Practitioner, models.CASCADE, related_name="holds", verbose_name=_("practitioner")
     )
@@ -432,6 +439,12 @@ class RuleChange(models.Model):
         return f"{self.about} @{self.at:%Y-%m-%d %H:%M}"
 
 
+#: An offer to the same account, or to the same patient for whom the desk answers.
+_ANSWERED_BY_THEM = Q(entry__user=OuterRef("user")) | Q(
+    entry__user=None, entry__patient=OuterRef("patient")
+)
+
+
 class WaitingQuerySet(models.QuerySet["WaitingListEntry"]):
     def live(self) -> Self:
         return self.filter(status=WaitingListEntry.Status.WAITING)
@@ -440,14 +453,12 @@ class WaitingQuerySet(models.QuerySet["WaitingListEntry"]):
         """Waiting, and no offer waits for an answer of theirs or of their account."""
         asked = WaitingOffer.objects.filter(is_open=True)
         own = asked.filter(entry=OuterRef("pk"))
-        same_account = asked.filter(entry__user=OuterRef("user"), expires_at__gt=now)
-        return self.live().filter(~Exists(own), ~Exists(same_account))
+        same_person = asked.filter(_ANSWERED_BY_THEM, expires_at__gt=now)
+        return self.live().filter(~Exists(own), ~Exists(same_person))
 
     def with_questions(self, now: dt.datetime) -> Self:
         """With ``asked_until``, until when their account has to answer another offer."""
-        asked = WaitingOffer.objects.filter(
-            is_open=True, entry__user=OuterRef("user"), expires_at__gt=now
-        )
+        asked = WaitingOffer.objects.filter(_ANSWERED_BY_THEM, is_open=True, expires_at__gt=now)
         last = asked.order_by("-expires_at").values("expires_at")[:1]
         return self.annotate(asked_until=models.Subquery(last))
 
@@ -492,7 +503,7 @@ class WaitingQuerySet(models.QuerySet["WaitingListEntry"]):
 
 
 class WaitingListEntry(models.Model):
-    """An account that wants to be told when a time becomes free, and which times would do."""
+    """Somebody who wants to be told when a time becomes free, and which times would do."""
 
     class Status(models.TextChoices):
         WAITING = "waiting", _("waiting")
@@ -500,8 +511,14 @@ class WaitingListEntry(models.Model):
         ENDED = "ended", _("ended")
 
     public_id = models.UUIDField(default=make_public_id, unique=True, editable=False)
+    #: Who is written to and answers. None: a patient without an account, whom the desk calls.
     user = models.ForeignKey(
-        User, models.CASCADE, related_name="waiting", verbose_name=_("account")
+        User,
+        models.CASCADE,
+        null=True,
+        blank=True,
+        related_name="waiting",
+        verbose_name=_("account"),
     )
     patient = models.ForeignKey(
         Patient, models.CASCADE, related_name="waiting", verbose_name=_("patient")

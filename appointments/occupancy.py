@@ -89,8 +89,10 @@ def push_aside(
         cell__range=(min(cells), max(cells)),
         hold__isnull=False,
     ).values_list("resource_id", "cell", "hold_id")
+    # Kept for nobody's account is nobody's own.
+    own = Q(user=taker, user__isnull=False)
     if in_the_way := sorted({hold for pk, cell, hold in rows if (pk, cell) in theirs}):
-        weaker = Q() if before_any_hold else Q(expires_at__lte=now) | Q(user=taker)
+        weaker = Q() if before_any_hold else Q(expires_at__lte=now) | own
         gone = list(Hold.objects.filter(weaker, pk__in=in_the_way).values_list("pk", flat=True))
         offers.lose(gone, now=now)
         Hold.objects.filter(pk__in=gone).delete()

@@ -73,6 +73,17 @@ urlpatterns = [
     path("recepcion/turnos/<uuid:public_id>/mover/", staff_moving.move_at_desk, name="desk_move"),
     path("recepcion/solicitudes/", requests.at_desk, name="desk_requests"),
     path("recepcion/avisos/", desk_waiting.waiting_at_desk, name="desk_waiting"),
+    path(
+        "recepcion/avisos/<uuid:public_id>/terminar/",
+        desk_waiting.waiting_end,
+        name="desk_waiting_end",
+    ),
+    path("recepcion/avisos/oferta/<uuid:public_id>/", desk_waiting.answer, name="desk_offer"),
+    path(
+        "recepcion/pacientes/<uuid:public_id>/aviso/",
+        desk_waiting.waiting_new,
+        name="desk_waiting_new",
+    ),
     path("recepcion/dar-turno/", giving.give_at_desk, name="desk_give"),
     path("recepcion/exportar/", exporting.export_at_desk, name="desk_export"),
     path("recepcion/turnos/<uuid:public_id>/", desk_visit.appointment, name="desk_appointment"),

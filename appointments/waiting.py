@@ -8,14 +8,19 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Iterable
 
-from django.db import transaction
+from django.db import models, transaction
 from django.db.models import Q
 from django.utils import timezone
 
-from accounts.models import Patient, Practitioner, User
-from accounts.roles import Role
+from accounts.models import Patient, PatientAccess, Practitioner, Relation, User
+from accounts.roles import Actor, Role
 from appointments import locks, offers
-from appointments.exceptions import MoveNotAllowed, TooLateToMove, TooManyWaiting
+from appointments.exceptions import (
+    MoveNotAllowed,
+    PatientWaitsTooMuch,
+    TooLateToMove,
+    TooManyWaiting,
+)
 from appointments.models import (
     Appointment,
     AppointmentEvent,
@@ -26,6 +31,7 @@ from appointments.models import (
 )
 from appointments.timetable import PartOfDay
 from appointments.transitions import OCCUPYING, UPCOMING, Status, Verb
+from clinic import audit
 from clinic.models import Location, Service, Specialty
 from scheduling.intervals import to_instant
 
@@ -58,8 +64,9 @@ def _part(start: dt.datetime) -> int:
 @locks.retrying
 def join(
     *,
-    user: User,
+    user: User | None,
     patient: Patient,
+    by: Actor | None = None,
     service: Service | None = None,
     specialty: Specialty | None = None,
     practitioner: Practitioner | None = None,
@@ -78,7 +85,8 @@ def join(
     For a service, or for any of a specialty. Weekdays are numbered from Monday, parts from the
     morning; none are all. Without days, from now on for ninety days; never later than the
     appointment that it replaces, which is the one they have if they have just one for this.
-    Refuses: TooManyWaiting, MoveNotAllowed, TooLateToMove.
+    Without a ``user`` the desk calls the patient. ``by``: whoever enters it for somebody else,
+    which is noted. Refuses: TooManyWaiting, MoveNotAllowed, TooLateToMove.
     """
     now = now or timezone.now()
     today = timezone.localdate(now)
@@ -89,9 +97,9 @@ def join(
         locks.hold(
             practitioners=[one.pk for one in (practitioner, old and old.practitioner) if one],
             patients=[patient.pk],
-            accounts=[user.pk],
+            accounts=[user.pk] if user else [],
         )
-        if not Patient.objects.of(user).filter(pk=patient.pk).exists():
+        if not patients_of(user).filter(pk=patient.pk).exists():
             raise MoveNotAllowed
         if instead_of:
             _check_old(instead_of, patient, service.pk if service else None, now)
@@ -110,13 +118,29 @@ def join(
             "instead_of": old,
         }
         mine = WaitingListEntry.objects.live().filter(user=user)
+        mine = mine if user else mine.filter(patient=patient)
         if same := _same_wish(mine.filter(**wish), first_day, last_day):
             return same
         if mine.count() >= MOST:
-            raise TooManyWaiting(MOST)
-        return WaitingListEntry.objects.create(
+            raise (PatientWaitsTooMuch if by else TooManyWaiting)(MOST)
+        made = WaitingListEntry.objects.create(
             user=user, created_at=now, first_day=first_day, last_day=last_day, **wish
         )
+        if by:
+            audit.record(actor=str(by), action="waiting.join", target=made)
+        return made
+
+
+def account_for(patient: Patient) -> User | None:
+    """Who is written to for a patient: their own account, else the first that acts for them."""
+    live = PatientAccess.objects.live().filter(patient=patient, user__is_active=True)
+    found = sorted(live.select_related("user"), key=lambda a: (a.relation != Relation.SELF, a.pk))
+    return found[0].user if found else None
+
+
+def patients_of(user: User | None) -> models.QuerySet[Patient]:
+    """For whom this account may wait; without one, for whom the desk may."""
+    return Patient.objects.of(user) if user else Patient.objects.active()
 
 
 def _same_wish(
@@ -166,16 +190,21 @@ def _check_old(old: Appointment, patient: Patient, service: int | None, now: dt.
 
 
 @locks.retrying
-def end(*, entry: WaitingListEntry, now: dt.datetime | None = None) -> None:
-    """Wait no longer; what is offered at this moment is declined. Twice is once."""
+def end(
+    *, entry: WaitingListEntry, by: Actor | None = None, now: dt.datetime | None = None
+) -> None:
+    """Wait no longer; what is offered at this moment is declined. Twice is once.
+
+    ``by``: whoever ends it for somebody else, which is noted.
+    """
     now = now or timezone.now()
     with transaction.atomic():
         open_ = WaitingOffer.objects.filter(entry=entry, is_open=True)
         asked = list(open_.values_list("practitioner_id", flat=True))
-        locks.hold(practitioners=asked, accounts=[entry.user_id])
-        WaitingListEntry.objects.live().filter(pk=entry.pk).update(
-            status=WaitingListEntry.Status.ENDED
-        )
+        locks.hold(practitioners=asked, accounts=[entry.user_id] if entry.user_id else [])
+        ended = WaitingListEntry.objects.live().filter(pk=entry.pk)
+        if ended.update(status=WaitingListEntry.Status.ENDED) and by:
+            audit.record(actor=str(by), action="waiting.end", target=entry)
         for offer in open_.filter(practitioner__in=asked):
             offers.close(offer, WaitingOffer.Answer.DECLINED, now=now)
 

@@ -142,11 +142,14 @@ def _untrue(counts: Counter[str]) -> Iterator[Breach]:
 
 
 def _offered(counts: Counter[str]) -> Iterator[Breach]:
-    """Of an open offer its account is told, of one that is over nobody any more."""
+    """Of an open offer its account is told, of one that is over nobody any more.
+
+    Without an account there is nobody to write to.
+    """
     told = Notification.objects.filter(offer=OuterRef("pk"), kind=Kind.OFFER)
     waiting = told.filter(state=State.PENDING)
     offers = WaitingOffer.objects.annotate(told=Exists(told), waiting=Exists(waiting))
-    for chunk in chunks(offers):
+    for chunk in chunks(offers.filter(entry__user__isnull=False)):
         counts["offers told"] += len(chunk)
         for offer in chunk:
             of = f"offer {offer.pk}"

@@ -236,9 +236,14 @@ def owe_account_mail(
 
 
 def owe_offer(offer: WaitingOffer) -> None:
-    """The one message of an open offer, to whoever waits; void once it is over."""
+    """The one message of an open offer, to whoever waits; void once it is over.
+
+    Whoever has no account is called by the desk.
+    """
     if not offer.is_open:
         offer.notifications.waiting().update(state=State.VOID)
+        return
+    if offer.entry.user is None:
         return
     recipient = Recipient.account(offer.entry.user)
     row = Notification.objects.create(

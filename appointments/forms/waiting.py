@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import Any
 
 from django import forms
@@ -18,7 +18,7 @@ from appointments import search
 from appointments.models import Appointment
 from appointments.search import BookableSpecialty
 from clinic.forms import LooseDateField
-from clinic.models import Organization
+from clinic.models import Location, Organization
 from scheduling.catalogue import catalogue
 from scheduling.models import ServiceOffering
 
@@ -34,7 +34,8 @@ YEAR = dt.timedelta(days=366)
 class WaitingForm(forms.Form):
     """``what`` is "specialty-slug/service-slug", or the specialty's alone, as in the search.
 
-    With ``instead_of`` the patient and the service are those of that appointment.
+    With ``instead_of`` the patient and the service are those of that appointment. At the desk
+    ``places`` are its locations: nobody is put on the list for another one.
     """
 
     patient = forms.ChoiceField(label=_("For whom?"), widget=forms.RadioSelect)
@@ -80,6 +81,7 @@ class WaitingForm(forms.Form):
         *args: Any,
         patients: Sequence[Patient],
         instead_of: Appointment | None = None,
+        places: Collection[Location] | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(*args, **kwargs)
@@ -87,16 +89,27 @@ class WaitingForm(forms.Form):
         self.instead_of = instead_of
         known = catalogue(Organization.current())
         self.specialties = {row.specialty.slug: row for row in search.specialties_online(known)}
-        self.people = _people(instead_of)
-        self.places = {place.slug: place for place in known.locations}
+        self.places = {
+            place.slug: place for place in known.locations if places is None or place in places
+        }
+        is_everywhere = len(self.places) == len(known.locations)
+        self.people = _people(instead_of, None if is_everywhere else self.places.values())
+        self.only_place = None
         self._choose("patient", [(key, p.full_name) for key, p in self.patients.items()])
         self._choose("what", _by_specialty(self.specialties.values()))
         anybody = ("", _("Any practitioner"))
         self._choose("who", [anybody, *((slug, str(p)) for slug, p in self.people.items())])
-        anywhere = ("", _("Any location"))
+        anywhere = ("", _("Any location")) if is_everywhere else ("", _("Choose a location"))
         self._choose("where", [anywhere, *((slug, p.name) for slug, p in self.places.items())])
+        self.fields["where"].required = not is_everywhere
         if len(self.places) < 2:
+            self.only_place = None if is_everywhere else next(iter(self.places.values()), None)
             del self.fields["where"]
+        if places is not None:
+            who = self.fields["who"]
+            who.help_text = _(
+                "Any practitioner means those who work with the patient's coverage, if it is known."
+            )
         if instead_of:
             for name in ("patient", "what", "until"):
                 del self.fields[name]
@@ -142,7 +155,7 @@ class WaitingForm(forms.Form):
             "patient": old.patient if old else self._patient(data.get("patient")),
             **({"service": old.service, "specialty": None} if old else self._what(data["what"])),
             "practitioner": self.people.get(data.get("who", "")),
-            "location": self.places.get(data.get("where", "")),
+            "location": self.only_place or self.places.get(data.get("where", "")),
             "weekdays": data.get("weekdays", []),
             "parts": data.get("parts", []),
             "first_day": data.get("since"),
@@ -170,9 +183,13 @@ def _by_specialty(specialties: Iterable[BookableSpecialty]) -> list[Any]:
     return groups
 
 
-def _people(instead_of: Appointment | None) -> dict[str, Practitioner]:
-    """Who can be booked online; for an appointment, for its service."""
+def _people(
+    instead_of: Appointment | None, places: Iterable[Location] | None
+) -> dict[str, Practitioner]:
+    """Who can be booked online, at these places; for an appointment, for its service."""
     online = ServiceOffering.objects.online()
+    if places is not None:
+        online = online.filter(schedule__location__in=list(places))
     if instead_of:
         online = online.filter(service=instead_of.service)
     found = Practitioner.objects.filter(pk__in=online.values("schedule__practitioner"))

@@ -172,7 +172,8 @@ def _visit(visit: Visit, notes: Sequence[Message], page: _Page) -> str:
         f"{time_range(appointment.start, appointment.end, appointment.zone)}</p>\n"
         f'<div class="agenda-what">\n{_who(visit)}\n'
         f'<p class="agenda-service">{escape(str(appointment.service))}'
-        f"{_where(appointment.location, page)}</p>\n{_why(appointment)}</div>\n"
+        f"{_where(appointment.location, page)}</p>\n"
+        f"{_on_paper(appointment)}{_why(appointment)}</div>\n"
         f'<p class="agenda-state">{status_mark(appointment.status)}</p>\n'
         f"{_to_do(visit, page)}{_notes(notes)}</li>"
     )
@@ -199,6 +200,14 @@ def _about(visit: Visit) -> Iterable[str]:
     if visit.is_first and visit.appointment.status != Status.CANCELLED:
         word = gettext("First visit")
         yield f'<span class="tag">{escape(word)}</span>'
+
+
+def _on_paper(appointment: Appointment) -> str:
+    """The phone, which on the screen is on the page of the appointment."""
+    phone = appointment.patient.phone
+    if not phone:
+        return ""
+    return f'<p class="print-only">{escape(phone.as_international)}</p>\n'
 
 
 def _overbooked(appointment: Appointment) -> str:

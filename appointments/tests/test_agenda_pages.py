@@ -455,6 +455,12 @@ def test_the_year_with_53_weeks(doctor):
     assert 'href="/agenda/semana/2027-W01/"' in page
 
 
+def test_on_paper_the_day_says_how_to_reach_them(doctor, offering):
+    visit = ask(offering, phone="+541148650001")
+    row = row_of(doctor.get(f"/agenda/{visit.local_date}/"), visit.reference)
+    assert '<p class="print-only">+54 11 4865-0001</p>' in row
+
+
 # --- one appointment
 
 

@@ -109,7 +109,7 @@ def test_the_hour_that_comes_twice_is_given_twice(ana):
     ]
     first = {**day, "hora": "2:30", "paciente": ana.public_id}
     page = client.get(DESK, first)
-    assert "31 October 2027, 2:30 Consulta" in words(page)
+    assert "31 October 2027, 2:30 (before the clock change) Consulta" in words(page)
     press(client, page, ana)
     gaps = main_part(client.get(f"/recepcion/?sede={night.location.slug}&dia=2027-10-31"))
     assert "&amp;hora=2:00&amp;vez=2" in gaps

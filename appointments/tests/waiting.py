@@ -7,7 +7,7 @@ from typing import Any
 
 from accounts.models import User
 from accounts.roles import Actor
-from accounts.tests.factories import patient_user
+from accounts.tests.factories import PatientFactory, patient_user
 from appointments import freed, services, waiting
 from appointments.models import Appointment, FreedTime, WaitingListEntry, WaitingOffer
 from appointments.tests.factories import NOW, book, desk
@@ -22,6 +22,24 @@ def waits(offering: ServiceOffering, user: User | None = None, **wish: Any) -> W
     if "specialty" not in wish:
         wish.setdefault("service", offering.service)
     return waiting.join(user=user, **wish)
+
+
+def waits_for_a_call(offering: ServiceOffering, **wish: Any) -> WaitingListEntry:
+    """A patient without an account, put on the list by the desk since NOW."""
+    wish.setdefault("now", NOW)
+    wish.setdefault("by", desk())
+    wish["patient"] = wish.get("patient") or PatientFactory.create()
+    if "specialty" not in wish:
+        wish.setdefault("service", offering.service)
+    return waiting.join(user=None, **wish)
+
+
+def to_be_called(offering: ServiceOffering, **wish: Any) -> WaitingOffer:
+    """An open offer for a call, of tomorrow at ten."""
+    entry = waits_for_a_call(offering, **wish)
+    frees(offering)
+    assert freed.sweep(now=NOW) == 1
+    return WaitingOffer.objects.get(entry=entry, is_open=True)
 
 
 def frees(offering: ServiceOffering, start: dt.datetime | None = None, **more: Any) -> Appointment:

@@ -18,6 +18,7 @@ from appointments.converters import in_reach
 from appointments.desk_day import columns
 from appointments.transitions import Status
 from appointments.views.agenda import sort_messages
+from appointments.views.desk_waiting import to_call
 from appointments.views.doors import places_of
 from appointments.views.practice import PAGES, at_the_desk
 from appointments.views.public import small_page
@@ -55,6 +56,7 @@ def desk(request: HttpRequest) -> HttpResponse:
         "to_confirm": sum(
             visit.appointment.status == Status.PENDING for c in found for visit in c.visits
         ),
+        "calls": to_call([one.pk for one in places], now).count(),
         "may_overbook": bool(found) and may_overbook(by, found[0].practitioner),
         "tabs": _places(places, place, day),
         "is_today": day == today,

@@ -21,6 +21,7 @@ from accounts.forms.people import DeskPatientForm, details_of, today
 from accounts.models import Patient, looks_like_number
 from accounts.registration import KnownAlready, correct_patient, register_patient
 from appointments.models import Appointment
+from appointments.views.desk_waiting import wishes_of
 from appointments.views.doors import places_of
 from appointments.views.practice import at_the_desk
 from appointments.views.public import small_page
@@ -47,12 +48,14 @@ def patient(request: HttpRequest, public_id: uuid.UUID) -> HttpResponse:
     found = _patient(public_id)
     user = person(request)
     audit.record(actor=str(user), action="patient.read", target=found)
-    visits = Appointment.objects.filter(patient=found, location__in=places_of(user))
+    places = places_of(user)
+    visits = Appointment.objects.filter(patient=found, location__in=places)
     rows = visits.defer("reason").with_parts().order_by("-start", "-pk")
     context = {
         "patient": found,
         "age": found.age_on(today()),
         "page": Paginator(rows, PAGE).get_page(small_page(request.GET.get("page"))),
+        "wishes": wishes_of(found, [place.pk for place in places]),
         "now": timezone.now(),
     }
     return render(request, "appointments/desk_patient.html", context)

@@ -287,11 +287,19 @@ def _page(
         "pays": would_pay(asked.offering.practitioner, shown),
         "action": f"{counter.url}?{asked.query(paciente='')}",
         "keeps": asked.query(),
+        "wish": _wish(asked),
         "without_patient": f"{counter.url}?{asked.query(paciente='')}",
         "key": uuid.uuid4(),
     }
     status = 422 if no_reason else 409 if refused else 200
     return render(request, "appointments/give.html", context, status=status)
+
+
+def _wish(asked: Asked) -> str:
+    """What they would wait for, as the address of the waiting list says it."""
+    service, place = asked.offering.service, asked.offering.location
+    what = f"{service.specialty.slug}/{service.slug}"
+    return urlencode({"what": what, "who": asked.offering.practitioner.slug, "where": place.slug})
 
 
 def _offer_to(asked: Asked, now: dt.datetime) -> WaitingOffer | None:
@@ -344,7 +352,6 @@ def _times(counter: Counter, asked: Asked, now: dt.datetime) -> list[dict[str, A
         {
             "url": f"{counter.url}?{replace(asked, start=slot.start).query()}",
             "text": local_time(slot.start, zone),
-            "is_again": bool(slot.start.astimezone(zone).fold),
             "is_chosen": slot.start == asked.start,
         }
         for slot in slots

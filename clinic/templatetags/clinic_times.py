@@ -1,7 +1,8 @@
 """Instants as people read them: in the zone of the place, in full, on the 24 hour clock.
 
 Instants are stored in UTC. Nothing is shown without saying in whose zone, so each
-filter takes the zone: ``{{ appointment.start|local_time:location.zone }}``.
+filter takes the zone: ``{{ appointment.start|local_time:location.zone }}``. The hour that the
+clock shows twice in an autumn night says which of the two it is.
 """
 
 from __future__ import annotations
@@ -53,23 +54,40 @@ def _day(value: dt.date, zone: Zone | None) -> dt.date:
     return in_zone(value, zone).date()
 
 
+def _utc(instant: dt.datetime) -> dt.datetime:
+    """What the caches below may keep apart: in one zone, both 2:30 of that night are equal."""
+    return instant.astimezone(dt.UTC)
+
+
+def comes_twice(moment: dt.datetime) -> bool:
+    """Whether its clock shows this time twice. Of an instant in a zone, see ``in_zone``."""
+    return moment.replace(fold=1 - moment.fold).utcoffset() != moment.utcoffset()
+
+
 @register.filter
 def local_time(instant: dt.datetime | None, zone: Zone) -> str:
-    """``9:30``"""
-    return _clock(instant, zone) if instant else ""
+    """``9:30``; ``1:30 (after the clock change)`` when the clock shows it twice that night."""
+    if instant is None:
+        return ""
+    clock, is_again = _clock(_utc(instant), zone)
+    if is_again is None:
+        return clock
+    which = gettext("after the clock change") if is_again else gettext("before the clock change")
+    return f"{clock} ({which})"
 
 
 @functools.lru_cache(maxsize=4096)
-def _clock(instant: dt.datetime, zone: Zone) -> str:
+def _clock(instant: dt.datetime, zone: Zone) -> tuple[str, bool | None]:
+    """The clock, and whether it has shown this time before; None: it shows it once."""
     clock = in_zone(instant, zone)
-    return f"{clock.hour}:{clock.minute:02}"
+    return f"{clock.hour}:{clock.minute:02}", bool(clock.fold) if comes_twice(clock) else None
 
 
 @register.filter
 def clock_query(instant: dt.datetime, zone: Zone) -> str:
     """``hora=9:30`` for an address; ``hora=1:30&vez=2`` when the clock shows it again."""
-    again = "&vez=2" if in_zone(instant, zone).fold else ""
-    return f"hora={local_time(instant, zone)}{again}"
+    clock, is_again = _clock(_utc(instant), zone)
+    return f"hora={clock}{'&vez=2' if is_again else ''}"
 
 
 @register.filter
@@ -125,7 +143,7 @@ def when(
     instant: dt.datetime, zone: Zone, show: str = "datetime", name_zone: bool = False
 ) -> SafeString:
     """``<time>`` of an instant. ``show`` is datetime, date, day or time."""
-    return _when(get_language(), instant, zone, show, name_zone)
+    return _when(get_language(), _utc(instant), zone, show, name_zone)
 
 
 @functools.lru_cache(maxsize=4096)
@@ -151,7 +169,7 @@ def _when(
 @register.simple_tag
 def time_range(start: dt.datetime, end: dt.datetime, zone: Zone) -> SafeString:
     """``13:00–14:00`` of ``[start, end)``, read aloud as “13:00 to 14:00”."""
-    return _time_range(get_language(), start, end, zone)
+    return _time_range(get_language(), _utc(start), _utc(end), zone)
 
 
 @functools.lru_cache(maxsize=4096)

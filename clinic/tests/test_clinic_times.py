@@ -51,12 +51,63 @@ def test_the_day_is_the_one_of_the_zone_not_of_utc():
     assert times.iso_date(late, "UTC") == "2026-12-09"
 
 
+#: A zone, the first instant of the hour that its clock shows twice, and what it shows then.
+TWICE = [
+    (MADRID, dt.datetime(2026, 10, 25, 0, 0, tzinfo=dt.UTC), 2),
+    ("America/Santiago", dt.datetime(2026, 4, 5, 2, 0, tzinfo=dt.UTC), 23),
+]
+WHICH = {
+    "en": ("before the clock change", "after the clock change"),
+    "es": ("antes del cambio de hora", "después del cambio de hora"),
+}
+
+
+@pytest.mark.parametrize("language", ["en", "es"])
+@pytest.mark.parametrize(("zone", "start", "hour"), TWICE)
+def test_the_hour_that_happens_twice_is_told_apart(language, zone, start, hour):
+    """Wherever a time is written: alone, after its date, as an element, of a range."""
+    with translation.override(language):
+        for hours, which in enumerate(WHICH[language]):
+            instant = start + dt.timedelta(hours=hours, minutes=30)
+            said = f"{hour}:30 ({which})"
+            assert times.local_time(instant, zone) == said
+            assert times.local_datetime(instant, zone).endswith(f", {said}")
+            assert f">{said}</time>" in times.when(instant, zone, "time")
+            end = instant + dt.timedelta(minutes=15)
+            assert f">{hour}:45 ({which})</time>" in times.time_range(instant, end, zone)
+
+
+@pytest.mark.parametrize(("zone", "start", "hour"), TWICE)
+def test_on_the_clock_of_its_zone_too_they_are_two(zone, start, hour):
+    """Python calls them equal, so a cache that is handed them would mix them up."""
+    first, second = (
+        times.in_zone(start + dt.timedelta(hours=hours, minutes=20), zone) for hours in (0, 1)
+    )
+    assert first == second
+    for write in (times.local_time, times.when, times.clock_query):
+        assert write(first, zone) != write(second, zone)
+    assert times.time_range(first, first, zone) != times.time_range(second, second, zone)
+
+
+@pytest.mark.parametrize(("zone", "start", "hour"), TWICE)
+def test_a_time_that_comes_once_says_nothing_more(zone, start, hour):
+    """The minutes around that hour, and every hour of the spring day that has 23."""
+    before, after = start - dt.timedelta(minutes=5), start + dt.timedelta(hours=2)
+    assert times.local_time(before, zone) == f"{hour - 1}:55"
+    assert times.local_time(after, zone) == f"{(hour + 1) % 24}:00"
+    month, day = (3, 28) if zone == MADRID else (9, 5)
+    spring = dt.datetime(2026, month, day, 12, tzinfo=dt.UTC)
+    for quarter in range(96):
+        assert "(" not in times.local_time(spring + quarter * dt.timedelta(minutes=15), zone)
+
+
 def test_the_hour_that_happens_twice_is_told_apart_for_machines():
     """Madrid, 25 October 2026: 2:30 comes at 00:30 and at 01:30 UTC."""
     first, second = (dt.datetime(2026, 10, 25, hour, 30, tzinfo=dt.UTC) for hour in (0, 1))
-    assert times.local_time(first, MADRID) == times.local_time(second, MADRID) == "2:30"
     assert 'datetime="2026-10-25T02:30+02:00"' in times.when(first, MADRID)
     assert 'datetime="2026-10-25T02:30+01:00"' in times.when(second, MADRID)
+    assert times.clock_query(first, MADRID) == "hora=2:30"
+    assert times.clock_query(second, MADRID) == "hora=2:30&vez=2"
 
 
 def test_a_plain_date_needs_no_zone_and_an_instant_does():

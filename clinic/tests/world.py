@@ -30,9 +30,9 @@ from accounts.tests.factories import (
 from appointments.freed import offer_next
 from appointments.models import Appointment, FreedTime, RuleChange, WaitingOffer
 from appointments.tests.factories import NOW, at, book
-from appointments.tests.waiting import waits
+from appointments.tests.waiting import to_be_called, waits
 from clinic.policy import PRACTICE_PAGES
-from scheduling.models import DateOverride, TimeOff
+from scheduling.models import DateOverride, ServiceOffering, TimeOff
 from scheduling.tests.factories import open_offering
 
 Kwargs = dict[str, Any]
@@ -102,6 +102,8 @@ class World:
         self.removed_at_the_desk = self._vacation(self.appointment)
         self.changes = [self._change(self.users[r]) for r in (Role.PRACTITIONER, Role.RECEPTION)]
         self.offers = [self._offer(self.users[Role.PATIENT]), self._offer(patient_user())]
+        #: At this desk's location, and elsewhere.
+        self.calls = [to_be_called(self._here()), to_be_called(open_offering())]
         self.closed = [self._closed(self.appointment, days) for days in (50, 51)]
 
     def browser(self, user: User | None) -> Client:
@@ -140,6 +142,10 @@ class World:
         )
         offer_next(time.pk, now=NOW)
         return entry.offers.get()
+
+    def _here(self) -> ServiceOffering:
+        """Of a colleague, so that nothing of it is seen in the practitioner's own agenda."""
+        return open_offering(schedule__location=self.appointment.location)
 
     @staticmethod
     def _patient_of(appointment: Appointment) -> User:
@@ -219,6 +225,13 @@ class World:
                 (mine.entry.public_id, theirs.entry.public_id),
             )
         )
+        call, wish = (
+            ({"public_id": one}, {"public_id": other}, {"public_id": uuid.UUID(int=1)})
+            for one, other in (
+                [offer.public_id for offer in self.calls],
+                [offer.entry.public_id for offer in self.calls],
+            )
+        )
         confirm = tuple({**one, "verb": "confirmar"} for one in visit)
         patient = (
             {"public_id": self.appointment.patient.public_id},
@@ -264,6 +277,9 @@ class World:
             "appointments:desk_appointment": visit,
             "appointments:desk_cancel": visit,
             "appointments:desk_action": confirm,  # type: ignore[dict-item]
+            "appointments:desk_offer": call,
+            "appointments:desk_waiting_end": wish,
+            "appointments:desk_waiting_new": known,
             "appointments:desk_patient": known,
             "appointments:desk_patient_edit": known,
             "accounts:family_edit": family,

@@ -7,10 +7,10 @@ import pytest
 from django.core import mail
 
 from accounts.models import PatientAccess
-from accounts.tests.factories import patient_user
+from accounts.tests.factories import PatientFactory, patient_user
 from appointments import freed, waiting
 from appointments.tests.factories import NOW, at, book
-from appointments.tests.waiting import actor, offered
+from appointments.tests.waiting import actor, offered, to_be_called
 from clinic.models import Organization
 from notifications import delivery, integrity
 from notifications.letters import MAX_SUBJECT, letter_for
@@ -150,3 +150,11 @@ def test_a_message_of_an_offer_that_is_over_is_found(offering):
     assert breaches() == []
     Notification.objects.filter(offer=offer).update(state=State.PENDING)
     assert breaches() == [f"messages are true: offer {offer.pk}: is over, and its message waits"]
+
+
+def test_whoever_has_no_account_is_called_and_not_written_to():
+    """Nothing is owed, and nothing is missing either."""
+    offer = to_be_called(open_offering(), patient=PatientFactory.create(email="ana@example.org"))
+    assert offer.is_open
+    assert not Notification.objects.filter(offer=offer).exists()
+    assert breaches() == []

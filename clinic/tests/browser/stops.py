@@ -514,6 +514,8 @@ def _desk_patients() -> Iterator[Stop]:
     yield to("appointments:desk_patients", query="q=a")
     yield to("appointments:desk_patients", query="q=nadie")
     yield to("appointments:desk_patient", mother.public_id)
+    yield to("appointments:desk_waiting_new", mother.public_id)
+    yield to("appointments:desk_waiting_new", mother.public_id, act=send_empty, status=422)
     yield to("appointments:desk_patient_edit", mother.public_id)
     yield to("appointments:desk_patient_edit", mother.public_id, act=send_empty, status=422)
     yield to("appointments:desk_patient_new", query="q=Elsa+Prueba")
