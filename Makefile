@@ -76,7 +76,7 @@ walk: .venv/.developing ## Every page of every role in a browser, in both looks,
 race: .venv/.developing ## Many at once on MariaDB: pairs of verbs 500 times each, then the real server (minutes)
 	DATABASE_URL=$(TEST_DATABASE_URL) RACE_PAIRS=$(PAIRS) $(PYTEST) -n $(JOBS) --dist worksteal -m race
 	TEST_DATABASE_URL=$(TEST_DATABASE_URL) $(PY) .ci/race.py guarded
-	TEST_DATABASE_URL=$(TEST_DATABASE_URL) $(PY) .ci/race.py red --attempts 2000
+	TEST_DATABASE_URL=$(TEST_DATABASE_URL) $(PY) .ci/race.py red
 
 .PHONY: chaos
 chaos: .venv/.developing ## Kill, freeze and flush all that sends mail, on servers of its own (20 minutes)

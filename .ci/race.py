@@ -214,8 +214,10 @@ def guarded(options: Any) -> int:
         verdict.expect(not sum(overlaps().values()), f"overlaps: {dict(overlaps())}")
         filled(answers, verdict)
         print(f"{PATIENTS} people at one time:")
-        made = [a for a in timed(lambda: one_slot(clinic, port)) if a.made]
-        verdict.expect(len(made) == 1, f"appointments: {len(made)}")
+        answers = timed(lambda: one_slot(clinic, port))
+        statuses = Counter(a.status for a in answers)
+        verdict.expect(statuses == {302: 1, 409: PATIENTS - 1}, "one yes, and a no to all others")
+        verdict.expect(sum(bool(a.made) for a in answers) == 1, "one appointment")
     verdict.expect(not sum(overlaps().values()), f"overlaps: {dict(overlaps())}")
     problem = integrity()
     verdict.expect(not problem, problem or "check_integrity: every promise holds")
