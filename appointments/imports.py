@@ -39,7 +39,7 @@ T = TypeVar("T")
 
 #: How many ids one question names at most; SQLite has a limit.
 CHUNK = 500
-#: Stands in what was before the last step of an appointment whose people know of it already.
+#: Stands in the last change of an appointment whose people know of it already.
 TOLD_ELSEWHERE = "told_elsewhere"
 _DAY = dt.timedelta(days=1)
 
@@ -121,7 +121,8 @@ def import_appointments(
             _refuse_taken(drafts)
             if not tell:
                 for draft in drafts:
-                    draft.events[-1].before[TOLD_ELSEWHERE] = True
+                    changes = [e for e in draft.events if e.verb not in REMARKS]
+                    changes[-1].after[TOLD_ELSEWHERE] = True
             _write(drafts)
             audit.record(
                 actor=str(by), action="appointments.import", target="appointments", rows=len(batch)

@@ -20,6 +20,7 @@ from django.db.models import Q
 
 from accounts.models import Patient, PatientAccess, Practitioner, Relation
 from appointments import busy_days, locks
+from appointments.imports import TOLD_ELSEWHERE
 from appointments.models import (
     Appointment,
     AppointmentEvent,
@@ -323,6 +324,7 @@ def _history_tells_the_present(appointment: Appointment, facts: Facts) -> Iterat
     last: dict[str, Any] = {}
     for event in facts.events:
         last.update(event.after)
+    last.pop(TOLD_ELSEWHERE, None)
     for name, value in sorted(last.items()):
         present = plain(getattr(appointment, name, None))
         if present != value:

@@ -64,7 +64,7 @@ _WHO_KNOWS = ("appointment_id", "user_id", "kind", "sequence")
 
 def _untold(appointment: Appointment) -> Iterator[str]:
     events = list(appointment.events.all())
-    if not events or TOLD_ELSEWHERE in events[-1].before:
+    if not events or TOLD_ELSEWHERE in events[-1].after:
         return
     event, told = events[-1], defaultdict(set)
     for row in appointment.notifications.all():
