@@ -16,6 +16,7 @@ from django import forms
 from django.core.exceptions import ValidationError
 from django.utils.translation import gettext_lazy as _
 
+from clinic.fields import YEAR_OUT_OF_RANGE
 from clinic.templatetags.clinic_times import local_date
 from clinic.text import WEB_ADDRESS, normalise
 
@@ -40,7 +41,6 @@ MONTHS = (
 WRITE_A_DATE = _("Write the date as day, month and year, for example 8/12/2026.")
 WRITE_A_TIME = _("Write the time as hour and minutes, for example 9:30.")
 NO_SUCH_DAY = _("There is no such day. Check the day and the month.")
-YEAR_OUT_OF_RANGE = _("Write a year between %(first)s and %(last)s.")
 
 
 def _number(text: str) -> int | None:

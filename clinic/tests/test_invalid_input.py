@@ -5,6 +5,7 @@ Of the search and of the pages of a practitioner's time; ``test_fuzz`` goes ever
 
 from __future__ import annotations
 
+import datetime as dt
 import html
 import re
 from typing import Any
@@ -14,11 +15,15 @@ from django.http import HttpResponse
 from django.test import Client
 
 from accounts.roles import Role
+from accounts.tests.factories import administrator
 from appointments.tests.factories import NOW
+from clinic.models import Closure
 from clinic.policy import BOTH, PRACTICE_PAGES
 from clinic.tests.factories import InsurerFactory, LocationFactory
 from clinic.tests.test_fuzz import Filled, visit
 from clinic.tests.world import World
+from scheduling.intervals import overlaps, to_minute
+from scheduling.selectors import open_time
 from scheduling.tests.factories import ScheduleFactory, ServiceOfferingFactory
 
 pytestmark = [pytest.mark.django_db, pytest.mark.once]
@@ -119,3 +124,83 @@ def test_a_search_that_cannot_be_meant_is_a_422_with_a_sentence(world, asked, va
     is_name = asked == "who" and len(value) < 100 and "\0" not in value
     assert answer.status_code == (200 if is_name else 422)
     assert bool(says(answer)) != is_name
+
+
+# --- years that nobody means
+
+YEARS = {
+    "en": "Write a year between 2000 and 2199.",
+    "es": "El año tiene que estar entre 2000 y 2199.",
+}
+FAR = ["0001-01-01", "1999-12-31", "2200-01-01", "9999-12-31"]
+
+
+def broken_pages(world: World) -> list[tuple[str, int]]:
+    """The pages that read what closes time, opened by whoever may; those that do not answer."""
+    visit_ = world.appointment
+    doctor, offering = visit_.practitioner.slug, visit_.practitioner.schedules.get().offerings.get()
+    day = visit_.local_date.isoformat()
+    pages = {
+        None: ["/", "/profesionales/", f"/profesionales/{doctor}/", f"/horarios/?who={doctor}"],
+        Role.PRACTITIONER: [
+            "/agenda/",
+            f"/agenda/{day}/",
+            "/agenda/calendario/",
+            "/agenda/bloqueos/",
+            "/agenda/excepciones/",
+            "/agenda/horarios/",
+            f"/agenda/por-que/?servicio={offering.pk}&dia={day}",
+        ],
+        Role.RECEPTION: [f"/recepcion/por-que/?profesional={doctor}&dia={day}"],
+        Role.ADMINISTRATOR: [
+            "/admin/",
+            "/admin/clinic/closure/",
+            "/admin/clinic/closure/importar/?country=AR&year=2026",
+            "/admin/scheduling/timeoff/",
+            "/admin/scheduling/schedule/",
+            f"/admin/scheduling/schedule/{offering.schedule_id}/change/",
+        ],
+    }
+    answers = [
+        (page, visit(world, role).get(page, follow=True).status_code)
+        for role, some in pages.items()
+        for page in some
+    ]
+    return [(page, status) for page, status in answers if status != 200]
+
+
+@pytest.mark.parametrize("language", YEARS)
+@pytest.mark.parametrize("far", FAR)
+def test_a_closure_stays_in_the_years_that_are_meant(client, far, language):
+    near = dt.date(2026, 12, 8).isoformat()
+    first, last = sorted([far, near])
+    client.force_login(administrator())
+    client.cookies["django_language"] = language
+    sent = {"name": "Obra", "first_day": first, "last_day": last, "location": ""}
+    answer = client.post("/admin/clinic/closure/add/", sent)
+    assert answer.status_code == 422
+    wrong = "last_day" if far == last else "first_day"
+    assert list(answer.context["adminform"].form.errors) == [wrong]
+    assert YEARS[language] in answer.content.decode()
+    assert f'value="{far}"' in answer.content.decode()
+    assert not Closure.objects.exists()
+
+
+@pytest.mark.parametrize(
+    ("first", "last"),
+    [
+        (dt.date(2026, 12, 8), dt.date.max),
+        (dt.date.min, dt.date(2026, 12, 8)),
+        (dt.date.min, dt.date.max),
+        (dt.date.min, dt.date.min),
+        (dt.date.max, dt.date.max),
+    ],
+)
+def test_a_closure_from_before_there_was_a_check_breaks_no_page(world, first, last):
+    Closure.objects.create(name="Obra", first_day=first, last_day=last)
+    assert broken_pages(world) == []
+    schedule = world.appointment.practitioner.schedules.get()
+    noon = dt.datetime(2026, 12, 8, 12, tzinfo=NOW.tzinfo)
+    closed = open_time([schedule], noon, noon + dt.timedelta(hours=1))[schedule.pk].closed
+    holds = first <= noon.date() <= last
+    assert any(overlaps(part, (to_minute(noon), to_minute(noon) + 60)) for part in closed) == holds
