@@ -155,7 +155,7 @@ class SplitDateField(forms.MultiValueField):
         parts = dict(zip(("day", "month", "year"), data_list, strict=True))
         if missing := [name for name, text in parts.items() if not text]:
             raise ValidationError([self._wrong(name) for name in missing])
-        return self._in_range(self._read(**parts))
+        return self.in_range(self._read(**parts))
 
     def _read(self, day: str, month: str, year: str) -> dt.date:
         numbers = _number(day), _month(month), _number(year)
@@ -165,7 +165,7 @@ class SplitDateField(forms.MultiValueField):
             raise self._wrong("short_year")
         return _real_date(*numbers)  # type: ignore[arg-type]  # None is refused above
 
-    def _in_range(self, value: dt.date) -> dt.date:
+    def in_range(self, value: dt.date) -> dt.date:
         latest = self.latest() if callable(self.latest) else self.latest
         if latest and value > latest:
             raise self._wrong("latest", date=local_date(latest))

@@ -14,7 +14,7 @@ from django.utils.translation import pgettext_lazy
 
 from accounts.models import Practitioner
 from clinic.editions import EditedModel, EditedQuerySet
-from clinic.fields import on_the_grid, time_on_the_grid
+from clinic.fields import day_in_reach, on_the_grid, time_on_the_grid
 from clinic.models import Confirmation, Location, OnlineFor, Organization, Service
 
 WEEKDAY_CHOICES = list(WEEKDAYS.items())
@@ -107,8 +107,10 @@ class WorkingHours(EditedModel):
         validators=[time_on_the_grid],
         help_text=_("0:00 is midnight; an earlier time than “from” lies on the next day."),
     )
-    valid_from = models.DateField(_("valid from"), null=True, blank=True)
-    valid_until = models.DateField(_("valid until"), null=True, blank=True)
+    valid_from = models.DateField(_("valid from"), null=True, blank=True, validators=[day_in_reach])
+    valid_until = models.DateField(
+        _("valid until"), null=True, blank=True, validators=[day_in_reach]
+    )
 
     objects = EditedQuerySet.as_manager()
 
@@ -154,7 +156,7 @@ class DateOverride(EditedModel):
     schedule = models.ForeignKey(
         Schedule, models.CASCADE, related_name="overrides", verbose_name=_("schedule")
     )
-    date = models.DateField(_("date"))
+    date = models.DateField(_("date"), validators=[day_in_reach])
     kind = models.CharField(_("what"), max_length=10, choices=Kind)
     start = models.TimeField(_("from"), null=True, blank=True, validators=[time_on_the_grid])
     end = models.TimeField(_("to"), null=True, blank=True, validators=[time_on_the_grid])
@@ -200,8 +202,8 @@ class TimeOff(EditedModel):
         verbose_name=_("location"),
         help_text=_("Empty: every location."),
     )
-    starts_at = models.DateTimeField(_("starts"), null=True, blank=True)
-    ends_at = models.DateTimeField(_("ends"), null=True, blank=True)
+    starts_at = models.DateTimeField(_("starts"), null=True, blank=True, validators=[day_in_reach])
+    ends_at = models.DateTimeField(_("ends"), null=True, blank=True, validators=[day_in_reach])
     weekday = models.PositiveSmallIntegerField(
         _("every"), choices=WEEKDAY_CHOICES, null=True, blank=True
     )
