@@ -14,6 +14,7 @@ from typing import Any, ClassVar
 
 from django import forms
 from django.contrib import admin
+from django.contrib.admin.options import IncorrectLookupParameters
 from django.contrib.admin.widgets import (
     AdminSplitDateTime,
     AdminTimeWidget,
@@ -184,6 +185,13 @@ class ClinicAdmin(OpenToAdministrators, ChosenByTyping, admin.ModelAdmin):
             queryset = queryset.filter(self.matches(word))
         # A path over many rows finds the same one twice.
         return queryset, any("__" in path for path in self.search_fields)
+
+    def get_changelist_instance(self, request: HttpRequest) -> Any:
+        """A year that is not in the calendar is a wrong filter, which Django takes away again."""
+        try:
+            return super().get_changelist_instance(request)
+        except (OverflowError, ValueError) as error:
+            raise IncorrectLookupParameters(error) from error
 
     # --- saving
     def formfield_for_dbfield(
