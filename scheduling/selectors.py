@@ -15,7 +15,16 @@ from django.utils.translation import gettext_lazy as _
 
 from accounts.models import Practitioner
 from clinic.models import Closure, Confirmation, OnlineFor, Organization
-from scheduling.intervals import Interval, clip, merge, overlaps, subtract, to_instant, to_minute
+from scheduling.intervals import (
+    Interval,
+    clip,
+    merge,
+    minute_from,
+    overlaps,
+    subtract,
+    to_instant,
+    to_minute,
+)
 from scheduling.models import DateOverride, Schedule, ServiceOffering, TimeOff, WorkingHours
 from scheduling.slots import Need
 from scheduling.wallclock import day_bounds, each_day, shift_on
@@ -303,6 +312,13 @@ class BookingRules:
     @property
     def shows_price(self) -> bool:
         return self.price_rule.value
+
+    def window(self, now: dt.datetime) -> Interval:
+        """The minutes at which a patient's visit may start, as far as notice and horizon go.
+
+        Asked by all: what is shown, what may be booked, and why not.
+        """
+        return minute_from(now + self.min_notice), minute_from(now + self.horizon)
 
 
 def booking_rules(offering: ServiceOffering, organization: Organization) -> BookingRules:
