@@ -157,14 +157,22 @@ class HoursOffForm(BlockForm):
         cleaned = super().clean() or {}
         _check_reach(self, "day")
         _check_order(self)
-        if not self.errors and self.blocks()[0].ends_at <= timezone.now():  # type: ignore[operator]
-            self.add_error("end", _("This time is over. Write a later one."))
+        if not self.errors:
+            starts, ends = self.span
+            if starts >= ends:
+                self.add_error("start", SKIPPED)
+            elif to_instant(ends) <= timezone.now():
+                self.add_error("end", _("This time is over. Write a later one."))
         return cleaned
 
-    def blocks(self) -> list[Block]:
+    @property
+    def span(self) -> Interval:
+        """Empty where the clock skips all of it."""
         clean = self.cleaned_data
-        zone = self.zones[0]
-        return self.once([shift_on(clean["day"], clean["start"], clean["end"], zone)])
+        return shift_on(clean["day"], clean["start"], clean["end"], self.zones[0])
+
+    def blocks(self) -> list[Block]:
+        return self.once([self.span])
 
 
 def _check_order(form: forms.Form) -> None:

@@ -70,9 +70,24 @@ class OpenToAdministrators:
 
 _LONGEST_ID = 18
 
+
+class InstantField(forms.SplitDateTimeField):
+    """A date and a time on a wall clock, which some days show twice or not at all."""
+
+    def compress(self, data_list: Any) -> Any:
+        try:
+            return super().compress(data_list)
+        except ValidationError as error:
+            if error.code != "ambiguous_timezone":
+                raise
+            sentence = _("On that day the clock skips this time or shows it twice.")
+            raise ValidationError(sentence, code=error.code) from None
+
+
 #: Hours as people write them: nobody means seconds.
 _HOURS: dict[type[models.Field], dict[str, Any]] = {
-    models.TimeField: {"widget": AdminTimeWidget(format="%H:%M")}
+    models.TimeField: {"widget": AdminTimeWidget(format="%H:%M")},
+    models.DateTimeField: {"form_class": InstantField},
 }
 
 
