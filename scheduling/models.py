@@ -176,6 +176,11 @@ class DateOverride(EditedModel):
                     "A closed day has no hours; any other exception needs both hours."
                 ),
             ),
+            models.CheckConstraint(
+                condition=~Q(start=F("end")),
+                name="override_not_empty",
+                violation_error_message=_("The end has to differ from the start."),
+            ),
         ]
 
     def __str__(self) -> str:

@@ -298,3 +298,17 @@ def test_no_page_of_a_practitioner_takes_such_a_year(this_morning, far):
         assert (answer.status_code, bool(says(answer))) == (422, True), (page, data)
     assert not TimeOff.objects.exists()
     assert not DateOverride.objects.exists()
+
+
+def test_an_exception_of_no_length_is_refused(this_morning):
+    """From nine to nine would be open for twenty-four hours."""
+    schedule = new_practice().schedule
+    url, boss = admin_page(schedule), browser(administrator())
+    row = {"date": "2026-12-05", "kind": "instead", "start": "9:00", "end": "9:00"}
+    form = admin_form(boss, url) | {"overrides-TOTAL_FORMS": 1, "overrides-0-schedule": schedule.pk}
+    form |= {f"overrides-0-{name}": value for name, value in row.items()}
+    answer = boss.post(url, form)
+    assert answer.status_code == 422
+    assert "The end has to differ from the start." in answer.content.decode()
+    assert not DateOverride.objects.exists()
+    assert boss.post(url, form | {"overrides-0-end": "8:55"}).status_code == 302
