@@ -17,6 +17,10 @@ from clinic.editions import EditedModel, EditedQuerySet
 from clinic.fields import day_in_reach, on_the_grid, time_on_the_grid
 from clinic.models import Confirmation, Location, OnlineFor, Organization, Service
 
+#: An exception is about the shifts that begin on its date.
+NIGHT_GOES_ON = _(
+    "A shift that began the evening before goes on after midnight. Time off closes it too."
+)
 WEEKDAY_CHOICES = list(WEEKDAYS.items())
 AS_THE_CLINIC = _("as the clinic")
 
@@ -157,7 +161,7 @@ class DateOverride(EditedModel):
         Schedule, models.CASCADE, related_name="overrides", verbose_name=_("schedule")
     )
     date = models.DateField(_("date"), validators=[day_in_reach])
-    kind = models.CharField(_("what"), max_length=10, choices=Kind)
+    kind = models.CharField(_("what"), max_length=10, choices=Kind, help_text=NIGHT_GOES_ON)
     start = models.TimeField(_("from"), null=True, blank=True, validators=[time_on_the_grid])
     end = models.TimeField(_("to"), null=True, blank=True, validators=[time_on_the_grid])
 

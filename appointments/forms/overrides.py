@@ -12,11 +12,11 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from appointments.forms.schedule import SKIPPED, YEARS_AHEAD
-from appointments.forms.shifts import DayShifts
+from appointments.forms.shifts import DayShifts, over_midnight
 from clinic.forms import LooseDateField
 from clinic.templatetags.clinic_times import local_date
 from scheduling.closed_days import shut_between, why_shut
-from scheduling.models import DateOverride, Schedule
+from scheduling.models import NIGHT_GOES_ON, DateOverride, Schedule, WorkingHours
 from scheduling.wallclock import each_day, shift_on
 
 Kind = DateOverride.Kind
@@ -71,6 +71,8 @@ class OverrideForm(forms.Form):
         else:
             names = [(slug, s.location.name) for slug, s in self.places.items()]
             self.fields["location"].choices = names  # type: ignore[attr-defined]
+        if _work_nights(schedules):
+            self.fields["kind"].help_text = NIGHT_GOES_ON
         self.shifts = DayShifts(self, "o", room=max(ROOM, len(rows)))
         self.shifts.add(gettext("Hours"), [(r.start, r.end) for r in rows if r.start and r.end])
         if rows:
@@ -148,3 +150,8 @@ class OverrideForm(forms.Form):
         if taken:
             sentence = gettext("There is already an exception on %(day)s. Change or remove it.")
             self.add_error("first_day", sentence % {"day": local_date(taken.date)})
+
+
+def _work_nights(schedules: Sequence[Schedule]) -> bool:
+    lines = WorkingHours.objects.filter(schedule__in=[schedule.pk for schedule in schedules])
+    return any(over_midnight(*line) for line in lines.values_list("start", "end"))
