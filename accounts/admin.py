@@ -21,6 +21,7 @@ from accounts.coverage import set_coverage
 from accounts.doors import person
 from accounts.exceptions import AccountRefusal
 from accounts.forms.coverage import CoverageFields
+from accounts.forms.people import born_in_reach
 from accounts.models import (
     Patient,
     PatientAccess,
@@ -135,6 +136,7 @@ class PatientForm(CoverageFields, forms.ModelForm):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.offer(self.instance.known_coverage)
+        self.fields["birth_date"].validators.append(born_in_reach)
 
 
 class GrownUpFilter(admin.SimpleListFilter):

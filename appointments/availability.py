@@ -32,7 +32,7 @@ from appointments.transitions import RESTORING, Status, Verb
 from clinic.fields import CELL_MINUTES
 from clinic.models import Organization
 from scheduling.almanac import Line, OpenMask, almanac
-from scheduling.intervals import Interval, overlaps, to_instant, to_minute
+from scheduling.intervals import Interval, first_to_come, overlaps, to_instant, to_minute
 from scheduling.models import Schedule, ServiceOffering
 from scheduling.selectors import booking_rules, need_of, open_time, step_rule, travel_rule
 from scheduling.slots import Mask, Need, Ruler, Slot, bits
@@ -220,13 +220,11 @@ def _window(
     now: dt.datetime,
 ) -> Interval:
     """The minutes that were asked for, as far as notice and horizon, if any, allow them."""
+    first, last = max(to_minute(start), first_to_come(now)), to_minute(end)
     if organization is None:
-        return max(to_minute(start), to_minute(now) + 1), to_minute(end)
-    rules = booking_rules(offering, organization)
-    soonest = -(-int((now + rules.min_notice).timestamp()) // 60)
-    # What begins at this very moment is past.
-    first = max(to_minute(start), soonest, to_minute(now) + 1)
-    return first, min(to_minute(end), to_minute(now + rules.horizon))
+        return first, last
+    soonest, beyond = booking_rules(offering, organization).window(now)
+    return max(first, soonest), min(last, beyond)
 
 
 def busy_time(
@@ -366,12 +364,13 @@ def _check_notice(
     now: dt.datetime,
     online: bool,
 ) -> None:
-    if start <= (now if online else now - _STEP):
+    minute = to_minute(start)
+    if minute < first_to_come(now if online else now - _STEP):
         raise SlotPast
     if not online:
         return
-    rules = booking_rules(offering, organization)
-    if start < now + rules.min_notice:
+    soonest, beyond = booking_rules(offering, organization).window(now)
+    if minute < soonest:
         raise SlotTooSoon
-    if start >= now + rules.horizon:
+    if minute >= beyond:
         raise SlotTooFar

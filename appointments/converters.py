@@ -6,12 +6,7 @@ import datetime as dt
 
 from django.urls import register_converter
 
-#: Outside these years there is nothing to see, and arithmetic could leave the calendar.
-FIRST_YEAR, LAST_YEAR = 2000, 2199
-
-
-def in_reach(day: dt.date) -> bool:
-    return FIRST_YEAR <= day.year <= LAST_YEAR
+from clinic.fields import in_reach
 
 
 class DayConverter:

@@ -22,7 +22,7 @@ from appointments.models import Appointment, Hold
 from clinic.fields import CELL_MINUTES
 from clinic.models import Closure, Organization
 from clinic.templatetags.clinic_times import duration, local_time
-from scheduling.intervals import Interval, overlaps, to_instant, to_minute
+from scheduling.intervals import Interval, first_to_come, overlaps, to_instant, to_minute
 from scheduling.models import DateOverride, ServiceOffering, TimeOff
 from scheduling.selectors import (
     Block,
@@ -285,7 +285,8 @@ class Reasons:
         return None
 
     def _past(self, minute: int) -> Reason | None:
-        return Reason(Code.PAST, _("Already past.")) if to_instant(minute) < self.now else None
+        is_past = minute < first_to_come(self.now)
+        return Reason(Code.PAST, _("Already past.")) if is_past else None
 
     def _hours(self, minute: int) -> Reason | None:
         if any(start <= minute < end for start, end in self.time.shifts):
@@ -401,11 +402,12 @@ class Reasons:
 
     def _window(self, minute: int) -> Reason | None:
         rules = self.rules
-        if minute < -(-int((self.now + rules.min_notice).timestamp()) // 60):
+        soonest, beyond = rules.window(self.now)
+        if minute < soonest:
             sentence = _("Sooner than the minimum notice of %(length)s (set by %(origin)s).")
             length = duration(rules.min_notice_rule.value)
             return self._by_rule(Code.NOTICE, sentence, rules.min_notice_rule, length)
-        if minute >= to_minute(self.now + rules.horizon):
+        if minute >= beyond:
             sentence = _("Further ahead than %(length)s days (set by %(origin)s).")
             length = str(rules.horizon_rule.value)
             return self._by_rule(Code.HORIZON, sentence, rules.horizon_rule, length)

@@ -1,6 +1,6 @@
-"""Minutes of the five-minute grid that every time of the clinic stands on."""
+"""Minutes of the five-minute grid that every time of the clinic stands on, and years in reach."""
 
-from datetime import time
+from datetime import date, time
 
 from django.core.exceptions import ValidationError
 from django.utils.translation import gettext_lazy as _
@@ -21,6 +21,22 @@ def time_on_the_grid(value: time) -> None:
         raise ValidationError(
             _("Use a time on the five-minute grid, for example 9:00 or 9:05."),
         )
+
+
+#: Outside these years there is nothing to see, and arithmetic could leave the calendar.
+FIRST_YEAR, LAST_YEAR = 2000, 2199
+YEAR_OUT_OF_RANGE = _("Write a year between %(first)s and %(last)s.")
+
+
+def in_reach(day: date) -> bool:
+    return FIRST_YEAR <= day.year <= LAST_YEAR
+
+
+def day_in_reach(value: date) -> None:
+    """Of a day or an instant: a slip in the year is a slip, not the end of the calendar."""
+    if not in_reach(value):
+        years = {"first": FIRST_YEAR, "last": LAST_YEAR}
+        raise ValidationError(YEAR_OUT_OF_RANGE, code="year", params=years)
 
 
 #: So many reminders one appointment can have, and so many hours before it.

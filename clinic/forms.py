@@ -16,6 +16,7 @@ from django import forms
 from django.core.exceptions import ValidationError
 from django.utils.translation import gettext_lazy as _
 
+from clinic.fields import YEAR_OUT_OF_RANGE
 from clinic.templatetags.clinic_times import local_date
 from clinic.text import WEB_ADDRESS, normalise
 
@@ -40,7 +41,6 @@ MONTHS = (
 WRITE_A_DATE = _("Write the date as day, month and year, for example 8/12/2026.")
 WRITE_A_TIME = _("Write the time as hour and minutes, for example 9:30.")
 NO_SUCH_DAY = _("There is no such day. Check the day and the month.")
-YEAR_OUT_OF_RANGE = _("Write a year between %(first)s and %(last)s.")
 
 
 def _number(text: str) -> int | None:
@@ -155,7 +155,7 @@ class SplitDateField(forms.MultiValueField):
         parts = dict(zip(("day", "month", "year"), data_list, strict=True))
         if missing := [name for name, text in parts.items() if not text]:
             raise ValidationError([self._wrong(name) for name in missing])
-        return self._in_range(self._read(**parts))
+        return self.in_range(self._read(**parts))
 
     def _read(self, day: str, month: str, year: str) -> dt.date:
         numbers = _number(day), _month(month), _number(year)
@@ -165,7 +165,7 @@ class SplitDateField(forms.MultiValueField):
             raise self._wrong("short_year")
         return _real_date(*numbers)  # type: ignore[arg-type]  # None is refused above
 
-    def _in_range(self, value: dt.date) -> dt.date:
+    def in_range(self, value: dt.date) -> dt.date:
         latest = self.latest() if callable(self.latest) else self.latest
         if latest and value > latest:
             raise self._wrong("latest", date=local_date(latest))

@@ -24,7 +24,13 @@ from django.utils.translation import gettext_lazy as _
 from phonenumber_field.modelfields import PhoneNumberField
 
 from clinic.editions import EditedModel, EditedQuerySet
-from clinic.fields import hours_from, hours_in_a_list, minutes_between, on_the_grid
+from clinic.fields import (
+    day_in_reach,
+    hours_from,
+    hours_in_a_list,
+    minutes_between,
+    on_the_grid,
+)
 from clinic.text import normalise, search_words
 
 #: So many hours of a day may be quiet; in the others everybody is reminded.
@@ -516,8 +522,8 @@ class Closure(EditedModel):
         verbose_name=_("location"),
         help_text=_("Empty: every location."),
     )
-    first_day = models.DateField(_("first day"))
-    last_day = models.DateField(_("last day"))
+    first_day = models.DateField(_("first day"), validators=[day_in_reach])
+    last_day = models.DateField(_("last day"), validators=[day_in_reach])
     name = models.CharField(_("name"), max_length=120)
     can_be_worked = models.BooleanField(
         _("practitioners can work on it"),

@@ -20,6 +20,16 @@ def to_minute(instant: datetime) -> int:
     return (instant - _EPOCH) // _MINUTE
 
 
+def minute_from(instant: datetime) -> int:
+    """The first whole minute that is not before this instant."""
+    return -((_EPOCH - instant) // _MINUTE)
+
+
+def first_to_come(now: datetime) -> int:
+    """The first minute that has not begun: what begins at this very moment is past."""
+    return to_minute(now) + 1
+
+
 @functools.lru_cache(maxsize=16384)
 def to_instant(minute: int) -> datetime:
     return _EPOCH + minute * _MINUTE

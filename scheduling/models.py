@@ -14,9 +14,13 @@ from django.utils.translation import pgettext_lazy
 
 from accounts.models import Practitioner
 from clinic.editions import EditedModel, EditedQuerySet
-from clinic.fields import on_the_grid, time_on_the_grid
+from clinic.fields import day_in_reach, on_the_grid, time_on_the_grid
 from clinic.models import Confirmation, Location, OnlineFor, Organization, Service
 
+#: An exception is about the shifts that begin on its date.
+NIGHT_GOES_ON = _(
+    "A shift that began the evening before goes on after midnight. Time off closes it too."
+)
 WEEKDAY_CHOICES = list(WEEKDAYS.items())
 AS_THE_CLINIC = _("as the clinic")
 
@@ -107,8 +111,10 @@ class WorkingHours(EditedModel):
         validators=[time_on_the_grid],
         help_text=_("0:00 is midnight; an earlier time than “from” lies on the next day."),
     )
-    valid_from = models.DateField(_("valid from"), null=True, blank=True)
-    valid_until = models.DateField(_("valid until"), null=True, blank=True)
+    valid_from = models.DateField(_("valid from"), null=True, blank=True, validators=[day_in_reach])
+    valid_until = models.DateField(
+        _("valid until"), null=True, blank=True, validators=[day_in_reach]
+    )
 
     objects = EditedQuerySet.as_manager()
 
@@ -154,8 +160,8 @@ class DateOverride(EditedModel):
     schedule = models.ForeignKey(
         Schedule, models.CASCADE, related_name="overrides", verbose_name=_("schedule")
     )
-    date = models.DateField(_("date"))
-    kind = models.CharField(_("what"), max_length=10, choices=Kind)
+    date = models.DateField(_("date"), validators=[day_in_reach])
+    kind = models.CharField(_("what"), max_length=10, choices=Kind, help_text=NIGHT_GOES_ON)
     start = models.TimeField(_("from"), null=True, blank=True, validators=[time_on_the_grid])
     end = models.TimeField(_("to"), null=True, blank=True, validators=[time_on_the_grid])
 
@@ -173,6 +179,11 @@ class DateOverride(EditedModel):
                 violation_error_message=_(
                     "A closed day has no hours; any other exception needs both hours."
                 ),
+            ),
+            models.CheckConstraint(
+                condition=~Q(start=F("end")),
+                name="override_not_empty",
+                violation_error_message=_("The end has to differ from the start."),
             ),
         ]
 
@@ -200,8 +211,8 @@ class TimeOff(EditedModel):
         verbose_name=_("location"),
         help_text=_("Empty: every location."),
     )
-    starts_at = models.DateTimeField(_("starts"), null=True, blank=True)
-    ends_at = models.DateTimeField(_("ends"), null=True, blank=True)
+    starts_at = models.DateTimeField(_("starts"), null=True, blank=True, validators=[day_in_reach])
+    ends_at = models.DateTimeField(_("ends"), null=True, blank=True, validators=[day_in_reach])
     weekday = models.PositiveSmallIntegerField(
         _("every"), choices=WEEKDAY_CHOICES, null=True, blank=True
     )

@@ -15,10 +15,19 @@ from django.utils.translation import gettext_lazy as _
 
 from accounts.models import Practitioner
 from clinic.models import Closure, Confirmation, OnlineFor, Organization
-from scheduling.intervals import Interval, clip, merge, overlaps, subtract, to_instant, to_minute
+from scheduling.intervals import (
+    Interval,
+    clip,
+    merge,
+    minute_from,
+    overlaps,
+    subtract,
+    to_instant,
+    to_minute,
+)
 from scheduling.models import DateOverride, Schedule, ServiceOffering, TimeOff, WorkingHours
 from scheduling.slots import Need
-from scheduling.wallclock import day_bounds, each_day, instant_of, shift_on
+from scheduling.wallclock import day_bounds, each_day, shift_on
 
 _DAY = dt.timedelta(days=1)
 BlockKind = Literal["closure", "time_off"]
@@ -102,7 +111,7 @@ def expand(schedule: Schedule, rules: Rules, start: dt.datetime, end: dt.datetim
         shifts=[shift for shift in merge(by_day) if overlaps(shift, window)],
         by_day=by_day,
         blocks=[
-            *_closure_blocks(rules, schedule, wider),
+            *_closure_blocks(rules, schedule, around, wider),
             *_time_off_blocks(rules.time_off, schedule, around, wider),
         ],
     )
@@ -180,15 +189,18 @@ def _shifts_on(
     return [shift_on(day, start, end, zone) for start, end in spans if start and end]
 
 
-def _closure_blocks(rules: Rules, schedule: Schedule, window: Interval) -> Iterable[Block]:
+def _closure_blocks(
+    rules: Rules, schedule: Schedule, days: Sequence[dt.date], window: Interval
+) -> Iterable[Block]:
     zone = schedule.location.zone
     for closure in rules.closures:
         if closure.location_id not in (None, schedule.location_id):
             continue
-        whole = (
-            instant_of(closure.first_day, dt.time.min, zone),
-            day_bounds(closure.last_day, zone)[1],
-        )
+        # Only these days are asked about, however far from here it begins or ends.
+        first, last = max(closure.first_day, days[0]), min(closure.last_day, days[-1])
+        if first > last:
+            continue
+        whole = day_bounds(first, zone)[0], day_bounds(last, zone)[1]
         parts = clip([whole], window)
         if parts and closure.can_be_worked:
             parts = subtract(parts, _worked(closure, rules.overrides, zone))
@@ -300,6 +312,13 @@ class BookingRules:
     @property
     def shows_price(self) -> bool:
         return self.price_rule.value
+
+    def window(self, now: dt.datetime) -> Interval:
+        """The minutes at which a patient's visit may start, as far as notice and horizon go.
+
+        Asked by all: what is shown, what may be booked, and why not.
+        """
+        return minute_from(now + self.min_notice), minute_from(now + self.horizon)
 
 
 def booking_rules(offering: ServiceOffering, organization: Organization) -> BookingRules:

@@ -24,6 +24,11 @@ def today() -> dt.date:
     return timezone.localdate()
 
 
+def born_in_reach(value: dt.date) -> None:
+    """Where a birth date is typed in one box, as in the administration."""
+    birth_date_field("").in_range(value)
+
+
 def name_field(label: Any, autocomplete: str, missing: Any) -> LineField:
     return LineField(
         label=label,

@@ -15,7 +15,7 @@ from django.utils.translation import gettext_lazy as _
 from accounts.models import Patient, Practitioner
 from appointments.models import Appointment
 from clinic.admin.base import Choice, joined
-from clinic.fields import time_on_the_grid
+from clinic.fields import day_in_reach, time_on_the_grid
 from clinic.models import Location, Room, Service
 from scheduling.intervals import to_instant
 from scheduling.models import ServiceOffering
@@ -52,7 +52,7 @@ class BookingForm(forms.ModelForm):
         required=False,
         help_text=_("Needed if the practitioner gives this service at several locations."),
     )
-    day = forms.DateField(label=_("Day"), widget=widgets.AdminDateWidget)
+    day = forms.DateField(label=_("Day"), widget=widgets.AdminDateWidget, validators=[day_in_reach])
     time = forms.TimeField(
         label=_("Time"),
         widget=widgets.AdminTimeWidget(format="%H:%M"),

@@ -192,7 +192,9 @@ def close(request: HttpRequest, days: Sequence[Holiday], location: Location | No
     dates = [one.date for one in days]
 
     def reached(upcoming: AppointmentQuerySet) -> AppointmentQuerySet:
-        found = upcoming.filter(local_date__in=dates)
+        # What begins on the eve can last into the day.
+        eves = [day - dt.timedelta(days=1) for day in dates]
+        found = upcoming.filter(local_date__in={*dates, *eves})
         return found.filter(location=location) if location else found
 
     stretches = [(day, day) for day in dates]

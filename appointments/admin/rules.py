@@ -5,6 +5,7 @@ The classes come from the apps below; what they gain here is the question.
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any
@@ -50,6 +51,9 @@ from scheduling.closed_days import closes, exceptions_on, own_hours
 from scheduling.models import Schedule, TimeOff
 from scheduling.rules import Sets, time_of
 
+#: A visit that begins on the eve can last into the day.
+EVE = dt.timedelta(days=1)
+
 
 @admin.register(Location)
 class LocationAdmin(AskingAdmin, LocationPages):
@@ -77,7 +81,7 @@ class ServiceAdmin(AskingAdmin, ServicePages):
 @admin.register(Closure)
 class ClosureAdmin(ImportsHolidays, ClosurePages):
     def reached(self, upcoming: AppointmentQuerySet, obj: Closure) -> AppointmentQuerySet:
-        found = upcoming.filter(local_date__range=(obj.first_day, obj.last_day))
+        found = upcoming.filter(local_date__range=(obj.first_day - EVE, obj.last_day))
         return found.filter(location=obj.location) if obj.location else found
 
     def rules(self, obj: Closure) -> Sets:

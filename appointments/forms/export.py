@@ -7,8 +7,8 @@ from typing import Any
 from django import forms
 from django.utils.translation import gettext_lazy as _
 
-from appointments.converters import in_reach
 from appointments.export import MOST_DAYS
+from clinic.fields import in_reach
 from clinic.forms import LooseDateField
 
 

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import datetime as dt
 from collections.abc import Sequence
 from itertools import groupby
 from typing import Any
 
 from django import forms
-from django.core.exceptions import ValidationError
 from django.utils.translation import gettext_lazy as _
 
-from appointments.converters import FIRST_YEAR, LAST_YEAR, in_reach
-from clinic.forms import YEAR_OUT_OF_RANGE, LineField, LooseDateField, LooseTimeField
+from clinic.fields import day_in_reach
+from clinic.forms import LineField, LooseDateField, LooseTimeField
 from clinic.templatetags.clinic_times import duration
 from clinic.text import MAX_QUERY
 from scheduling.models import ServiceOffering
@@ -31,7 +29,7 @@ class GivingForm(forms.Form):
         widget=forms.TextInput({"type": "search", "autocomplete": "off"}),
     )
     servicio = forms.ChoiceField(label=_("With whom and for what"))
-    dia = LooseDateField(label=_("Day"), required=False)
+    dia = LooseDateField(label=_("Day"), required=False, validators=[day_in_reach])
     hora = LooseTimeField(
         label=_("Time"), required=False, help_text=_("Empty: the first free one from that day on.")
     )
@@ -51,13 +49,6 @@ class GivingForm(forms.Form):
         self.fields["servicio"].choices = _by_schedule(offerings)  # type: ignore[attr-defined]
         if is_here:
             del self.fields["dia"], self.fields["hora"]
-
-    def clean_dia(self) -> dt.date | None:
-        day: dt.date | None = self.cleaned_data["dia"]
-        if day and not in_reach(day):
-            years = {"first": FIRST_YEAR, "last": LAST_YEAR}
-            raise ValidationError(YEAR_OUT_OF_RANGE, code="year", params=years)
-        return day
 
 
 def _by_schedule(offerings: Sequence[ServiceOffering]) -> list[Any]:

@@ -11,13 +11,13 @@ from django.utils import timezone
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
-from appointments.forms.schedule import YEARS_AHEAD
-from appointments.forms.shifts import DayShifts
+from appointments.forms.schedule import SKIPPED, YEARS_AHEAD
+from appointments.forms.shifts import DayShifts, over_midnight
 from clinic.forms import LooseDateField
 from clinic.templatetags.clinic_times import local_date
 from scheduling.closed_days import shut_between, why_shut
-from scheduling.models import DateOverride, Schedule
-from scheduling.wallclock import each_day
+from scheduling.models import NIGHT_GOES_ON, DateOverride, Schedule, WorkingHours
+from scheduling.wallclock import each_day, shift_on
 
 Kind = DateOverride.Kind
 #: Shifts that an exception has room for, and days that it can span.
@@ -71,6 +71,8 @@ class OverrideForm(forms.Form):
         else:
             names = [(slug, s.location.name) for slug, s in self.places.items()]
             self.fields["location"].choices = names  # type: ignore[attr-defined]
+        if _work_nights(schedules):
+            self.fields["kind"].help_text = NIGHT_GOES_ON
         self.shifts = DayShifts(self, "o", room=max(ROOM, len(rows)))
         self.shifts.add(gettext("Hours"), [(r.start, r.end) for r in rows if r.start and r.end])
         if rows:
@@ -105,7 +107,18 @@ class OverrideForm(forms.Form):
             self._clean_dates()
         if cleaned.get("kind") in {Kind.INSTEAD, Kind.EXTRA} and not self.errors:
             self._refuse_closed()
+            self._refuse_skipped()
         return cleaned
+
+    def _refuse_skipped(self) -> None:
+        """Hours that lie in the gap of a clock change would be saved for nothing too."""
+        zone = self.schedule.location.zone
+        for box, (start, end) in zip(self.shifts.filled(), self.spans, strict=True):
+            for day in self.dates:
+                opens, closes = shift_on(day, start, end, zone)
+                if opens >= closes:
+                    self.add_error(box.start.name, SKIPPED)
+                    return
 
     def _refuse_closed(self) -> None:
         """Hours on a day on which nobody works would be saved for nothing."""
@@ -137,3 +150,8 @@ class OverrideForm(forms.Form):
         if taken:
             sentence = gettext("There is already an exception on %(day)s. Change or remove it.")
             self.add_error("first_day", sentence % {"day": local_date(taken.date)})
+
+
+def _work_nights(schedules: Sequence[Schedule]) -> bool:
+    lines = WorkingHours.objects.filter(schedule__in=[schedule.pk for schedule in schedules])
+    return any(over_midnight(*line) for line in lines.values_list("start", "end"))

@@ -13,13 +13,14 @@ from django.utils.dates import WEEKDAYS
 from django.utils.translation import gettext_lazy as _
 
 from appointments.blocking import Block
-from clinic.fields import minutes_between, time_on_the_grid
+from clinic.fields import day_in_reach, in_reach, minutes_between, time_on_the_grid
 from clinic.forms import LooseDateField, LooseTimeField
 from clinic.models import Location
 from scheduling.intervals import Interval, to_instant, to_minute
 from scheduling.models import Schedule
 from scheduling.wallclock import day_bounds, shift_on
 
+SKIPPED = _("The clock skips this time on that day.")
 #: How far ahead time can be blocked.
 YEARS_AHEAD = 3
 
@@ -99,6 +100,7 @@ class DaysOffForm(BlockForm):
 
     first_day = LooseDateField(
         label=_("First day"),
+        validators=[day_in_reach],
         help_text=_("For example 8/12/2026."),
         error_messages={"required": _("Write the first day.")},
     )
@@ -155,14 +157,22 @@ class HoursOffForm(BlockForm):
         cleaned = super().clean() or {}
         _check_reach(self, "day")
         _check_order(self)
-        if not self.errors and self.blocks()[0].ends_at <= timezone.now():  # type: ignore[operator]
-            self.add_error("end", _("This time is over. Write a later one."))
+        if not self.errors:
+            starts, ends = self.span
+            if starts >= ends:
+                self.add_error("start", SKIPPED)
+            elif to_instant(ends) <= timezone.now():
+                self.add_error("end", _("This time is over. Write a later one."))
         return cleaned
 
-    def blocks(self) -> list[Block]:
+    @property
+    def span(self) -> Interval:
+        """Empty where the clock skips all of it."""
         clean = self.cleaned_data
-        zone = self.zones[0]
-        return self.once([shift_on(clean["day"], clean["start"], clean["end"], zone)])
+        return shift_on(clean["day"], clean["start"], clean["end"], self.zones[0])
+
+    def blocks(self) -> list[Block]:
+        return self.once([self.span])
 
 
 def _check_order(form: forms.Form) -> None:
@@ -230,6 +240,8 @@ class WeeklyOffForm(BlockForm):
 def whole_days(starts_at: dt.datetime, ends_at: dt.datetime, zone: ZoneInfo) -> bool:
     """Whether the block begins and ends at midnight on that wall."""
     first, last = starts_at.astimezone(zone).date(), ends_at.astimezone(zone).date()
+    if not (in_reach(first) and in_reach(last)):
+        return False
     return (to_minute(starts_at), to_minute(ends_at)) == (
         day_bounds(first, zone)[0],
         day_bounds(last, zone)[0],

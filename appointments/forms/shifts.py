@@ -110,6 +110,11 @@ class DayShifts:
             if start is not None:
                 yield start, self.form.cleaned_data[box(self.key, n, end=True)]
 
+    def filled(self) -> list[ShiftBoxes]:
+        """The boxes of ``spans``, in their order."""
+        clean = self.form.cleaned_data
+        return [shift for shift in self.boxes if clean[shift.start.name] is not None]
+
     @property
     def boxes(self) -> list[ShiftBoxes]:
         return [

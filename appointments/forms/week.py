@@ -18,6 +18,7 @@ from django.utils.translation import ngettext
 from appointments.forms.schedule import YEARS_AHEAD
 from appointments.forms.shifts import DayShifts, ShiftBoxes
 from appointments.offering_rules import Line, as_the_clinic, if_empty, of_the_clinic
+from clinic.fields import day_in_reach
 from clinic.forms import LooseDateField
 from clinic.models import Organization
 from scheduling.models import Schedule
@@ -171,6 +172,7 @@ class DatedWeekForm(WeekForm):
     valid_until = LooseDateField(
         label=_("Until"),
         required=False,
+        validators=[day_in_reach],
         help_text=_("Leave it empty if they hold for good. Else the hours of before come back."),
     )
 

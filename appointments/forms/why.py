@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import datetime as dt
 from collections.abc import Iterable, Sequence
 from typing import Any
 
 from django import forms
-from django.core.exceptions import ValidationError
 from django.utils.translation import gettext_lazy as _
 
 from accounts.models import Practitioner
-from appointments.converters import FIRST_YEAR, LAST_YEAR, in_reach
-from clinic.forms import YEAR_OUT_OF_RANGE, LooseDateField
+from clinic.fields import day_in_reach
+from clinic.forms import LooseDateField
 from scheduling.models import ServiceOffering
 
 
@@ -23,7 +21,9 @@ class WhyForm(forms.Form):
 
     profesional = forms.ChoiceField(label=_("Practitioner"))
     servicio = forms.ChoiceField(label=_("Service"))
-    dia = LooseDateField(label=_("Day"), help_text=_("For example 8/12/2026."))
+    dia = LooseDateField(
+        label=_("Day"), validators=[day_in_reach], help_text=_("For example 8/12/2026.")
+    )
 
     def __init__(
         self,
@@ -48,10 +48,3 @@ class WhyForm(forms.Form):
             ]
         else:
             del self.fields["servicio"]
-
-    def clean_dia(self) -> dt.date:
-        day: dt.date = self.cleaned_data["dia"]
-        if not in_reach(day):
-            years = {"first": FIRST_YEAR, "last": LAST_YEAR}
-            raise ValidationError(YEAR_OUT_OF_RANGE, code="year", params=years)
-        return day

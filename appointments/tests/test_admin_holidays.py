@@ -142,6 +142,15 @@ def test_appointments_are_asked_about_first(admin, visit):
     assert not AuditEvent.objects.filter(action="closure.import").exists()
 
 
+def test_who_comes_on_the_eve_and_stays_into_it_is_asked_about(admin):
+    offering = new_practice(start=dt.time(20), end=dt.time(4))
+    visit = book(offering=offering, start=at(23, 45, days=31))
+    assert visit.local_date == dt.date(2026, 12, 24)
+    response = admin.post(URL, {**ARGENTINA, "day": ["2026-12-08", "2026-12-25"]})
+    assert response.context["hits"] == [visit]
+    assert not Closure.objects.exists()
+
+
 def test_they_can_be_cancelled_with_the_closure(admin, visit):
     data = {**ARGENTINA, "day": ["2026-12-08"]}
     asked = admin.post(URL, data)

@@ -13,6 +13,7 @@ from appointments.exceptions import (
     SlotTooFar,
     SlotTooSoon,
 )
+from appointments.explain import Code, explain
 from appointments.tests.factories import NOW, at, book, desk
 from clinic.models import Closure, Organization
 from clinic.tests.factories import LocationFactory
@@ -161,6 +162,37 @@ def test_check_says_why_not():
     offering.is_active = False
     offering.save()
     assert refusal(offering, at(9)) is OfferingWithdrawn
+
+
+TEN = NOW.replace(hour=10)
+SECOND = dt.timedelta(seconds=1)
+
+
+@pytest.mark.parametrize("notice", [0, 30, 60])
+@pytest.mark.parametrize("days", [1, 10])
+@pytest.mark.parametrize(
+    "late",
+    [-SECOND / 1_000_000, 0 * SECOND, SECOND / 1_000_000, SECOND / 2, SECOND, 59.5 * SECOND],
+)
+def test_shown_bookable_and_explained_are_the_same_to_the_moment(notice, days, late):
+    """At both edges of the window: how soon, and how far ahead."""
+    offering = open_offering(schedule__min_notice_minutes=notice, schedule__horizon_days=days)
+    fresh, now = ServiceOffering.objects.with_parts().get(pk=offering.pk), TEN + late
+    first, beyond = TEN + dt.timedelta(minutes=notice), TEN + dt.timedelta(days=days)
+    steps = [n * dt.timedelta(minutes=30) for n in (-1, 0, 1)]
+    for start in [edge + step for edge in (first, beyond) for step in steps]:
+        end = start + dt.timedelta(minutes=1)
+        is_shown = bool(availability.free_slots([fresh], start=start, end=end, now=now))
+        try:
+            availability.check(fresh, start=start, now=now, online=True)
+            is_bookable = True
+        except (SlotPast, SlotTooSoon, SlotTooFar):
+            is_bookable = False
+        why = {v.start: v.code for v in explain(fresh, day=start.date(), now=now)}
+        is_offered = why[start] == Code.OFFERED
+        meant = now < start and now + dt.timedelta(minutes=notice) <= start
+        meant = meant and start < now + dt.timedelta(days=days)
+        assert (is_shown, is_bookable, is_offered) == (meant, meant, meant), (start, now)
 
 
 def test_staff_may_use_any_five_minutes_but_not_leave_the_hours():

@@ -227,6 +227,18 @@ def test_a_holiday_asks(client: Client) -> None:
     assert status == {appointment.pk: Status.CANCELLED, other.pk: Status.BOOKED}
 
 
+def test_a_holiday_asks_about_who_comes_on_its_eve_and_stays_into_it(client: Client) -> None:
+    offering = open_offering(start=dt.time(20), end=dt.time(4))
+    into_it = book(offering=offering, start=at(23, 45, days=2))
+    until_then = book(offering=offering, start=at(23, 15, days=2))
+    day = at(0, days=3).date()
+    data = {"name": "Feriado", "first_day": day, "last_day": day, "location": ""}
+    response = client.post("/admin/clinic/closure/add/", data)
+    assert response.context["hits"] == [into_it]
+    assert until_then.end == at(23, 45, days=2)
+    assert not Closure.objects.exists()
+
+
 def test_a_longer_holiday_asks_about_what_it_adds(client: Client) -> None:
     first = book()
     closure = Closure.objects.create(

@@ -463,3 +463,40 @@ def test_the_desk_of_another_location_finds_nobody(offering):
         assert desk.get(desks(offering, url)).status_code == 404, url
         assert desk.post(desks(offering, url)).status_code in {404, 405}, url
     assert said(offering.schedule) == [("2026-11-24", "closed", None)]
+
+
+# --- a shift over midnight belongs to the day on which it begins
+
+NIGHT = {
+    "en": "A shift that began the evening before goes on after midnight. Time off closes it too.",
+    "es": (
+        "Un horario que empezó la noche anterior sigue después de medianoche. "
+        "Un bloqueo también lo cierra."
+    ),
+}
+
+
+def test_closed_leaves_the_night_before_and_time_off_does_not():
+    offering = new_practice(start=dt.time(20), end=dt.time(1))
+    early, evening = ["00:00", "00:30"], [f"{n // 2}:{n % 2 * 30:02}" for n in range(40, 48)]
+    assert starts(offering, TUESDAY) == early + evening
+    closed(offering)
+    assert starts(offering, TUESDAY) == early
+    assert starts(offering, TUESDAY + dt.timedelta(days=1)) == evening
+    doctor = browser(account_of(offering))
+    day = {"first_day": "24/11/2026", "last_day": "", "reason": ""}
+    assert doctor.post("/agenda/bloqueos/dias/", day).status_code == 302
+    assert starts(offering, TUESDAY) == []
+
+
+@pytest.mark.parametrize("language", NIGHT)
+@pytest.mark.parametrize(("end", "is_said"), [(dt.time(1), True), (dt.time(0), False)])
+def test_the_form_says_so_to_whoever_works_nights(language, end, is_said):
+    offering = new_practice(start=dt.time(20), end=end)
+    doctor = browser(account_of(offering))
+    doctor.cookies["django_language"] = language
+    assert (NIGHT[language] in words(doctor.get(ADD))) is is_said
+    boss = browser(administrator())
+    boss.cookies["django_language"] = language
+    page = boss.get(f"/admin/scheduling/schedule/{offering.schedule_id}/change/")
+    assert NIGHT[language] in page.content.decode()

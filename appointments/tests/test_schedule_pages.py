@@ -26,7 +26,7 @@ from appointments.tests.practice import (
     words,
 )
 from clinic.models import AuditEvent, Organization
-from scheduling.models import Schedule, TimeOff, WorkingHours
+from scheduling.models import DateOverride, Schedule, TimeOff, WorkingHours
 from scheduling.selectors import open_time
 from scheduling.tests.factories import open_week
 
@@ -798,3 +798,72 @@ def test_without_an_account_to_the_login(offering):
 def test_changes_need_their_token(offering, url):
     client = browser(account_of(offering), csrf=True)
     assert client.post(url, {"first_day": "8/12/2026"}).status_code == 403
+
+
+# --- times that the clock skips
+
+GAPS = [
+    ("Europe/Madrid", "28/3/2027", "2:00", "3:00", "3:15"),
+    ("Europe/Madrid", "28/3/2027", "2:15", "2:45", "3:15"),
+    ("Atlantic/Canary", "28/3/2027", "1:00", "2:00", "2:15"),
+    ("America/Santiago", "5/9/2027", "0:00", "1:00", "1:15"),
+]
+SKIPPED = {
+    "en": "The clock skips this time on that day.",
+    "es": "Ese día el reloj se salta esta hora.",
+}
+
+
+@pytest.mark.parametrize("language", SKIPPED)
+@pytest.mark.parametrize(("zone", "day", "start", "end", "later"), GAPS)
+def test_hours_that_the_clock_skips_are_refused(zone, day, start, end, later, language):
+    offering = new_practice(schedule__location__time_zone=zone)
+    doctor = browser(account_of(offering))
+    doctor.cookies["django_language"] = language
+    sent = {"day": day, "start": start, "end": end, "reason": ""}
+    response = doctor.post(HOURS, sent)
+    assert response.status_code == 422
+    assert SKIPPED[language] in words(response)
+    assert f'value="{start}"' in response.content.decode()
+    assert not TimeOff.objects.exists()
+    # What reaches out of the gap is what is left of it.
+    assert doctor.post(HOURS, sent | {"end": later}).status_code == 302
+    row = TimeOff.objects.get()
+    assert row.starts_at
+    assert row.ends_at
+    assert row.ends_at - row.starts_at == dt.timedelta(minutes=15)
+
+
+@pytest.mark.parametrize(("zone", "day", "start", "end", "later"), GAPS)
+def test_an_exception_does_not_open_what_the_clock_skips(zone, day, start, end, later):
+    offering = new_practice(schedule__location__time_zone=zone)
+    doctor = browser(account_of(offering))
+    sent = {"first_day": day, "kind": "extra", "o_0_from": start, "o_0_to": end}
+    response = doctor.post("/agenda/excepciones/nueva/", sent)
+    assert (response.status_code, SKIPPED["en"] in words(response)) == (422, True)
+    assert not DateOverride.objects.exists()
+    assert doctor.post("/agenda/excepciones/nueva/", sent | {"o_0_to": later}).status_code == 302
+
+
+@pytest.mark.parametrize(("zone", "day", "start", "end", "later"), GAPS)
+def test_a_weekly_break_that_the_clock_skips_once_breaks_nothing(zone, day, start, end, later):
+    offering = new_practice(schedule__location__time_zone=zone, start=dt.time(0), end=dt.time(12))
+    doctor = browser(account_of(offering))
+    sunday = {"weekdays": ["6"], "start": start, "end": end, "reason": ""}
+    assert doctor.post(WEEKLY, sunday).status_code == 302
+    why = doctor.get("/agenda/por-que/", {"servicio": offering.pk, "dia": day})
+    assert why.status_code == 200
+
+
+@pytest.mark.parametrize(("zone", "day", "start", "end", "later"), GAPS)
+def test_the_administration_has_a_sentence_for_it_too(admin, zone, day, start, end, later):
+    offering = new_practice(schedule__location__time_zone=zone)
+    date, month, year = day.split("/")
+    iso = f"{year}-{int(month):02}-{int(date):02}"
+    sent = {"practitioner": str(offering.practitioner.pk), "location": str(offering.location.pk)}
+    sent |= {"starts_at_0": iso, "starts_at_1": start, "ends_at_0": iso, "ends_at_1": later}
+    response = admin.post("/admin/scheduling/timeoff/add/", sent)
+    assert response.status_code == 422
+    sentence = "On that day the clock skips this time or shows it twice."
+    assert sentence in response.content.decode()
+    assert not TimeOff.objects.exists()

@@ -21,10 +21,10 @@ from accounts.models import Patient, Practitioner
 from appointments import agenda, giving
 from appointments.agenda import Day, Row, Visit
 from appointments.availability import free_slots
-from appointments.converters import in_reach
 from appointments.transitions import Status
 from appointments.views.doors import own_agenda, own_practice
 from clinic import audit, current
+from clinic.fields import in_reach
 from scheduling.intervals import to_instant
 from scheduling.models import ServiceOffering, WorkingHours
 from scheduling.wallclock import day_bounds

@@ -11,10 +11,10 @@ from django.utils import timezone
 from accounts.doors import person
 from accounts.roles import Role
 from appointments.agenda import home_zone
-from appointments.converters import in_reach
 from appointments.outlook import outlook
 from appointments.views.practice import practice_of
 from appointments.views.schedule import nowhere
+from clinic.fields import in_reach
 
 WEEKS, ONE_WEEK = 4, dt.timedelta(weeks=1)
 

@@ -14,7 +14,6 @@ from django.utils import timezone
 from accounts.doors import person
 from accounts.models import Practitioner
 from accounts.rules import may_overbook
-from appointments.converters import in_reach
 from appointments.desk_day import columns
 from appointments.transitions import Status
 from appointments.views.agenda import sort_messages
@@ -22,6 +21,7 @@ from appointments.views.desk_waiting import to_call
 from appointments.views.doors import places_of
 from appointments.views.practice import PAGES, at_the_desk
 from appointments.views.public import small_page
+from clinic.fields import in_reach
 from clinic.models import Location
 from scheduling.models import Schedule
 

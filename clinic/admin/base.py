@@ -14,6 +14,7 @@ from typing import Any, ClassVar
 
 from django import forms
 from django.contrib import admin
+from django.contrib.admin.options import IncorrectLookupParameters
 from django.contrib.admin.widgets import (
     AdminSplitDateTime,
     AdminTimeWidget,
@@ -69,9 +70,24 @@ class OpenToAdministrators:
 
 _LONGEST_ID = 18
 
+
+class InstantField(forms.SplitDateTimeField):
+    """A date and a time on a wall clock, which some days show twice or not at all."""
+
+    def compress(self, data_list: Any) -> Any:
+        try:
+            return super().compress(data_list)
+        except ValidationError as error:
+            if error.code != "ambiguous_timezone":
+                raise
+            sentence = _("On that day the clock skips this time or shows it twice.")
+            raise ValidationError(sentence, code=error.code) from None
+
+
 #: Hours as people write them: nobody means seconds.
 _HOURS: dict[type[models.Field], dict[str, Any]] = {
-    models.TimeField: {"widget": AdminTimeWidget(format="%H:%M")}
+    models.TimeField: {"widget": AdminTimeWidget(format="%H:%M")},
+    models.DateTimeField: {"form_class": InstantField},
 }
 
 
@@ -184,6 +200,13 @@ class ClinicAdmin(OpenToAdministrators, ChosenByTyping, admin.ModelAdmin):
             queryset = queryset.filter(self.matches(word))
         # A path over many rows finds the same one twice.
         return queryset, any("__" in path for path in self.search_fields)
+
+    def get_changelist_instance(self, request: HttpRequest) -> Any:
+        """A year that is not in the calendar is a wrong filter, which Django takes away again."""
+        try:
+            return super().get_changelist_instance(request)
+        except (OverflowError, ValueError) as error:
+            raise IncorrectLookupParameters(error) from error
 
     # --- saving
     def formfield_for_dbfield(

@@ -319,6 +319,20 @@ def test_two_people_saving_the_same_are_told(client: Client, monkeypatch: Any) -
     assert Specialty.objects.count() == 1
 
 
+@pytest.mark.parametrize(
+    "date", ["year=9999", "year=1" + "0" * 30, "year=9999&{}__month=12&{}__day=31"]
+)
+@pytest.mark.parametrize("model_admin", [a for a in OURS if a.date_hierarchy], ids=ids)
+def test_a_year_out_of_the_calendar_is_a_wrong_filter(
+    client: Client, model_admin: ClinicAdmin, date: str
+) -> None:
+    name = model_admin.date_hierarchy
+    page = reverse(f"admin:{model_admin.opts.app_label}_{model_admin.opts.model_name}_changelist")
+    response = client.get(f"{page}?{name}__{date.replace('{}', str(name))}")
+    assert (response.status_code, response["Location"]) == (302, f"{page}?e=1")
+    assert client.get(response["Location"]).status_code == 200
+
+
 def test_accents_and_case_do_not_matter(client: Client) -> None:
     SpecialtyFactory.create(name="Cardiología")
     SpecialtyFactory.create(name="Pediatría")

@@ -39,6 +39,8 @@ ODD = [
     "9" * 16,
     "-1",
     "0",
+    "9999",
+    "1" + "0" * 30,
     "1e309",
     "NaN",
     "١٢",
@@ -84,6 +86,7 @@ ASKED = [
 FILTERS = [
     *("q", "p", "o", "e", "all", "day", "waiting", "free", "due", "status__exact", "_popup"),
     *("local_date__year", "local_date__month", "local_date__day", "practitioner__id__exact"),
+    *("first_day__year", "first_day__month", "first_day__day"),
     *(
         "is_active__exact",
         "due_at__gte",
