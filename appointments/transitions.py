@@ -103,6 +103,8 @@ MAY: dict[Verb, frozenset[Role]] = {
     Verb.UNDO_TO_ARRIVED: _STAFF,
     Verb.UNDO_TO_NO_SHOW: _STAFF,
 }
+#: Whoever has been met is the staff's to send away.
+_STAFF_ONLY = frozenset({(Status.ARRIVED, Verb.CANCEL)})
 #: What brings each state back when the step out of it was a mistake.
 BACK_TO = {
     Status.PENDING: Verb.UNDO_TO_REQUEST,
@@ -129,7 +131,7 @@ _ELSEWHERE |= REMARKS | frozenset(BACK_TO.values())
 
 def target(status: Status, verb: Verb, role: Role) -> Status | None:
     """Where the verb leads, or None if it leads nowhere or is not for this role."""
-    if role not in MAY[verb]:
+    if role not in MAY[verb] or (role not in _STAFF and (status, verb) in _STAFF_ONLY):
         return None
     return MOVES.get((status, verb))
 
@@ -154,6 +156,6 @@ def verbs_for(
         for (from_status, verb) in MOVES
         if from_status == status
         and verb not in _ELSEWHERE
-        and role in MAY[verb]
+        and target(status, verb, role)
         and is_time_for(verb, status=status, start=start, zone=zone, now=now)
     ]

@@ -29,7 +29,7 @@ ALLOWED = {
     ("booked", "fulfil", "fulfilled"): {D, A},
     ("booked", "no_show", "noshow"): {D, R, A},
     ("arrived", "fulfil", "fulfilled"): {D, A},
-    ("arrived", "cancel", "cancelled"): {P, D, R, A},
+    ("arrived", "cancel", "cancelled"): {D, R, A},
     ("pending", "reschedule", "cancelled"): {P, D, R, A},
     ("booked", "reschedule", "cancelled"): {P, D, R, A},
     ("pending", "withdraw", "cancelled"): {D, R, A},
@@ -107,3 +107,8 @@ def test_the_most_expected_verb_comes_first():
     ]
     assert verbs_for(Status.CANCELLED, D, start=START, zone=ZONE, now=before) == []
     assert verbs_for(Status.FULFILLED, D, start=START, zone=ZONE, now=before) == []
+
+
+def test_a_patient_has_no_button_for_what_the_desk_has_to_say():
+    assert verbs_for(Status.ARRIVED, P, start=START, zone=ZONE, now=START) == []
+    assert verbs_for(Status.ARRIVED, R, start=START, zone=ZONE, now=START) == [Verb.CANCEL]
