@@ -28,14 +28,17 @@ from appointments.exceptions import (
     PatientBusy,
     ReasonNeeded,
     Refusal,
+    RequestLapsed,
     RoomTaken,
     SameDay,
     SameTime,
     SlotTaken,
     TimeGivenAway,
+    TooLateToCallOff,
     TooLateToCancel,
     TooLateToMove,
     TooNearElsewhere,
+    VisitOver,
 )
 from appointments.models import (
     Appointment,
@@ -45,6 +48,7 @@ from appointments.models import (
     cells_of,
 )
 from appointments.transitions import (
+    IN_TIME,
     MAY,
     OCCUPYING,
     REMARKS,
@@ -402,6 +406,8 @@ def _check_move(
         raise MoveNotAllowed
     if by.role == Role.PATIENT and not can_move(old, now):
         raise TooLateToMove
+    if refusal := untimely(old, Verb.RESCHEDULE, now):
+        raise refusal
     if _is_there(old, offering, start):
         raise SameTime
     return status
@@ -571,12 +577,12 @@ def _move(
         status = target(current.state, verb, by.role)
         if status is None:
             raise MoveNotAllowed
+        if verb == Verb.CANCEL and by.role == Role.PATIENT and not can_cancel(current, now):
+            raise TooLateToCancel
         if refusal := untimely(current, verb, now):
             raise refusal
         if verb == Verb.EXPIRE and (current.expires_at is None or current.expires_at > now):
             raise NotYet
-        if verb == Verb.CANCEL and by.role == Role.PATIENT and not can_cancel(current, now):
-            raise TooLateToCancel
         if status in OCCUPYING and not current.is_occupying:
             _check_still_theirs(current)
         store.change(
@@ -595,8 +601,14 @@ def _move(
 def untimely(appointment: Appointment, verb: Verb, now: dt.datetime) -> NotYet | None:
     """Why this has to wait, or comes too late; None at its time."""
     row = appointment
-    if is_time_for(verb, status=row.state, start=row.start, zone=row.zone, now=now):
+    if is_time_for(verb, status=row.state, times=row.timing, now=now):
         return None
+    if verb in IN_TIME and row.is_lapsed(now):
+        return RequestLapsed()
+    if verb == Verb.RESCHEDULE:
+        return VisitOver()
+    if verb == Verb.CANCEL:
+        return TooLateToCallOff()
     return DayOver() if row.state == Status.NOSHOW else NotYet()
 
 
@@ -618,5 +630,8 @@ def can_cancel(appointment: Appointment, now: dt.datetime) -> bool:
 
 
 def can_move(appointment: Appointment, now: dt.datetime) -> bool:
-    """Whether the patient may still move it: as long as they may cancel it."""
-    return can_cancel(appointment, now)
+    """Whether the patient may still move it: as long as they may cancel it.
+
+    A request that nobody answered in time is over: another can be made.
+    """
+    return can_cancel(appointment, now) and not appointment.is_lapsed(now)
