@@ -253,7 +253,7 @@ def _is_still_wanted(
     patient = Patient.objects.of(entry.user).filter(pk=entry.patient_id, is_active=True).first()
     if patient is None or not entry.user.is_active:
         return False
-    theirs = Appointment.objects.occupying().filter(patient=patient)
+    theirs = Appointment.objects.standing(now).filter(patient=patient)
     theirs = theirs.overlapping(slot.start, slot.end)
     old = to_give_back(entry)
     if old:

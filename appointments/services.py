@@ -17,7 +17,7 @@ from django.utils import timezone
 from accounts.models import Patient
 from accounts.roles import Actor, Role
 from accounts.rules import may_overbook
-from appointments import availability, limits, locks, store
+from appointments import availability, limits, locks, overdue, store
 from appointments.exceptions import (
     DayOver,
     MoveNotAllowed,
@@ -92,11 +92,7 @@ def book(
         raise MoveNotAllowed
     try:
         with transaction.atomic():
-            locks.hold(
-                practitioners=[offering.schedule.practitioner_id],
-                rooms=[room.pk] if room else [],
-                patients=[patient.pk],
-            )
+            _hold(offering, patient, room, start, now)
             if made := _made_before(request_key, patient):
                 return made
             if by.role == Role.PATIENT:
@@ -181,11 +177,7 @@ def overbook(
         raise OverbookingReasonNeeded
     try:
         with transaction.atomic():
-            locks.hold(
-                practitioners=[offering.schedule.practitioner_id],
-                rooms=[room.pk] if room else [],
-                patients=[patient.pk],
-            )
+            _hold(offering, patient, room, start, now)
             if made := _made_before(request_key, patient):
                 return made
             slot = availability.check(offering, start=start, now=now, online=False, over=True)
@@ -204,6 +196,31 @@ def overbook(
         if made := _made_before(request_key, patient):
             return made
         raise _who_was_first(patient, start, offering) from error
+
+
+def _hold(
+    offering: ServiceOffering,
+    patient: Patient,
+    room: Room | None,
+    start: dt.datetime,
+    now: dt.datetime,
+) -> None:
+    """Lock what a new appointment takes, and end the requests in its way that are overdue."""
+    late = _overdue(offering, start, now, patient=patient.pk, room=room.pk if room else None)
+    locks.hold(
+        practitioners=[offering.schedule.practitioner_id, *overdue.practitioners(late)],
+        rooms=[room.pk] if room else [],
+        patients=[patient.pk],
+    )
+    overdue.end(late, now=now)
+
+
+def _overdue(
+    offering: ServiceOffering, start: dt.datetime, now: dt.datetime, **whose: int | None
+) -> list[Appointment]:
+    end = start + dt.timedelta(minutes=offering.minutes)
+    practitioner = offering.schedule.practitioner_id
+    return overdue.in_the_way(start, end, now=now, practitioner=practitioner, **whose)
 
 
 def _is_taken(offering: ServiceOffering, start: dt.datetime, now: dt.datetime) -> bool:
@@ -354,8 +371,15 @@ def reschedule(
     now = now or timezone.now()
     try:
         with transaction.atomic():
+            late = _overdue(
+                offering, start, now, patient=appointment.patient_id, room=appointment.room_id
+            )
             locks.hold(
-                practitioners=[appointment.practitioner_id, offering.schedule.practitioner_id],
+                practitioners=[
+                    appointment.practitioner_id,
+                    offering.schedule.practitioner_id,
+                    *overdue.practitioners(late),
+                ],
                 rooms=[appointment.room_id] if appointment.room_id else [],
                 patients=[appointment.patient_id],
             )
@@ -363,9 +387,11 @@ def reschedule(
             if made := _moved_there(old, offering, start):
                 return made
             status = _check_move(old, offering, start, by, now)
+            overdue.end(late, now=now)
             if by.role == Role.PATIENT:
                 check_elsewhere(old, offering, now)
             was = old.state
+            deadline = old.expires_at
             gone: dict[str, Any] = {
                 "status": status,
                 "cancellation_reason": note,
@@ -377,6 +403,9 @@ def reschedule(
             )
             _check_patient(old.patient, slot, same_day_ok=same_day_ok or by.role != Role.PATIENT)
             moved = _successor(old, was, offering, slot, by, now)
+            if deadline and by.role == Role.PATIENT:
+                # Whoever moves a request again and again keeps no time for ever.
+                moved.expires_at = min(deadline, slot.start)
             store.insert(moved, by=by, now=now, tell_at=tell_at)
             return moved
     except IntegrityError as error:

@@ -15,7 +15,7 @@ from typing import overload
 from zoneinfo import ZoneInfo
 
 from accounts.models import Practitioner, User
-from appointments.availability import FreeTime, Taken, free_time, held_by_others
+from appointments.availability import FreeTime, Moment, at_this_moment, free_time
 from clinic.models import Organization, Service
 from scheduling.catalogue import catalogue
 from scheduling.intervals import Interval, to_instant, to_minute
@@ -167,9 +167,9 @@ class _Question:
     holder: User | None
 
     @functools.cached_property
-    def held(self) -> list[Taken]:
+    def moment(self) -> Moment:
         """The same for every stretch."""
-        return held_by_others(self.now, self.holder)
+        return at_this_moment(self.now, self.holder)
 
     def free(
         self, offerings: Sequence[ServiceOffering], start: dt.datetime, end: dt.datetime
@@ -184,7 +184,7 @@ class _Question:
             end=end,
             now=self.now,
             organization=self.organization,
-            held=self.held,
+            moment=self.moment,
         )
         for free in in_part(found, self.part):
             if free.starts:
