@@ -313,10 +313,12 @@ def _new(
 
 def needs_answer(offering: ServiceOffering, patient: Patient, now: dt.datetime) -> bool:
     """Whether what this patient books here is a request until the clinic confirms it."""
+    return not offering.is_automatic or _needs_approval(patient, now)
+
+
+def _needs_approval(patient: Patient, now: dt.datetime) -> bool:
     organization = Organization.current()
-    return not offering.is_automatic or bool(
-        limits.who_needs_approval([patient], now=now, organization=organization)
-    )
+    return bool(limits.who_needs_approval([patient], now=now, organization=organization))
 
 
 def _draft(
@@ -462,10 +464,15 @@ def _successor(
 
 
 def asks_anew(old: Appointment, offering: ServiceOffering, now: dt.datetime) -> bool:
-    """Whether a patient who takes it there asks, because it is another practitioner or location."""
+    """Whether a patient who takes it there asks.
+
+    Another practitioner or location may want to answer, and whom the clinic has to approve
+    it approves for each time.
+    """
     there = offering.schedule.practitioner_id, offering.schedule.location_id
-    elsewhere = there != (old.practitioner_id, old.location_id)
-    return elsewhere and needs_answer(offering, old.patient, now)
+    if there != (old.practitioner_id, old.location_id):
+        return needs_answer(offering, old.patient, now)
+    return _needs_approval(old.patient, now)
 
 
 def check_elsewhere(old: Appointment, offering: ServiceOffering, now: dt.datetime) -> None:
