@@ -63,8 +63,7 @@ def actions_for(
     can = verbs_for(
         appointment.state,
         role,
-        start=appointment.start,
-        zone=appointment.zone,
+        times=appointment.timing,
         now=now,
     )
     order = list(ACTIONS)
@@ -311,7 +310,7 @@ _BARE = ["reference", "start", "end", "local_date", "buffer_before", "buffer_aft
 _BARE += ["overbooked", "practitioner", "service", "location"]
 _BARE += ["patient__first_name", "patient__last_name"]
 _DETAILS = ["public_id", "reason", "overbooking_reason", "cancellation_reason"]
-_DETAILS += ["coming_since", "patient__birth_date", "patient__phone"]
+_DETAILS += ["coming_since", "expires_at", "patient__birth_date", "patient__phone"]
 
 
 @functools.cache

@@ -4,6 +4,7 @@ One arithmetic (``scheduling.slots``) serves three questions: what is shown (``f
 fed by the busy days kept beside the appointments), whether one start may be booked now
 (``check``, fed by the appointments themselves, under the lock), and why not. Holds that
 are live by the clock take time too, except from the account that has them (``holder``).
+A request whose deadline has passed takes none, whether somebody has ended it or not.
 """
 
 from __future__ import annotations
@@ -11,10 +12,11 @@ from __future__ import annotations
 import datetime as dt
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from django.db import models
-from django.db.models import Exists, OuterRef, Q
+from django.db.models import Exists, OuterRef, Q, Value
 
 from accounts.models import Practitioner, User
 from appointments import busy_days
@@ -41,6 +43,7 @@ _DAY = dt.timedelta(days=1)
 #: Practitioner, location, from when to when.
 Taken = tuple[int, int, Interval]
 _STEP = dt.timedelta(minutes=CELL_MINUTES)
+_PLACE = ("practitioner_id", "location_id", "start", "end", "buffer_before", "buffer_after")
 
 
 def present_step(now: dt.datetime) -> dt.datetime:
@@ -89,13 +92,13 @@ def free_time(
     organization: Organization | None = None,
     holder: User | None = None,
     online: bool = True,
-    held: Iterable[Taken] | None = None,
+    moment: Moment | None = None,
 ) -> list[FreeTime]:
     """What a patient can book of each offering, starting in [start, end).
 
     ``offerings`` come ``with_parts()``. A constant number of queries whatever
     their number and the length of the window. Without ``online`` as the staff: closer
-    and further away, at the same steps. ``held``: what ``held_by_others`` says, for whoever
+    and further away, at the same steps. ``moment``: what ``at_this_moment`` says, for whoever
     asks several times.
     """
     if not offerings or start >= end:
@@ -114,9 +117,10 @@ def free_time(
     opened = almanac(organization).masks(list(schedules.values()), ruler)
     people = {s.practitioner_id for s in schedules.values()}
     by_place = busy_days.read(people, ruler)
-    if held is None:
-        held = _held(people, start, end, now=now, holder=holder)
-    for practitioner, location, interval in held:
+    if moment is None:
+        moment = at_this_moment(now, holder)
+    busy_days.forget(by_place, [one for one in moment.lapsed if one[0] in people], ruler, now=now)
+    for practitioner, location, interval in moment.held:
         if practitioner in people:
             by_place[practitioner][location] |= ruler.touched([interval])
     lines = {
@@ -232,21 +236,31 @@ def busy_time(
 ) -> dict[int, list[Interval]]:
     """What each practitioner's appointments occupy around [start, end), buffers included."""
     busy: dict[int, list[Interval]] = defaultdict(list)
-    for practitioner, _location, interval in _appointments(practitioners, start, end):
+    rows = Appointment.objects.occupying().filter(practitioner__in=set(practitioners))
+    for practitioner, _location, interval in _taken(rows, start, end):
         busy[practitioner].append(interval)
     return busy
 
 
-def _appointments(
-    practitioners: Iterable[int], start: dt.datetime, end: dt.datetime
-) -> Iterator[Taken]:
-    rows = Appointment.objects.occupying().filter(practitioner__in=set(practitioners))
-    return _taken(rows, start, end)
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """What the busy days do not know: they have no clock."""
+
+    #: Being booked by others.
+    held: list[Taken]
+    #: Requests that nobody answered in time, and that nobody has ended yet.
+    lapsed: list[Taken]
 
 
-def held_by_others(now: dt.datetime, holder: User | None) -> list[Taken]:
-    """All that is being booked at this moment, except by this account: in a clinic, little."""
-    return list(_rows(Hold.objects.live(now).not_of(holder)))
+def at_this_moment(now: dt.datetime, holder: User | None) -> Moment:
+    """Of the whole clinic: little, and one question for both."""
+    held = Hold.objects.live(now).not_of(holder).order_by()
+    lapsed = Appointment.objects.overdue(now).order_by()
+    both = [rows.values_list(*_PLACE, Value(n)) for n, rows in enumerate((held, lapsed))]
+    found: tuple[list[Taken], list[Taken]] = [], []
+    for *row, kind in both[0].union(both[1], all=True):
+        found[kind].append(_one(row))
+    return Moment(*found)
 
 
 def _held(
@@ -269,11 +283,12 @@ def _taken(rows: models.QuerySet[Any], start: dt.datetime, end: dt.datetime) -> 
 
 
 def _rows(rows: models.QuerySet[Any]) -> Iterator[Taken]:
-    values = rows.values_list(
-        "practitioner_id", "location_id", "start", "end", "buffer_before", "buffer_after"
-    )
-    for practitioner, location, begins, ends, before, after in values:
-        yield practitioner, location, (to_minute(begins) - before, to_minute(ends) + after)
+    return (_one(row) for row in rows.values_list(*_PLACE))
+
+
+def _one(row: Sequence[Any]) -> Taken:
+    practitioner, location, begins, ends, before, after = row
+    return practitioner, location, (to_minute(begins) - before, to_minute(ends) + after)
 
 
 def is_elsewhere_since(appointment: Appointment, event: int) -> bool:
@@ -336,7 +351,8 @@ def check(
     minute = to_minute(start)
     ruler = Ruler.of_days(minute, to_minute(end))
     busy: dict[int, Mask] = defaultdict(int)
-    for _practitioner, location, interval in _appointments([fresh.practitioner.pk], start, end):
+    booked = Appointment.objects.standing(now).filter(practitioner=fresh.practitioner.pk)
+    for _practitioner, location, interval in _taken(booked, start, end):
         if not (over and location == fresh.schedule.location_id):
             busy[location] |= ruler.touched([interval])
     opened = open_time([fresh.schedule], start, end)[fresh.schedule_id]

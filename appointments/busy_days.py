@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections import defaultdict
 from collections.abc import Iterable
 
@@ -9,7 +10,7 @@ from django.db import connection
 
 from appointments.models import Appointment, BusyDay
 from clinic.fields import CELL_MINUTES
-from scheduling.intervals import to_instant, to_minute
+from scheduling.intervals import Interval, to_instant, to_minute
 from scheduling.slots import DAY_CELLS, Mask, Ruler
 
 DAY_MINUTES = DAY_CELLS * CELL_MINUTES
@@ -58,9 +59,15 @@ def rebuild(practitioners: Iterable[int], first: int, last: int) -> int:
     return len(rows)
 
 
-def expected(practitioners: Iterable[int], first: int, last: int) -> dict[Key, Mask]:
-    """What the days should say, from the appointments; days without any are left out."""
-    rows = Appointment.objects.occupying().filter(
+def expected(
+    practitioners: Iterable[int], first: int, last: int, *, now: dt.datetime | None = None
+) -> dict[Key, Mask]:
+    """What the days should say, from the appointments; days without any are left out.
+
+    ``now``: without the requests that are overdue by then.
+    """
+    live = Appointment.objects.standing(now) if now else Appointment.objects.occupying()
+    rows = live.filter(
         practitioner__in=practitioners,
         start__gte=to_instant((first - 1) * DAY_MINUTES),
         start__lt=to_instant((last + 2) * DAY_MINUTES),
@@ -89,6 +96,36 @@ def read(practitioners: Iterable[int], ruler: Ruler) -> dict[int, dict[int, Mask
     for (practitioner, location), days in laid.items():
         busy[practitioner][location] = int.from_bytes(days, "little")
     return busy
+
+
+def forget(
+    busy: dict[int, dict[int, Mask]],
+    gone: Iterable[tuple[int, int, Interval]],
+    ruler: Ruler,
+    *,
+    now: dt.datetime,
+) -> None:
+    """Take out of what was read that which is overdue: its days anew, in one question or none.
+
+    Not bit by bit: an overbooked visit may lie on the same time.
+    """
+    first = ruler.first // DAY_CELLS
+    last = first + ruler.cells // DAY_CELLS - 1
+    stale = {
+        (practitioner, location, day)
+        for practitioner, location, (start, end) in gone
+        for day in range(start // DAY_MINUTES, -(-end // DAY_MINUTES))
+        if first <= day <= last
+    }
+    if not stale:
+        return
+    days = [day for _practitioner, _location, day in stale]
+    true = expected({key[0] for key in stale}, min(days), max(days), now=now)
+    for practitioner, location, day in stale:
+        shift = (day - first) * DAY_CELLS
+        others = busy[practitioner][location] & ~(_ruler(0).full << shift)
+        mask = true.get((practitioner, location, day), 0)
+        busy[practitioner][location] = others | mask << shift
 
 
 def _rows(practitioners: list[int], first: int, last: int) -> list[tuple[int, int, int, bytes]]:

@@ -208,6 +208,30 @@ class DayOver(NotYet):
     sentence = _("This could only be noted on the day of the appointment.")
 
 
+class RequestLapsed(NotYet):
+    code = "lapsed"
+    sentence = _(
+        "The time to answer this request is over: it can no longer be confirmed or moved. If the"
+        " patient still wants to come, give them a new appointment."
+    )
+
+
+class VisitOver(NotYet):
+    code = "visit_over"
+    sentence = _(
+        "The time of this appointment is over, so it can no longer be moved. Note whether the"
+        " patient came, and give them another appointment."
+    )
+
+
+class TooLateToCallOff(NotYet):
+    code = "too_late_to_call_off"
+    sentence = _(
+        "The day of this appointment is over, so it can no longer be cancelled. Note whether the"
+        " patient came."
+    )
+
+
 class TooLateToCancel(Refusal):
     code = "too_late"
     sentence = _("It is too late to cancel here. Call the clinic.")

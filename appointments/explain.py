@@ -160,7 +160,7 @@ class Reasons:
 
     def _visits(self, start: dt.datetime, end: dt.datetime) -> Iterator[_Visit]:
         rows = (
-            Appointment.objects.occupying()
+            Appointment.objects.standing(self.now)
             .filter(
                 practitioner=self.offering.practitioner,
                 start__gte=start - _DAY,

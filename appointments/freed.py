@@ -257,7 +257,7 @@ def _is_still_wanted(
     patient = waiting.patients_of(entry.user).filter(pk=entry.patient_id, is_active=True).first()
     if patient is None or (entry.user and not entry.user.is_active):
         return False
-    theirs = Appointment.objects.occupying().filter(patient=patient)
+    theirs = Appointment.objects.standing(now).filter(patient=patient)
     theirs = theirs.overlapping(slot.start, slot.end)
     old = to_give_back(entry)
     if old:

@@ -9,9 +9,9 @@ from django.utils import timezone
 
 from accounts.models import User
 from accounts.roles import Role
-from appointments import availability, locks, occupancy, offers
+from appointments import availability, locks, occupancy, offers, overdue
 from appointments.exceptions import MoveNotAllowed, SlotTaken
-from appointments.models import Hold, HoldQuerySet
+from appointments.models import Appointment, Hold, HoldQuerySet
 from clinic.models import Organization
 from scheduling.models import ServiceOffering
 from scheduling.slots import Slot
@@ -37,11 +37,13 @@ def take(
             # Also of what may have to be let go. One more from another tab in this moment is
             # not among them; if that should end in a deadlock, it is tried again.
             others = _counted(user).values_list("practitioner", flat=True)
+            late = _overdue(offering, start, now)
             locks.hold(
                 practitioners=[offering.schedule.practitioner_id, *others], accounts=[user.pk]
             )
             if held := held_by(user, offering, start, now):
                 return held
+            overdue.end(late, now=now)
             slot = availability.check(offering, start=start, now=now, online=True, holder=user)
             organization = Organization.current()
             length = dt.timedelta(minutes=organization.hold_minutes)
@@ -55,6 +57,11 @@ def take(
             return hold
     except IntegrityError as error:
         raise SlotTaken from error
+
+
+def _overdue(offering: ServiceOffering, start: dt.datetime, now: dt.datetime) -> list[Appointment]:
+    end = start + dt.timedelta(minutes=offering.minutes)
+    return overdue.in_the_way(start, end, now=now, practitioner=offering.schedule.practitioner_id)
 
 
 def held_by(
@@ -76,6 +83,7 @@ def keep_for_offer(
 
     Under the caller's lock of the practitioner; IntegrityError when the time is taken.
     """
+    overdue.end(_overdue(offering, slot.start, now), now=now)
     hold = _new(offering, slot, user, Organization.current(), now=now, until=until)
     keys = occupancy.wanted_by_hold(hold)
     occupancy.push_aside(keys, now=now, taker=None)

@@ -29,7 +29,16 @@ from appointments.models import (
 from appointments.occupancy import CellKey, wanted
 from appointments.signals import appointment_changed
 from appointments.store import TRACKED, plain
-from appointments.transitions import MAY, REMARKS, Status, Verb, is_time_for, target
+from appointments.transitions import (
+    AFTER_START,
+    MAY,
+    ON_THE_DAY,
+    REMARKS,
+    Status,
+    Verb,
+    is_time_for,
+    target,
+)
 from clinic import audit
 from clinic.fields import CELL_MINUTES
 from clinic.models import Location, Room, Service
@@ -224,9 +233,10 @@ def _values(appointment: Appointment, row: Row, step: Step) -> dict[str, object]
     status = target(appointment.state, step.verb, step.by.role)
     if status is None:
         raise ValueError(f"{step.by.role} cannot {step.verb} what is {appointment.status}")
-    was, zone = appointment.state, row.location.zone
-    if not is_time_for(step.verb, status=was, start=row.start, zone=zone, now=step.at):
-        when = "late" if was == Status.NOSHOW else "early"
+    was, times = appointment.state, appointment.timing
+    if not is_time_for(step.verb, status=was, times=times, now=step.at):
+        waits = step.verb in ON_THE_DAY | AFTER_START and was != Status.NOSHOW
+        when = "early" if waits else "late"
         raise ValueError(f"{step.verb} came too {when}")
     if step.verb == Verb.RESCHEDULE:
         # Nothing here can name the appointment that took its place.

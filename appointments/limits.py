@@ -67,7 +67,7 @@ def _too_often(
 
 
 def _ahead(patients: Sequence[Patient], now: dt.datetime) -> dict[int, int]:
-    rows = Appointment.objects.filter(patient__in=patients).upcoming(now).order_by()
+    rows = Appointment.objects.filter(patient__in=patients).upcoming(now).standing(now).order_by()
     return dict(rows.values_list("patient").annotate(Count("pk")))
 
 

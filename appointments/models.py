@@ -22,7 +22,7 @@ from django.utils.translation import gettext_lazy as _
 
 from accounts.models import Patient, Practitioner, User
 from appointments.exceptions import ClosedPath
-from appointments.transitions import OCCUPYING, UPCOMING, Status
+from appointments.transitions import OCCUPYING, UPCOMING, Status, Times
 from clinic.fields import CELL_MINUTES, on_the_grid
 from clinic.models import (
     AppendOnlyModel,
@@ -58,6 +58,14 @@ class AppointmentQuerySet(models.QuerySet["Appointment"]):
         """Requests that can still be answered, the soonest first."""
         asked = self.filter(status=Status.PENDING, start__gt=now)
         return asked.exclude(expires_at__lte=now).order_by("start", "pk")
+
+    def overdue(self, now: dt.datetime) -> Self:
+        """Requests that nobody answered in time, until they are ended."""
+        return self.filter(status=Status.PENDING, expires_at__lte=now)
+
+    def standing(self, now: dt.datetime) -> Self:
+        """Occupying, except for a request that is overdue: its time is free."""
+        return self.occupying().exclude(status=Status.PENDING, expires_at__lte=now)
 
     def overlapping(self, start: dt.datetime, end: dt.datetime) -> Self:
         return self.filter(start__lt=end, end__gt=start)
@@ -186,12 +194,20 @@ class Appointment(models.Model):
         )
 
     @property
+    def timing(self) -> Times:
+        return Times(self.start, self.end, self.zone, self.expires_at)
+
+    @property
     def is_occupying(self) -> bool:
         return self.status in OCCUPYING
 
+    def is_lapsed(self, now: dt.datetime) -> bool:
+        """A request that nobody answered in time, whether it has been ended already or not."""
+        return self.timing.is_lapsed(self.state, now)
+
     def is_upcoming(self, now: dt.datetime) -> bool:
         """Still to come, or being waited for."""
-        return self.status in UPCOMING and self.end > now
+        return self.status in UPCOMING and self.end > now and not self.is_lapsed(now)
 
     @property
     def minutes(self) -> int:

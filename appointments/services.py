@@ -17,7 +17,7 @@ from django.utils import timezone
 from accounts.models import Patient
 from accounts.roles import Actor, Role
 from accounts.rules import may_overbook
-from appointments import availability, limits, locks, store
+from appointments import availability, limits, locks, overdue, store
 from appointments.exceptions import (
     DayOver,
     MoveNotAllowed,
@@ -28,14 +28,17 @@ from appointments.exceptions import (
     PatientBusy,
     ReasonNeeded,
     Refusal,
+    RequestLapsed,
     RoomTaken,
     SameDay,
     SameTime,
     SlotTaken,
     TimeGivenAway,
+    TooLateToCallOff,
     TooLateToCancel,
     TooLateToMove,
     TooNearElsewhere,
+    VisitOver,
 )
 from appointments.models import (
     Appointment,
@@ -45,6 +48,7 @@ from appointments.models import (
     cells_of,
 )
 from appointments.transitions import (
+    IN_TIME,
     MAY,
     OCCUPYING,
     REMARKS,
@@ -88,11 +92,7 @@ def book(
         raise MoveNotAllowed
     try:
         with transaction.atomic():
-            locks.hold(
-                practitioners=[offering.schedule.practitioner_id],
-                rooms=[room.pk] if room else [],
-                patients=[patient.pk],
-            )
+            _hold(offering, patient, room, start, now)
             if made := _made_before(request_key, patient):
                 return made
             if by.role == Role.PATIENT:
@@ -179,11 +179,7 @@ def overbook(
         raise OverbookingReasonNeeded
     try:
         with transaction.atomic():
-            locks.hold(
-                practitioners=[offering.schedule.practitioner_id],
-                rooms=[room.pk] if room else [],
-                patients=[patient.pk],
-            )
+            _hold(offering, patient, room, start, now)
             if made := _made_before(request_key, patient):
                 return made
             slot = availability.check(offering, start=start, now=now, online=False, over=True)
@@ -202,6 +198,31 @@ def overbook(
         if made := _made_before(request_key, patient):
             return made
         raise _who_was_first(patient, start, offering) from error
+
+
+def _hold(
+    offering: ServiceOffering,
+    patient: Patient,
+    room: Room | None,
+    start: dt.datetime,
+    now: dt.datetime,
+) -> None:
+    """Lock what a new appointment takes, and end the requests in its way that are overdue."""
+    late = _overdue(offering, start, now, patient=patient.pk, room=room.pk if room else None)
+    locks.hold(
+        practitioners=[offering.schedule.practitioner_id, *overdue.practitioners(late)],
+        rooms=[room.pk] if room else [],
+        patients=[patient.pk],
+    )
+    overdue.end(late, now=now)
+
+
+def _overdue(
+    offering: ServiceOffering, start: dt.datetime, now: dt.datetime, **whose: int | None
+) -> list[Appointment]:
+    end = start + dt.timedelta(minutes=offering.minutes)
+    practitioner = offering.schedule.practitioner_id
+    return overdue.in_the_way(start, end, now=now, practitioner=practitioner, **whose)
 
 
 def _is_taken(offering: ServiceOffering, start: dt.datetime, now: dt.datetime) -> bool:
@@ -294,10 +315,13 @@ def _new(
 
 def needs_answer(offering: ServiceOffering, patient: Patient, now: dt.datetime) -> bool:
     """Whether what this patient books here is a request until the clinic confirms it."""
+    automatic = booking_rules(offering, Organization.current()).is_automatic
+    return not automatic or _needs_approval(patient, now)
+
+
+def _needs_approval(patient: Patient, now: dt.datetime) -> bool:
     organization = Organization.current()
-    return not booking_rules(offering, organization).is_automatic or bool(
-        limits.who_needs_approval([patient], now=now, organization=organization)
-    )
+    return bool(limits.who_needs_approval([patient], now=now, organization=organization))
 
 
 def _draft(
@@ -352,8 +376,15 @@ def reschedule(
     now = now or timezone.now()
     try:
         with transaction.atomic():
+            late = _overdue(
+                offering, start, now, patient=appointment.patient_id, room=appointment.room_id
+            )
             locks.hold(
-                practitioners=[appointment.practitioner_id, offering.schedule.practitioner_id],
+                practitioners=[
+                    appointment.practitioner_id,
+                    offering.schedule.practitioner_id,
+                    *overdue.practitioners(late),
+                ],
                 rooms=[appointment.room_id] if appointment.room_id else [],
                 patients=[appointment.patient_id],
             )
@@ -361,9 +392,11 @@ def reschedule(
             if made := _moved_there(old, offering, start):
                 return made
             status = _check_move(old, offering, start, by, now)
+            overdue.end(late, now=now)
             if by.role == Role.PATIENT:
                 check_elsewhere(old, offering, now)
             was = old.state
+            deadline = old.expires_at
             gone: dict[str, Any] = {
                 "status": status,
                 "cancellation_reason": note,
@@ -375,6 +408,9 @@ def reschedule(
             )
             _check_patient(old.patient, slot, same_day_ok=same_day_ok or by.role != Role.PATIENT)
             moved = _successor(old, was, offering, slot, by, now)
+            if deadline and by.role == Role.PATIENT:
+                # Whoever moves a request again and again keeps no time for ever.
+                moved.expires_at = min(deadline, slot.start)
             store.insert(moved, by=by, now=now, tell_at=tell_at)
             return moved
     except IntegrityError as error:
@@ -404,6 +440,8 @@ def _check_move(
         raise MoveNotAllowed
     if by.role == Role.PATIENT and not can_move(old, now):
         raise TooLateToMove
+    if refusal := untimely(old, Verb.RESCHEDULE, now):
+        raise refusal
     if _is_there(old, offering, start):
         raise SameTime
     return status
@@ -429,10 +467,15 @@ def _successor(
 
 
 def asks_anew(old: Appointment, offering: ServiceOffering, now: dt.datetime) -> bool:
-    """Whether a patient who takes it there asks, because it is another practitioner or location."""
+    """Whether a patient who takes it there asks.
+
+    Another practitioner or location may want to answer, and whom the clinic has to approve
+    it approves for each time.
+    """
     there = offering.schedule.practitioner_id, offering.schedule.location_id
-    elsewhere = there != (old.practitioner_id, old.location_id)
-    return elsewhere and needs_answer(offering, old.patient, now)
+    if there != (old.practitioner_id, old.location_id):
+        return needs_answer(offering, old.patient, now)
+    return _needs_approval(old.patient, now)
 
 
 def check_elsewhere(old: Appointment, offering: ServiceOffering, now: dt.datetime) -> None:
@@ -573,12 +616,12 @@ def _move(
         status = target(current.state, verb, by.role)
         if status is None:
             raise MoveNotAllowed
+        if verb == Verb.CANCEL and by.role == Role.PATIENT and not can_cancel(current, now):
+            raise TooLateToCancel
         if refusal := untimely(current, verb, now):
             raise refusal
         if verb == Verb.EXPIRE and (current.expires_at is None or current.expires_at > now):
             raise NotYet
-        if verb == Verb.CANCEL and by.role == Role.PATIENT and not can_cancel(current, now):
-            raise TooLateToCancel
         if status in OCCUPYING and not current.is_occupying:
             _check_still_theirs(current)
         store.change(
@@ -597,8 +640,14 @@ def _move(
 def untimely(appointment: Appointment, verb: Verb, now: dt.datetime) -> NotYet | None:
     """Why this has to wait, or comes too late; None at its time."""
     row = appointment
-    if is_time_for(verb, status=row.state, start=row.start, zone=row.zone, now=now):
+    if is_time_for(verb, status=row.state, times=row.timing, now=now):
         return None
+    if verb in IN_TIME and row.is_lapsed(now):
+        return RequestLapsed()
+    if verb == Verb.RESCHEDULE:
+        return VisitOver()
+    if verb == Verb.CANCEL:
+        return TooLateToCallOff()
     return DayOver() if row.state == Status.NOSHOW else NotYet()
 
 
@@ -620,5 +669,8 @@ def can_cancel(appointment: Appointment, now: dt.datetime) -> bool:
 
 
 def can_move(appointment: Appointment, now: dt.datetime) -> bool:
-    """Whether the patient may still move it: as long as they may cancel it."""
-    return can_cancel(appointment, now)
+    """Whether the patient may still move it: as long as they may cancel it.
+
+    A request that nobody answered in time is over: another can be made.
+    """
+    return can_cancel(appointment, now) and not appointment.is_lapsed(now)

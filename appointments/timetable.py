@@ -15,7 +15,13 @@ from typing import overload
 from zoneinfo import ZoneInfo
 
 from accounts.models import Practitioner, User
-from appointments.availability import FreeTime, Taken, free_time, held_by_others, schedules_of
+from appointments.availability import (
+    FreeTime,
+    Moment,
+    at_this_moment,
+    free_time,
+    schedules_of,
+)
 from clinic.models import Organization, Service
 from scheduling.catalogue import catalogue
 from scheduling.intervals import Interval, to_instant, to_minute
@@ -180,9 +186,9 @@ class _Question:
         return self.now + dt.timedelta(days=max({self.organization.horizon_days, *own, *theirs}))
 
     @functools.cached_property
-    def held(self) -> list[Taken]:
+    def moment(self) -> Moment:
         """The same for every stretch."""
-        return held_by_others(self.now, self.holder)
+        return at_this_moment(self.now, self.holder)
 
     def free(
         self, offerings: Sequence[ServiceOffering], start: dt.datetime, end: dt.datetime
@@ -197,7 +203,7 @@ class _Question:
             end=end,
             now=self.now,
             organization=self.organization,
-            held=self.held,
+            moment=self.moment,
         )
         for free in in_part(found, self.part) if self.part else found:
             if free.starts:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import enum
+from dataclasses import dataclass
 
 from django.db import models
 from django.utils.translation import gettext_lazy as _
@@ -103,6 +104,8 @@ MAY: dict[Verb, frozenset[Role]] = {
     Verb.UNDO_TO_ARRIVED: _STAFF,
     Verb.UNDO_TO_NO_SHOW: _STAFF,
 }
+#: Whoever has been met is the staff's to send away.
+_STAFF_ONLY = frozenset({(Status.ARRIVED, Verb.CANCEL)})
 #: What brings each state back when the step out of it was a mistake.
 BACK_TO = {
     Status.PENDING: Verb.UNDO_TO_REQUEST,
@@ -118,6 +121,8 @@ REMARKS = frozenset({Verb.SAY_COMING})
 ON_THE_DAY = frozenset({Verb.ARRIVE, Verb.FULFIL})
 #: Not before the appointment's start: nobody is late yet.
 AFTER_START = frozenset({Verb.NO_SHOW})
+#: Of a request as long as it can be answered.
+IN_TIME = frozenset({Verb.CONFIRM, Verb.RESCHEDULE})
 #: These give an appointment the time back that it had.
 RESTORING = frozenset({Verb.RESTORE, Verb.RESTORE_REQUEST})
 RESTORING |= {verb for status, verb in BACK_TO.items() if status in OCCUPYING}
@@ -129,31 +134,48 @@ _ELSEWHERE |= REMARKS | frozenset(BACK_TO.values())
 
 def target(status: Status, verb: Verb, role: Role) -> Status | None:
     """Where the verb leads, or None if it leads nowhere or is not for this role."""
-    if role not in MAY[verb]:
+    if role not in MAY[verb] or (role not in _STAFF and (status, verb) in _STAFF_ONLY):
         return None
     return MOVES.get((status, verb))
 
 
-def is_time_for(
-    verb: Verb, *, status: Status, start: dt.datetime, zone: dt.tzinfo, now: dt.datetime
-) -> bool:
-    today, day = now.astimezone(zone).date(), start.astimezone(zone).date()
+@dataclass(frozen=True, slots=True)
+class Times:
+    """When an appointment is, on whose clock, and until when a request can be answered."""
+
+    start: dt.datetime
+    end: dt.datetime
+    zone: dt.tzinfo
+    expires_at: dt.datetime | None = None
+
+    def is_lapsed(self, status: Status, now: dt.datetime) -> bool:
+        """A request that nobody answered in time, whether it has been ended already or not."""
+        return status == Status.PENDING and now >= min(self.start, self.expires_at or self.start)
+
+
+def is_time_for(verb: Verb, *, status: Status, times: Times, now: dt.datetime) -> bool:
+    """A patient's own windows (``services.can_cancel``) are narrower."""
+    today, day = now.astimezone(times.zone).date(), times.start.astimezone(times.zone).date()
     if verb in AFTER_START:
-        return now >= start
+        return now >= times.start
+    if verb in IN_TIME and times.is_lapsed(status, now):
+        return False
+    if verb == Verb.RESCHEDULE:
+        return now < times.end
+    if verb == Verb.CANCEL:
+        return today <= day or now < times.end
     if verb == Verb.ARRIVE and status == Status.NOSHOW:
         return today == day
     return verb not in ON_THE_DAY or today >= day
 
 
-def verbs_for(
-    status: Status, role: Role, *, start: dt.datetime, zone: dt.tzinfo, now: dt.datetime
-) -> list[Verb]:
+def verbs_for(status: Status, role: Role, *, times: Times, now: dt.datetime) -> list[Verb]:
     """What this role can do now with one button, the most expected first."""
     return [
         verb
         for (from_status, verb) in MOVES
         if from_status == status
         and verb not in _ELSEWHERE
-        and role in MAY[verb]
-        and is_time_for(verb, status=status, start=start, zone=zone, now=now)
+        and target(status, verb, role)
+        and is_time_for(verb, status=status, times=times, now=now)
     ]

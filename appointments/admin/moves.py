@@ -61,8 +61,7 @@ def moves_for(appointment: Appointment) -> list[tuple[str, Move]]:
     verbs = verbs_for(
         appointment.state,
         Role.ADMINISTRATOR,
-        start=appointment.start,
-        zone=appointment.zone,
+        times=appointment.timing,
         now=timezone.now(),
     )
     names = {move.verb: name for name, move in MOVES.items()}

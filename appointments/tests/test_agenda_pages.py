@@ -249,8 +249,8 @@ def test_the_event_names_the_practitioner(doctor, visit, offering):
 
 
 def test_a_step_by_mistake_is_undone_from_the_row(doctor, visit, time_machine):
-    time_machine.move_to(at(10, 5), tick=False)
     act(doctor, visit, "confirmar")
+    time_machine.move_to(at(10, 5), tick=False)
     act(doctor, visit, "no-asistio")
     assert status(visit) == "noshow"
     assert "Undo the last step" in row_of(doctor.get(TOMORROW), visit.reference)

@@ -58,12 +58,16 @@ def heard() -> Iterator[list[tuple[Appointment, AppointmentEvent]]]:
 
 
 def row(offering: ServiceOffering, start: dt.datetime, *verbs: Verb, **fields: Any) -> Row:
-    """Booked three days before, and what else happened a minute apart from the start on."""
+    """Booked three days before, and what else happened a minute apart from the start on.
+
+    Only a request is confirmed before it.
+    """
     steps = [Step(Verb.BOOK, min(start, NOW) - dt.timedelta(days=3), desk())]
     first = start if start < NOW else NOW - dt.timedelta(hours=1)
     for number, verb in enumerate(verbs):
         by = Actor.system() if verb == Verb.EXPIRE else DOCTOR
-        steps.append(Step(verb, first + number * MINUTE, by))
+        minutes = number - (verb == Verb.CONFIRM)
+        steps.append(Step(verb, first + minutes * MINUTE, by))
     defaults: dict[str, Any] = {
         "patient": fields.pop("patient", None) or PatientFactory.create(),
         "practitioner": offering.practitioner,
@@ -303,6 +307,7 @@ def test_a_row_that_cannot_be_is_refused(
         ([(Verb.ARRIVE, -60 * 24, DOCTOR)], "arrive came too early"),
         ([(Verb.ARRIVE, 5, DOCTOR), (Verb.FULFIL, 4, DOCTOR)], "fulfil is out of order"),
         ([(Verb.NO_SHOW, 60 * 48, DOCTOR)], "no_show is out of order or in the future"),
+        ([(Verb.CANCEL, 60 * 15, DOCTOR)], "cancel came too late"),
         ([(Verb.RESCHEDULE, 0, DOCTOR)], "a move is imported as a cancelled one and another one"),
     ],
 )
@@ -314,6 +319,14 @@ def test_a_history_that_cannot_have_happened_is_refused(
     after = [Step(verb, start + minutes * MINUTE, by) for verb, minutes, by in steps]
     [(_number, said)] = refused(replace(before, steps=[*before.steps, *after]))
     assert what in said
+
+
+def test_an_answer_after_the_deadline_is_refused(offering: ServiceOffering) -> None:
+    start = at(10, days=-1)
+    asked = row(offering, start, expires_at=start - 60 * MINUTE)
+    answer = Step(Verb.CONFIRM, start - 60 * MINUTE, DOCTOR)
+    [(_number, said)] = refused(replace(asked, steps=[*asked.steps, answer]))
+    assert "confirm came too late" in said
 
 
 def test_a_long_list_of_problems_is_cut_off(offering: ServiceOffering) -> None:

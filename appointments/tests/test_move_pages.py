@@ -289,19 +289,34 @@ def test_at_another_location_that_confirms_by_hand_it_is_asked_for():
     assert Appointment.objects.get(rescheduled_from=case.visit).status == "pending"
 
 
-def test_who_did_not_come_before_asks_elsewhere():
+@pytest.mark.parametrize("elsewhere", [True, False])
+def test_who_did_not_come_before_asks_for_each_other_time(elsewhere):
     Organization.current()
     Organization.objects.update(approval_after_no_shows=1)
     case = Case()
     other = another(case)
     missed = book(offering=other, patient=case.patient, start=at(9, days=0), by=desk())
+    link = case.to(at(12, days=3), other if elsewhere else case.offering)
+    assert "This is a request" not in words(case.client.get(link))
     services.mark_no_show(appointment=missed, by=desk(), now=at(9, 5, days=0))
-    link = case.to(at(12, days=3), other)
     with time_machine.travel(at(10, days=0), tick=False):
         assert "This is a request" in words(case.client.get(link))
-        assert "This is a request" not in words(case.client.get(case.to(at(12, days=3))))
         case.client.post(link)
-    assert Appointment.objects.get(rescheduled_from=case.visit).status == "pending"
+    asked = Appointment.objects.latest("pk")
+    assert (asked.start, asked.status) == (at(12, days=3), "pending")
+
+
+def test_the_staff_moves_without_asking_whoever_did_not_come():
+    Organization.current()
+    Organization.objects.update(approval_after_no_shows=1)
+    case = Case()
+    missed = book(offering=another(case), patient=case.patient, start=at(9, days=0), by=desk())
+    services.mark_no_show(appointment=missed, by=desk(), now=at(9, 5, days=0))
+    moved = services.reschedule(
+        appointment=case.visit, offering=case.offering, start=at(12, days=3), by=desk(),
+        now=at(10, days=0),
+    )  # fmt: skip
+    assert moved.status == "booked"
 
 
 def test_what_would_be_private_is_said_before():

@@ -20,7 +20,7 @@ from appointments.agenda import ACTIONS
 from appointments.exceptions import MoveNotAllowed, Refusal
 from appointments.forms.agenda import StaffCancelForm
 from appointments.models import Appointment
-from appointments.transitions import Status, Verb
+from appointments.transitions import Status, Verb, target
 from clinic.templatetags.clinic_times import local_datetime, local_time
 
 _Verb = Callable[..., Appointment]
@@ -92,9 +92,12 @@ def tell_what_happened(request: HttpRequest, found: Appointment, wanted: Status 
 
 def cancel(request: HttpRequest, found: Appointment, *, by: Actor, back: str) -> HttpResponse:
     """Ask for the reason, which the patient reads, then cancel and go back to the row."""
-    actions = agenda.actions_for(found, timezone.now(), by.role)
-    if not any(action.verb == Verb.CANCEL for action in actions):
+    now = timezone.now()
+    if target(found.state, Verb.CANCEL, by.role) is None:
         tell_what_happened(request, found, Status.CANCELLED)
+        return redirect(back)
+    if late := services.untimely(found, Verb.CANCEL, now):
+        messages.warning(request, str(late), extra_tags=agenda.anchor(found))
         return redirect(back)
     if request.method != "POST":
         form = StaffCancelForm(initial={"version": found.sequence})
@@ -112,6 +115,8 @@ def cancel(request: HttpRequest, found: Appointment, *, by: Actor, back: str) ->
         services.cancel(appointment=found, by=by, reason=form.cleaned_data["reason"])
     except MoveNotAllowed:
         tell_what_happened(request, found, Status.CANCELLED)
+    except Refusal as refusal:
+        messages.warning(request, str(refusal), extra_tags=agenda.anchor(found))
     else:
         sentence = _("Cancelled. %(name)s gets a notice.") % {"name": found.patient.full_name}
         messages.success(request, sentence, extra_tags=agenda.anchor(found))

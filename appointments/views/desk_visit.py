@@ -42,6 +42,7 @@ def appointment(request: HttpRequest, public_id: uuid.UUID) -> HttpResponse:
         "zone": found.zone,
         "story": story.for_desk(found, user, lambda part: part.location_id in places),
         "back": row_url(found),
+        "lapsed": found.is_lapsed(now),
     }
     return render(request, "appointments/desk_appointment.html", context)
 

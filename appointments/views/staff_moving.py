@@ -17,10 +17,11 @@ from accounts.doors import person
 from accounts.roles import Actor
 from appointments import services
 from appointments.coverage import would_pay
-from appointments.exceptions import MoveNotAllowed, PatientBusy, Refusal
+from appointments.exceptions import MoveNotAllowed, NotYet, PatientBusy, Refusal
 from appointments.forms.agenda import StaffMoveForm, WithWhomForm
 from appointments.models import Appointment, AppointmentQuerySet
 from appointments.timetable import OfferedSlot
+from appointments.transitions import UPCOMING, Verb
 from appointments.views.booking import chosen_slot
 from appointments.views.desk_visit import row_url
 from appointments.views.doors import (
@@ -133,7 +134,7 @@ def _take(
         )
     except PatientBusy as clash:
         return _check(request, appointment, door, offered, form, status=409, clash=clash)
-    except MoveNotAllowed:
+    except (MoveNotAllowed, NotYet):
         return _changed_since(request, appointment, door)
     except Refusal as refusal:
         return _times(request, appointment, door, _for_staff(appointment, door), refusal=refusal)
@@ -145,7 +146,10 @@ def _take(
 def _changed_since(request: HttpRequest, appointment: Appointment, door: _Door) -> HttpResponse:
     """It is over, or somebody was faster; moved already, to what it became."""
     moved = Appointment.objects.with_parts().filter(rescheduled_from=appointment).first()
-    messages.warning(request, str(MoveNotAllowed.sentence))
+    appointment.refresh_from_db(fields=["status", "expires_at"])
+    late = services.untimely(appointment, Verb.RESCHEDULE, timezone.now())
+    stands = appointment.state in UPCOMING
+    messages.warning(request, str(late if late and stands else MoveNotAllowed.sentence))
     return redirect(door.page_of(moved) if moved else door.back)
 
 

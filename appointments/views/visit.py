@@ -43,6 +43,7 @@ def appointment(request: HttpRequest, public_id: uuid.UUID) -> HttpResponse:
             found, person(request), lambda part: part.practitioner_id == found.practitioner_id
         ),
         "treats": giving.treats(found.practitioner, found.patient),
+        "lapsed": found.is_lapsed(now),
     }
     return render(request, "appointments/agenda_appointment.html", context)
 
