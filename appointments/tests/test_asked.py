@@ -12,7 +12,7 @@ from accounts.roles import Actor
 from accounts.tests.factories import patient_user
 from appointments import asked, freed, services, steps, story
 from appointments.blocking import Block, block_time
-from appointments.changes import Answer, Hit, Place
+from appointments.changes import Answer, Hit, HitsFound, Place
 from appointments.exceptions import (
     AskedAlready,
     MoveNotAllowed,
@@ -356,6 +356,25 @@ def test_nor_does_a_change_of_hours_that_is_undone_make_two_of_one():
     services.confirm(appointment=request, by=desk(), now=NOW)
     assert undo(change=made.change, by=desk(), now=NOW).lost == [case.old]
     assert case.states == ("cancelled", ["booked"])
+    assert problems() == []
+
+
+def test_a_change_of_hours_keeps_or_declines_a_request_and_proposes_no_time():
+    case = Case()
+    case.ask()
+    block = {
+        "practitioner": case.other.practitioner,
+        "blocks": [Block(starts_at=at(12, days=3), ends_at=at(13, days=3))],
+        "by": desk(),
+        "now": NOW,
+    }
+    with pytest.raises(HitsFound) as found:
+        block_time(**block)
+    (hit,) = found.value.hits
+    assert hit.proposal is None
+    pk = hit.appointment.pk
+    block_time(**block, answer=Answer(seen=frozenset({pk}), for_all=Hit.CANCEL, note="x"))
+    assert case.states == ("booked", ["cancelled"])
     assert problems() == []
 
 

@@ -13,7 +13,7 @@ from accounts.roles import Actor
 from appointments import feeds, services, steps
 from appointments.models import Appointment, CalendarFeed
 from appointments.tests.factories import NOW, SYSTEM, at, book, desk
-from appointments.tests.practice import account_of, browser, doctor_of, new_practice
+from appointments.tests.practice import account_of, browser, doctor_of, new_practice, words
 from notifications.letters import letter_for
 from notifications.models import Kind, Notification, State
 from notifications.tests.factories import family
@@ -91,6 +91,9 @@ def test_asked_the_patient_reads_what_stays_and_one_practitioner_is_asked():
     at_work = text(Kind.PRACTITIONER_REQUEST)
     assert "A patient asks to move an appointment to this time." in at_work
     assert "Instead of: Thursday 26 November 2026, 10:00" in at_work
+    assert "Withdraw the request:" in text(Kind.REQUESTED)
+    for mail in (at_work, text(Kind.REQUESTED)):
+        assert "Change the time" not in mail
     assert reminders() == {case.old.pk: ["pending"]}
 
 
@@ -199,3 +202,20 @@ def test_the_file_of_the_old_one_takes_it_out_of_the_calendar():
     assert f"UID:{case.old.public_id}" in file
     assert "STATUS:CANCELLED" in file
     assert Appointment.objects.occupying().get() == case.request
+
+
+def test_the_pages_behind_the_links_say_what_stays_and_what_is_given_up():
+    Case()
+    links = dict.fromkeys(("cancelar", "confirmar"), "")
+    for kind in (Kind.REQUESTED, Kind.PRACTITIONER_REQUEST):
+        for line in text(kind).splitlines():
+            for name in links:
+                if f"/correo/{name}/" in line:
+                    links[name] = line.partition("localhost:8000")[2]
+    client = browser()
+    page = words(client.get(links["cancelar"], follow=True))
+    assert "Thursday 26 November 2026, 10:00" in page
+    assert "stays as it is. The time becomes free" in page
+    assert "Withdraw the request" in page
+    page = words(browser().get(links["confirmar"], follow=True))
+    assert "confirming it gives up the appointment of Thursday 26 November 2026, 10:00" in page
