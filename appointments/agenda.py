@@ -17,6 +17,7 @@ from django.utils.translation import gettext_lazy as _
 
 from accounts.models import Practitioner
 from accounts.roles import Role
+from appointments import asked
 from appointments.availability import busy_time
 from appointments.models import LONGEST_BUFFER, Appointment
 from appointments.steps import undoable
@@ -71,6 +72,11 @@ def actions_for(
         # On a day that is over nobody arrives any more: either seen or not.
         order.remove(Verb.ARRIVE)
     return [ACTIONS[verb] for verb in order if verb in can]
+
+
+def may_move(appointment: Appointment, now: dt.datetime) -> bool:
+    """Whether the staff can give it another time. A request to move is answered first."""
+    return appointment.is_upcoming(now) and not asked.to_replace(appointment, now)
 
 
 def anchor(appointment: Appointment) -> str:

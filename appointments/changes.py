@@ -20,7 +20,7 @@ from django.utils.translation import gettext_lazy as _
 
 from accounts.models import Practitioner
 from accounts.roles import Actor
-from appointments import hits, locks, opened, services
+from appointments import asked, hits, locks, opened, services
 from appointments.exceptions import ReasonNeeded, Refusal
 from appointments.models import Appointment, AppointmentQuerySet, RuleChange
 from appointments.proposals import propose
@@ -234,7 +234,9 @@ def hold_for(practitioners: Iterable[int], answer: Answer | None) -> None:
 
 
 def with_proposals(appointments: Sequence[Appointment], now: dt.datetime) -> list[HitBy]:
-    found = propose(appointments[:MOST_SHOWN], now=now) if appointments else {}
+    # A request to move is answered, not moved: what it would replace has a time.
+    movable = [a for a in appointments[:MOST_SHOWN] if not asked.to_replace(a, now)]
+    found = propose(movable, now=now) if movable else {}
     return [HitBy(appointment, found.get(appointment.pk)) for appointment in appointments]
 
 

@@ -241,6 +241,28 @@ class TooLateToMove(TooLateToCancel):
     sentence = _("It is too late to change the time here. Call the clinic.")
 
 
+class AskedAlready(Refusal):
+    """One open question at a time; ``appointment`` is the request."""
+
+    code = "asked_already"
+    sentence = _(
+        "You have already asked to move this appointment. Withdraw that request first, or wait"
+        " for the answer."
+    )
+
+    def __init__(self, appointment: Appointment | None = None) -> None:
+        super().__init__(appointment=appointment)
+        self.appointment = appointment
+
+
+class TouchesTheOld(Refusal):
+    code = "touches_the_old"
+    sentence = _(
+        "This time touches the appointment you have, which stays until the new time is"
+        " confirmed. Choose another time or call the clinic."
+    )
+
+
 class SameTime(Refusal):
     code = "same_time"
     sentence = _("The appointment has this time already. Choose another one.")

@@ -261,7 +261,7 @@ def _is_still_wanted(
     theirs = theirs.overlapping(slot.start, slot.end)
     old = to_give_back(entry)
     if old:
-        return _could_move(old, offering, now) and not theirs.exclude(pk=old.pk).exists()
+        return _could_move(old, offering, slot, now) and not theirs.exclude(pk=old.pk).exists()
     organization = Organization.current()
     if not services.may_book_online(offering, patient, organization):
         return False
@@ -278,9 +278,10 @@ def to_give_back(entry: WaitingListEntry) -> Appointment | None:
     return old if old and old.state in UPCOMING else None
 
 
-def _could_move(old: Appointment, offering: ServiceOffering, now: dt.datetime) -> bool:
+def _could_move(old: Appointment, offering: ServiceOffering, slot: Slot, now: dt.datetime) -> bool:
     try:
         services.check_elsewhere(old, offering, now)
+        services.check_request(old, offering, slot.start, now)
     except Refusal:
         return False
     return services.can_move(old, now)

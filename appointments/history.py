@@ -65,6 +65,8 @@ def what(event: AppointmentEvent) -> str:
     if event.verb == Verb.BOOK and event.before:
         zone = event.appointment.zone
         was = local_datetime(dt.datetime.fromisoformat(event.before["start"]), zone)
+        if not event.after.get("rescheduled_from_id"):
+            return _("Asked to move here from %(when)s") % {"when": was}
         return _("Moved here from %(when)s") % {"when": was}
     if event.verb == Verb.BOOK and event.after.get("status") == Status.PENDING:
         return _("Requested")

@@ -25,7 +25,7 @@ Obstacles = dict[int, frozenset[Obstacle]]
 def upcoming(now: dt.datetime | None = None) -> AppointmentQuerySet:
     """What a change can hit, with everything that ``obstacles`` looks at."""
     rows = Appointment.objects.upcoming(now or timezone.now())
-    return rows.with_parts().select_related("service__specialty")
+    return rows.with_parts().with_replaced().select_related("service__specialty")
 
 
 def obstacles(appointments: Sequence[Appointment]) -> Obstacles:

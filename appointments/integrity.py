@@ -352,6 +352,22 @@ def _move_is_whole(appointment: Appointment, facts: Facts) -> Iterator[tuple[str
         yield "a move is whole", f"was moved to {to}, and still keeps its time"
 
 
+def _request_is_whole(appointment: Appointment, facts: Facts) -> Iterator[tuple[str, str]]:
+    """Whoever asks to move has one open question about one own appointment that can be moved."""
+    if appointment.replaces_id is None or appointment.state != Status.PENDING:
+        return
+    # Each in one question: what it would replace may be moved at this moment.
+    same = Appointment.objects.filter(pk=appointment.pk, status=Status.PENDING)
+    if same.exclude(replaces__patient=models.F("patient")).exists():
+        yield "a request is whole", "would replace an appointment of another patient"
+    if same.filter(replaces__rescheduled_to__isnull=False).exists():
+        yield "a request is whole", "would replace an appointment that was moved"
+    others = models.Q(replaces__asked_moves__status=Status.PENDING)
+    others &= ~models.Q(replaces__asked_moves=models.F("pk"))
+    if same.filter(others).exists():
+        yield "a request is whole", "is not the only one that would replace an appointment"
+
+
 CHECKS: Iterable[Check] = (
     _cells_are_true,
     _day_is_right,
@@ -359,4 +375,5 @@ CHECKS: Iterable[Check] = (
     _history_tells_the_present,
     _remarks_are_noted,
     _move_is_whole,
+    _request_is_whole,
 )

@@ -12,6 +12,7 @@ from django.db.models import Count
 
 from accounts.models import Patient, Practitioner
 from accounts.roles import Role
+from appointments import asked
 from appointments.exceptions import LimitReached, TooManyAhead, TooManyCancelled
 from appointments.models import Appointment, AppointmentEvent
 from appointments.transitions import Status, Verb
@@ -67,7 +68,9 @@ def _too_often(
 
 
 def _ahead(patients: Sequence[Patient], now: dt.datetime) -> dict[int, int]:
+    """A move that waits for its answer makes no appointment more."""
     rows = Appointment.objects.filter(patient__in=patients).upcoming(now).standing(now).order_by()
+    rows = rows.exclude(asked.open_moves(now))
     return dict(rows.values_list("patient").annotate(Count("pk")))
 
 

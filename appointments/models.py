@@ -79,6 +79,10 @@ class AppointmentQuerySet(models.QuerySet["Appointment"]):
     def with_parts(self) -> Self:
         return self.select_related("patient", "practitioner", "service", "location", "room")
 
+    def with_replaced(self) -> Self:
+        """With what a request to move would give up."""
+        return self.select_related("replaces__practitioner", "replaces__location")
+
     def _closed(self, *args: Any, **kwargs: Any) -> NoReturn:
         raise ClosedPath("Appointments are written by the verbs of appointments.services.")
 
@@ -131,6 +135,10 @@ class Appointment(models.Model):
     overbooking_reason = models.CharField(_("why overbooked"), max_length=300, blank=True)
     rescheduled_from = models.OneToOneField(
         "self", models.PROTECT, null=True, blank=True, related_name="rescheduled_to"
+    )
+    #: What a patient asked to give up for this one; it stands until this is confirmed.
+    replaces = models.ForeignKey(
+        "self", models.PROTECT, null=True, editable=False, related_name="asked_moves"
     )
     request_key = models.UUIDField(null=True, unique=True, editable=False)
     #: Rises with every change; calendars know by it which file is newer.
@@ -204,6 +212,11 @@ class Appointment(models.Model):
     def is_lapsed(self, now: dt.datetime) -> bool:
         """A request that nobody answered in time, whether it has been ended already or not."""
         return self.timing.is_lapsed(self.state, now)
+
+    @property
+    def is_granted_move(self) -> bool:
+        """A patient asked for this move, and it was confirmed."""
+        return self.replaces_id is not None and self.replaces_id == self.rescheduled_from_id
 
     def is_upcoming(self, now: dt.datetime) -> bool:
         """Still to come, or being waited for."""

@@ -17,8 +17,9 @@ from django.utils import timezone
 from accounts.models import Patient
 from accounts.roles import Actor, Role
 from accounts.rules import may_overbook
-from appointments import availability, limits, locks, overdue, store
+from appointments import asked, availability, limits, locks, overdue, store
 from appointments.exceptions import (
+    AskedAlready,
     DayOver,
     MoveNotAllowed,
     NotYet,
@@ -38,6 +39,7 @@ from appointments.exceptions import (
     TooLateToCancel,
     TooLateToMove,
     TooNearElsewhere,
+    TouchesTheOld,
     VisitOver,
 )
 from appointments.models import (
@@ -60,8 +62,9 @@ from appointments.transitions import (
     target,
 )
 from clinic.models import Organization, Room
+from scheduling.intervals import overlaps, to_minute
 from scheduling.models import ServiceOffering
-from scheduling.selectors import booking_rules
+from scheduling.selectors import booking_rules, need_of
 from scheduling.slots import Slot
 
 log = logging.getLogger(__name__)
@@ -289,7 +292,9 @@ def booked_at(
     return theirs.first()
 
 
-def _check_patient(patient: Patient, slot: Slot, *, same_day_ok: bool) -> None:
+def _check_patient(
+    patient: Patient, slot: Slot, *, same_day_ok: bool, instead_of: Appointment | None = None
+) -> None:
     if not Patient.objects.filter(pk=patient.pk, is_active=True).exists():
         raise MoveNotAllowed
     theirs = Appointment.objects.occupying().filter(patient=patient)
@@ -301,6 +306,8 @@ def _check_patient(patient: Patient, slot: Slot, *, same_day_ok: bool) -> None:
         slot.start - dt.timedelta(days=1), slot.end + dt.timedelta(days=1)
     )
     for other in near.with_parts():
+        if other == instead_of:
+            continue
         if slot.start.astimezone(other.zone).date() == other.local_date:
             raise SameDay(other)
 
@@ -367,11 +374,12 @@ def reschedule(
     """Take the new time and give the old one back, both or neither; the new appointment.
 
     Free first, then take: the new time may overlap the old one. What was asked for
-    stays asked for, what was confirmed stays confirmed, unless a patient takes it to
-    another practitioner or location where it needs an answer. The same move again
-    returns what it made the first time. ``note``: why, which the patient reads;
-    ``tell_at``: not before then. Refuses as ``book`` does, of the limits only those of
-    ``check_elsewhere``, and MoveNotAllowed, TooLateToMove, SameTime.
+    stays asked for, what was confirmed stays confirmed. Where a patient's move needs an
+    answer (``asks_first``) the new time is a request, and what is confirmed stands until
+    ``confirm`` makes the move. The same move again returns what it made the first time.
+    ``note``: why, which the patient reads; ``tell_at``: not before then. Refuses as
+    ``book`` does, of the limits only those of ``check_elsewhere``, and MoveNotAllowed,
+    TooLateToMove, SameTime, AskedAlready, TouchesTheOld.
     """
     now = now or timezone.now()
     try:
@@ -394,7 +402,12 @@ def reschedule(
             status = _check_move(old, offering, start, by, now)
             overdue.end(late, now=now)
             if by.role == Role.PATIENT:
+                if made := _asked_there(old, offering, start):
+                    return made
                 check_elsewhere(old, offering, now)
+                check_request(old, offering, start, now)
+                if asks_first(old, offering, now):
+                    return _ask(old, offering, start, by, now, same_day_ok=same_day_ok)
             was = old.state
             deadline = old.expires_at
             gone: dict[str, Any] = {
@@ -412,6 +425,7 @@ def reschedule(
                 # Whoever moves a request again and again keeps no time for ever.
                 moved.expires_at = min(deadline, slot.start)
             store.insert(moved, by=by, now=now, tell_at=tell_at)
+            store.follow(old=old.pk, to=moved.pk)
             return moved
     except IntegrityError as error:
         raise _who_was_first(appointment.patient, start, offering) from error
@@ -432,11 +446,39 @@ def _moved_there(
     return made if made and _is_there(made, offering, start) else None
 
 
+def _asked_there(
+    old: Appointment, offering: ServiceOffering, start: dt.datetime
+) -> Appointment | None:
+    made = asked.requests_of(old).first()
+    return made if made and _is_there(made, offering, start) else None
+
+
+def _ask(
+    old: Appointment,
+    offering: ServiceOffering,
+    start: dt.datetime,
+    by: Actor,
+    now: dt.datetime,
+    *,
+    same_day_ok: bool,
+) -> Appointment:
+    """The new time as a request, beside the old one."""
+    slot = availability.check(offering, start=start, now=now, online=True, holder=by.user)
+    _check_patient(old.patient, slot, same_day_ok=same_day_ok, instead_of=old)
+    request = _draft(offering, old.patient, slot, now, asks=True)
+    request.reason = old.reason
+    request.room = _room_for(old, request)
+    request.replaces = old
+    store.insert(request, by=by, now=now)
+    return request
+
+
 def _check_move(
     old: Appointment, offering: ServiceOffering, start: dt.datetime, by: Actor, now: dt.datetime
 ) -> Status:
     status = target(old.state, Verb.RESCHEDULE, by.role)
-    if status is None:
+    # A request to move is answered or withdrawn, and not moved: what it replaces has one.
+    if status is None or asked.to_replace(old, now):
         raise MoveNotAllowed
     if by.role == Role.PATIENT and not can_move(old, now):
         raise TooLateToMove
@@ -478,6 +520,36 @@ def asks_anew(old: Appointment, offering: ServiceOffering, now: dt.datetime) -> 
     return _needs_approval(old.patient, now)
 
 
+def asks_first(old: Appointment, offering: ServiceOffering, now: dt.datetime) -> bool:
+    """Whether the old time stands until the answer: what is confirmed is given up for an answer.
+
+    What itself waits for an answer is not: one request takes the place of another.
+    """
+    return old.state == Status.BOOKED and asks_anew(old, offering, now)
+
+
+def check_request(
+    old: Appointment, offering: ServiceOffering, start: dt.datetime, now: dt.datetime
+) -> None:
+    """What stands in the way of a patient's move as long as the old time stands.
+
+    Refuses AskedAlready, and TouchesTheOld.
+    """
+    if waiting := asked.requests_of(old).standing(now).first():
+        raise AskedAlready(waiting)
+    if asks_first(old, offering, now) and _touches(old, offering, start):
+        raise TouchesTheOld
+
+
+def _touches(old: Appointment, offering: ServiceOffering, start: dt.datetime) -> bool:
+    """Whether the patient, or the practitioner with all that they need around, is there still."""
+    visit = to_minute(start), to_minute(start) + offering.minutes
+    if old.practitioner_id != offering.schedule.practitioner_id:
+        return overlaps(visit, (to_minute(old.start), to_minute(old.end)))
+    need = need_of(offering, Organization.current())
+    return overlaps((visit[0] - need.before, visit[1] + need.after), old.occupied)
+
+
 def check_elsewhere(old: Appointment, offering: ServiceOffering, now: dt.datetime) -> None:
     """A patient comes to another practitioner as to book there.
 
@@ -507,9 +579,35 @@ def _is_free(room: Room, appointment: Appointment) -> bool:
     return not taken.exists()
 
 
+@locks.retrying
 def confirm(*, appointment: Appointment, by: Actor, now: dt.datetime | None = None) -> Appointment:
-    """Answer a request with yes."""
-    return _move(appointment, Verb.CONFIRM, by, now, expires_at=None)
+    """Answer a request with yes. Was it for a move, then the old time is given back."""
+    now = now or timezone.now()
+    with transaction.atomic():
+        values: dict[str, Any] = {"expires_at": None}
+        if old := _given_up_for(appointment, by, now):
+            values["rescheduled_from_id"] = old.pk
+        return _move(appointment, Verb.CONFIRM, by, now, **values)
+
+
+def _given_up_for(request: Appointment, by: Actor, now: dt.datetime) -> Appointment | None:
+    """What this request replaces, cancelled as by any other move; None: it stands on its own."""
+    asks = Appointment.objects.filter(pk=request.pk)
+    named = asks.values_list("replaces", flat=True).get()
+    if named is None:
+        return None
+    old = asked.hold_with(request, named)
+    current = asks.select_related("replaces").get()
+    if current.replaces_id != named:
+        raise locks.ChangedMeanwhile
+    if old is None or not asked.to_replace(current, now):
+        return None
+    status = target(old.state, Verb.RESCHEDULE, by.role)
+    if status is None:
+        raise MoveNotAllowed
+    gone: dict[str, Any] = {"status": status, "cancellation_reason": "", "expires_at": None}
+    store.change(old, verb=Verb.RESCHEDULE, by=by, now=now, **gone)
+    return old
 
 
 def cancel(
@@ -671,6 +769,8 @@ def can_cancel(appointment: Appointment, now: dt.datetime) -> bool:
 def can_move(appointment: Appointment, now: dt.datetime) -> bool:
     """Whether the patient may still move it: as long as they may cancel it.
 
-    A request that nobody answered in time is over: another can be made.
+    A request that nobody answered in time is over: another can be made. A request to move is
+    not moved itself: it is withdrawn, or answered.
     """
-    return can_cancel(appointment, now) and not appointment.is_lapsed(now)
+    is_open = can_cancel(appointment, now) and not appointment.is_lapsed(now)
+    return is_open and not asked.to_replace(appointment, now)

@@ -12,7 +12,7 @@ from django.db.models import Q
 from django.utils import timezone
 
 from accounts.roles import Actor, Role
-from appointments import availability, hits, locks, store
+from appointments import asked, availability, hits, locks, store
 from appointments.changes import UNDO_FOR
 from appointments.exceptions import (
     NothingToUndo,
@@ -38,11 +38,10 @@ def undo_step(
     now = now or timezone.now()
     try:
         with transaction.atomic():
-            locks.hold(
-                practitioners=[appointment.practitioner_id],
-                rooms=[appointment.room_id] if appointment.room_id else [],
-                patients=[appointment.patient_id],
-            )
+            named = _moved_by_it(appointment)
+            old = asked.hold_with(appointment, named, rooms=True)
+            if _moved_by_it(appointment) != named:
+                raise locks.ChangedMeanwhile
             current = Appointment.objects.select_for_update().get(pk=appointment.pk)
             last = current.events.exclude(verb__in=REMARKS).order_by("-pk").first()
             if last is None or not _may_undo(last, by.role, now):
@@ -56,9 +55,32 @@ def undo_step(
             if not current.is_occupying:
                 _check_place(current, last, now)
             store.change(current, verb=verb, by=by, now=now, **values)
+            if old and last.verb == Verb.CONFIRM:
+                _stand_again(old, current, by, now)
             return current
     except IntegrityError as error:
         raise SlotTaken from error
+
+
+def _moved_by_it(appointment: Appointment) -> int | None:
+    """What a patient asked to give up for it, if it was."""
+    row = Appointment.objects.get(pk=appointment.pk)
+    return row.rescheduled_from_id if row.is_granted_move else None
+
+
+def _stand_again(old: Appointment, request: Appointment, by: Actor, now: dt.datetime) -> None:
+    """The move waits for its answer again, and what it gave up is as it was."""
+    last = old.events.exclude(verb__in=REMARKS).order_by("-pk").first()
+    if last is None or last.verb != Verb.RESCHEDULE or old.start <= now:
+        raise NothingToUndo
+    if asked.requests_of(request).exists():
+        raise NothingToUndo
+    values = _values_before(last)
+    verb = BACK_TO[values["status"]]
+    if target(old.state, verb, by.role) != values["status"]:
+        raise NothingToUndo
+    _check_place(old, last, now)
+    store.change(old, verb=verb, by=by, now=now, **values)
 
 
 def undoable(appointments: Iterable[Appointment], role: Role, now: dt.datetime) -> set[int]:
@@ -87,7 +109,9 @@ def _may_undo(last: AppointmentEvent, role: Role, now: dt.datetime) -> bool:
 
 
 def _check_place(appointment: Appointment, last: AppointmentEvent, now: dt.datetime) -> None:
-    """What has taken its time meanwhile without taking its cells."""
+    """What has taken its time, or its place, meanwhile without taking its cells."""
+    if asked.would_be_one_too_many(appointment):
+        raise NothingToUndo
     if _is_closed(appointment, now):
         raise SlotClosed
     if availability.is_elsewhere_since(appointment, last.pk):

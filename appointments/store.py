@@ -16,7 +16,7 @@ from accounts.roles import Actor
 from appointments import busy_days, occupancy, waiting
 from appointments.models import Appointment, AppointmentEvent
 from appointments.signals import appointment_changed
-from appointments.transitions import Verb
+from appointments.transitions import Status, Verb
 
 #: What an event tells about: everything a change can touch.
 TRACKED = (
@@ -66,8 +66,8 @@ def insert(
 
 
 def _place_before(appointment: Appointment) -> dict[str, Any]:
-    """Where it was before it was moved here."""
-    old = appointment.rescheduled_from
+    """Where it was before it was moved here, or is until the move is confirmed."""
+    old = appointment.rescheduled_from or appointment.replaces
     return {name: plain(getattr(old, name)) for name in PLACE} if old else {}
 
 
@@ -98,6 +98,16 @@ def change(
     busy_days.refresh(days | busy_days.keys_of(appointment))
     after = {name: plain(getattr(appointment, name)) for name in values}
     return _tell(appointment, verb, by, now, tell_at, away=away, before=before, after=after)
+
+
+def follow(*, old: int, to: int) -> None:
+    """What was asked for instead of one appointment is now instead of what it became.
+
+    The event of the move says so; the request itself has not changed. Nobody else can
+    answer it or ask anew meanwhile: the practitioner and the patient are held.
+    """
+    rows: models.QuerySet[Appointment] = models.QuerySet(Appointment)
+    rows.filter(replaces=old, status=Status.PENDING).update(replaces=to)
 
 
 @transaction.atomic

@@ -175,12 +175,16 @@ def _note(event: AppointmentEvent) -> str:
 
 
 def _sentence(event: AppointmentEvent, who: str) -> str:
+    if event.verb == Verb.CONFIRM and event.after.get("rescheduled_from_id"):
+        return _("%(who)s confirmed the move: the old time was given up.") % {"who": who}
     if event.verb != Verb.BOOK:
         return str(_WHAT.get(event.verb, gettext_lazy("%(who)s changed it."))) % {"who": who}
     appointment = event.appointment
     facts: dict[str, Any] = {"who": who, "when": _time(event, event.after)}
     if event.before:
         facts["before"] = _time(event, event.before)
+        if not event.after.get("rescheduled_from_id"):
+            return _("%(who)s asked to move it from %(before)s to %(when)s.") % facts
         moved = _("%(who)s moved it from %(before)s to %(when)s.") % facts
         return " ".join([moved, *_what_else_moved(event, appointment)])
     if event.after.get("status") == Status.PENDING:

@@ -14,7 +14,7 @@ from django.utils.translation import gettext_lazy as _
 
 from accounts.models import Practitioner
 from accounts.roles import Actor
-from appointments import availability, hits, locks, store
+from appointments import asked, availability, hits, locks, store
 from appointments.exceptions import Refusal
 from appointments.models import Appointment, AppointmentEvent, RuleChange
 from appointments.transitions import Status, Verb, target
@@ -121,6 +121,8 @@ def _bring_back(
         return False
     if availability.is_elsewhere_since(appointment, last.pk):
         return False
+    if asked.would_be_one_too_many(appointment):
+        return False
     values: dict[str, Any] = {"status": status, "cancellation_reason": ""}
     if request:
         values["expires_at"] = _deadline(last)
@@ -144,6 +146,7 @@ def _withdraw(pk: int, by: Actor, now: dt.datetime) -> int:
     status = target(moved.state, Verb.WITHDRAW, by.role)
     if status is None or moved.sequence > 0:
         raise _Gone
+    old = moved.rescheduled_from_id
     store.change(
         moved,
         verb=Verb.WITHDRAW,
@@ -153,6 +156,8 @@ def _withdraw(pk: int, by: Actor, now: dt.datetime) -> int:
         expires_at=None,
         rescheduled_from_id=None,
     )
+    if old:
+        store.follow(old=moved.pk, to=old)
     return moved.calendar_sequence + 1
 
 

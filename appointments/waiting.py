@@ -14,7 +14,7 @@ from django.utils import timezone
 
 from accounts.models import Patient, PatientAccess, Practitioner, Relation, User
 from accounts.roles import Actor, Role
-from appointments import locks, offers
+from appointments import asked, locks, offers
 from appointments.exceptions import (
     MoveNotAllowed,
     PatientWaitsTooMuch,
@@ -168,6 +168,7 @@ def _has_already(
     With several it is a series, and the wish may be for one more.
     """
     theirs = Appointment.objects.upcoming(now).filter(patient=patient)
+    theirs = theirs.exclude(asked.open_moves(now))
     theirs = theirs.select_related("practitioner", "location")
     what = Q(service=service) if service else Q(service__specialty=specialty)
     found = list(theirs.filter(what).order_by("start")[:2])
@@ -183,7 +184,7 @@ def _may_move(old: Appointment, now: dt.datetime) -> bool:
 def _check_old(old: Appointment, patient: Patient, service: int | None, now: dt.datetime) -> None:
     fresh = Appointment.objects.get(pk=old.pk)
     mine = (fresh.patient_id, fresh.service_id) == (patient.pk, service)
-    if fresh.state not in UPCOMING or not mine:
+    if fresh.state not in UPCOMING or not mine or asked.to_replace(fresh, now):
         raise MoveNotAllowed
     if not _may_move(fresh, now):
         raise TooLateToMove
@@ -232,15 +233,16 @@ def follow(
             due_at=tell_at or event.at,
         )
     verb = Verb(event.verb)
-    if verb == Verb.BOOK and appointment.rescheduled_from_id:
-        _replaced(appointment.rescheduled_from_id).update(instead_of=appointment)
-    elif verb == Verb.BOOK:
+    old = event.before.get("rescheduled_from_id"), event.after.get("rescheduled_from_id")
+    if old[1] and old[0] is None:
+        _replaced(old[1]).update(instead_of=appointment)
+    elif old[0] and old[1] is None:
+        _replaced(appointment.pk).update(instead_of=old[0])
+    elif verb == Verb.BOOK and appointment.replaces_id is None:
         # First looked for, then written: most bookings meet no wish. The patient is locked.
         met = list(WaitingListEntry.objects.met_by(appointment).values_list("pk", flat=True))
         if met:
             WaitingListEntry.objects.filter(pk__in=met).update(instead_of=appointment)
-    elif verb == Verb.WITHDRAW:
-        _replaced(appointment.pk).update(instead_of=event.before.get("rescheduled_from_id"))
     elif verb == Verb.CANCEL and event.role == Role.PATIENT:
         _replaced(appointment.pk).update(status=WaitingListEntry.Status.ENDED)
 

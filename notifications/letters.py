@@ -21,6 +21,7 @@ from django.utils.text import capfirst
 from django.utils.translation import gettext
 
 from accounts.roles import Role
+from appointments import asked
 from appointments.ical import calendar_file
 from appointments.models import Appointment, AppointmentEvent, WaitingOffer
 from appointments.services import can_cancel
@@ -105,7 +106,8 @@ def letter_for(
         message.attach_alternative(html, "text/html")
     for each in row.told:
         if _is_for_calendars(each):
-            message.attach(_calendar_part(each, organization, now))
+            for part in _calendar_parts(each, organization, now):
+                message.attach(part)
     return Letter(subject, message)
 
 
@@ -178,6 +180,8 @@ def _about(row: Notification, organization: Organization, now: dt.datetime) -> d
         "facts": list(_facts(row, organization, now)),
         "preparation": _preparation(row),
         "answer_until": _answer_until(appointment),
+        "instead_of": _named(asked.to_replace(appointment, now)),
+        "stays": _named(asked.stays(appointment, now)),
         "ways": [_another_time(row)] if row.kind == Kind.AWAY else links.ways(row, now),
         "language": row.language,
         **_cancellation(row),
@@ -328,6 +332,11 @@ def _facts(row: Notification, organization: Organization, now: dt.datetime) -> I
     location = appointment.location
     if row.kind in ABOUT_MOVES and appointment.rescheduled_from:
         yield Fact(gettext("Before"), _where_it_was(appointment, appointment.rescheduled_from))
+    elif row.kind in ABOUT_MOVES and (old := asked.to_replace(appointment, now)):
+        # Whom else a patient sees is not told at work.
+        is_work = row.kind in TO_PRACTITIONER
+        when = local_datetime(old.start, old.zone) if is_work else _named(old)
+        yield Fact(gettext("Instead of"), when)
     yield Fact(gettext("Patient"), appointment.patient.full_name)
     if row.kind not in TO_PRACTITIONER:
         yield Fact(gettext("With"), str(appointment.practitioner))
@@ -352,6 +361,14 @@ def _where_it_was(appointment: Appointment, old: Appointment) -> str:
     return ", ".join(parts)
 
 
+def _named(appointment: Appointment | None) -> str:
+    """When, with whom and where: of another appointment than the mail's own."""
+    if appointment is None:
+        return ""
+    when = local_datetime(appointment.start, appointment.zone)
+    return f"{when}, {appointment.practitioner}, {appointment.location.name}"
+
+
 def _preparation(row: Notification) -> str:
     return _appointment(row).service.preparation if row.kind in TO_COME else ""
 
@@ -374,6 +391,8 @@ def _cancellation(row: Notification) -> dict[str, Any]:
     appointment = _appointment(row)
     if row.kind in ABOUT_MOVES and appointment.rescheduled_from:
         appointment = appointment.rescheduled_from
+    if _tells_of_a_granted_move(row):
+        return {"granted": True, "by_role": Role.PATIENT, "moved": True, "why": ""}
     verbs = [Verb.CANCEL, Verb.RESCHEDULE]
     event = appointment.events.filter(verb__in=verbs).select_related("by").last()
     role = event.role if event else ""
@@ -383,6 +402,15 @@ def _cancellation(row: Notification) -> dict[str, Any]:
         "by_reader": bool(event and _is_reader(event, row)),
         "why": appointment.cancellation_reason if role != Role.PATIENT else "",
     }
+
+
+def _tells_of_a_granted_move(row: Notification) -> bool:
+    """The patient asked for it; that the clinic pressed the button is not its own doing."""
+    appointment = _appointment(row)
+    if row.kind in ABOUT_MOVES:
+        return appointment.is_granted_move
+    gave_up = appointment.asked_moves.filter(rescheduled_from=appointment)
+    return row.kind == Kind.PRACTITIONER_CANCELLED and gave_up.exists()
 
 
 def _is_reader(event: AppointmentEvent, row: Notification) -> bool:
@@ -412,20 +440,38 @@ def _another_time(row: Notification) -> Way:
     return Way(gettext("Choose another time"), url, is_main=True)
 
 
-def _calendar_part(row: Notification, organization: Organization, now: dt.datetime) -> MIMEBase:
+def _calendar_parts(
+    row: Notification, organization: Organization, now: dt.datetime
+) -> Iterator[MIMEBase]:
+    """What was asked for beside the old one has an entry of its own; the old one's ends."""
+    appointment, old = _appointment(row), _appointment(row).rescheduled_from
     cancelled = row.kind in OUT_OF_CALENDAR
+    yield _calendar_part(row, appointment, organization, now, cancelled=cancelled)
+    if old and row.kind == Kind.MOVED and old.calendar_name != appointment.calendar_name:
+        yield _calendar_part(row, old, organization, now, cancelled=True)
+
+
+def _calendar_part(
+    row: Notification,
+    appointment: Appointment,
+    organization: Organization,
+    now: dt.datetime,
+    *,
+    cancelled: bool,
+) -> MIMEBase:
     method = "CANCEL" if cancelled else "PUBLISH"
+    name = "turno.ics" if appointment == row.appointment else "turno-anterior.ics"
     data = calendar_file(
-        _appointment(row),
+        appointment,
         cancelled=cancelled,
         language=row.language,
         url=links.page_of(row) or f"{settings.BASE_URL}/",
         now=now,
         organizer=organization.organizer,
     )
-    part = MIMEBase("text", "calendar", method=method, charset="utf-8", name="turno.ics")
+    part = MIMEBase("text", "calendar", method=method, charset="utf-8", name=name)
     part.set_payload(data)
     # Lines of a calendar end in CRLF whatever mail servers do to text.
     encode_base64(part)
-    part.add_header("Content-Disposition", "attachment", filename="turno.ics")
+    part.add_header("Content-Disposition", "attachment", filename=name)
     return part

@@ -19,7 +19,7 @@ from django.utils.crypto import constant_time_compare, salted_hmac
 from django.utils.translation import gettext
 
 from accounts.roles import Actor, Role, Source
-from appointments import services
+from appointments import asked, services
 from appointments.exceptions import Refusal
 from appointments.models import Appointment
 from appointments.transitions import UPCOMING, Status
@@ -209,16 +209,19 @@ def _ways(row: Notification, now: dt.datetime) -> Iterator[Way]:
         yield Way(gettext("See the appointment"), page)
     if TRUE_WHILE.get(Kind(row.kind)) not in UPCOMING:
         return
+    asks_to_move = asked.to_replace(appointment, now) is not None
     if row.kind in TO_PRACTITIONER:
         # They say why, which the patient reads: that needs a form, and so the login.
-        yield Way(gettext("Change the time"), _at("appointments:agenda_move", appointment))
+        if not asks_to_move:
+            yield Way(gettext("Change the time"), _at("appointments:agenda_move", appointment))
         yield Way(gettext("Cancel the appointment"), _at("appointments:agenda_cancel", appointment))
         return
     if page and services.can_move(appointment, now):
         yield Way(gettext("Change the time"), _at("appointments:move", appointment))
     if services.can_cancel(appointment, now):
         cancel = address(Purpose.CANCEL, appointment, recipient)
-        yield Way(gettext("Cancel the appointment"), cancel)
+        withdraw = gettext("Withdraw the request")
+        yield Way(withdraw if asks_to_move else gettext("Cancel the appointment"), cancel)
 
 
 def answers(row: Notification, when: str, now: dt.datetime) -> Iterator[Way]:

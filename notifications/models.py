@@ -114,6 +114,8 @@ class NotificationQuerySet(models.QuerySet["Notification"]):
             "appointment__location",
             "appointment__rescheduled_from__practitioner",
             "appointment__rescheduled_from__location",
+            "appointment__replaces__practitioner",
+            "appointment__replaces__location",
             "offer__practitioner",
             "offer__service",
             "offer__location",

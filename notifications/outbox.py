@@ -281,7 +281,9 @@ def _due(
 def _what(appointment: Appointment, event: AppointmentEvent) -> tuple[Verb, Status]:
     """A move is told as one thing, with the appointment that it made."""
     verb = Verb(event.verb)
-    if verb == Verb.BOOK and appointment.rescheduled_from_id:
+    # By this very event: a confirmation makes a move that was asked for.
+    moves_it = event.after.get("rescheduled_from_id") and appointment.rescheduled_from_id
+    if moves_it and verb in {Verb.BOOK, Verb.CONFIRM}:
         verb = Verb.RESCHEDULE
     return verb, appointment.state
 
@@ -359,10 +361,19 @@ def _moved_at_work(
     if old and old.practitioner_id != appointment.practitioner_id:
         gave_up = recipient_at_work(old.practitioner)
         kind = Kind.PRACTITIONER_NEW if kind == Kind.PRACTITIONER_MOVED else kind
-    if at_work and not _did_it(at_work, event):
+    if at_work and not _did_it(at_work, event) and not _knows_of_it(appointment, event, at_work):
         yield _row(appointment, at_work, kind, due, appointment.start)
     if old and gave_up and not _did_it(gave_up, event) and old.start > event.at:
         yield _row(old, gave_up, Kind.PRACTITIONER_CANCELLED, due, old.start)
+
+
+def _knows_of_it(appointment: Appointment, event: AppointmentEvent, at_work: Recipient) -> bool:
+    """Whoever was asked for it, and still has the old time in mind as theirs, is told."""
+    if event.verb != Verb.CONFIRM:
+        return False
+    old = appointment.rescheduled_from
+    was_theirs = old is not None and old.practitioner_id == appointment.practitioner_id
+    return not was_theirs and not _did_not_want_the_request(appointment, at_work)
 
 
 def _taken_back_at_work(
@@ -419,6 +430,8 @@ def _last_told(appointment: Appointment) -> tuple[_Told, _Told]:
     at_work: _Told = {}
     name = appointment.calendar_name
     moves = Q(appointment__calendar_uid=name) | Q(appointment__public_id=name)
+    # A move that was asked for and confirmed has a calendar entry of its own.
+    moves |= Q(appointment__replaces=appointment, kind=Kind.MOVED)
     rows = Notification.objects.filter(moves | Q(appointment=appointment))
     news = rows.exclude(kind=Kind.REMINDER).order_by("pk")
     for of, to, kind, state in news.values_list("appointment", "to", "kind", "state"):

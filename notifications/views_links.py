@@ -9,6 +9,7 @@ from django.urls import reverse
 from django.utils import timezone, translation
 from django.views.decorators.cache import never_cache
 
+from appointments import asked
 from notifications import links
 from notifications.links import Link, Standing
 
@@ -36,6 +37,7 @@ def _page(request: HttpRequest, found: Link, stands: Standing, status: int = 200
         "zone": found.appointment.zone,
         "purpose": found.purpose.name,
         "stands": stands.name,
+        "would_replace": asked.to_replace(found.appointment, timezone.now()),
         "log_in": _where_to_log_in(found),
     }
     response = render(request, "notifications/link.html", context, status=status)

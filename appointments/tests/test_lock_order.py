@@ -9,8 +9,9 @@ from typing import Any
 
 import pytest
 
+from accounts.roles import Actor
 from accounts.tests.factories import patient_user
-from appointments import freed, holds, locks, services, waiting
+from appointments import freed, holds, locks, services, steps, waiting
 from appointments.models import Hold, WaitingOffer
 from appointments.tests.factories import NOW, at, book, desk
 from appointments.tests.waiting import actor, frees, offered, waits
@@ -145,3 +146,50 @@ def test_to_end_waiting_is_in_order_too(turns, offering):
     turns.clear()
     waiting.end(entry=offer.entry, now=NOW)
     assert turns == [(0, offering.practitioner.pk), (3, offer.entry.user_id)]
+
+
+def asked(offering: ServiceOffering) -> tuple[Any, Any]:
+    """A confirmed appointment, and a request to move it to another practitioner."""
+    user = patient_user()
+    patient = user.patient_accesses.get().patient
+    other = open_offering(service=offering.service, confirmation="manual")
+    old = book(offering=offering, patient=patient, start=at(10, days=9))
+    by = Actor.patient(user)
+    what = {"offering": other, "start": at(11, days=8), "by": by, "now": NOW}
+    return old, services.reschedule(appointment=old, **what)
+
+
+def test_to_confirm_a_move_that_was_asked_for_locks_both(turns, offering):
+    old, request = asked(offering)
+    everybody = [
+        *sorted([(0, old.practitioner_id), (0, request.practitioner_id)]),
+        (2, old.patient_id),
+    ]
+    turns.clear()
+    services.confirm(appointment=request, by=desk(), now=NOW)
+    assert turns == everybody
+    turns.clear()
+    steps.undo_step(appointment=request, by=desk(), now=NOW)
+    assert turns == everybody
+
+
+def test_what_a_request_replaces_may_move_meanwhile(turns, offering, monkeypatch):
+    """Read before the locks, and looked at again under them; all of it is taken back here."""
+    old, request = asked(offering)
+    hold = locks.hold
+    moves: list[Any] = []
+
+    def late(**wanted: Any) -> None:
+        if not moves:
+            moves.append(old)
+            move = {"appointment": old, "offering": offering, "start": at(11, days=9)}
+            services.reschedule(**move, by=desk(), now=NOW)
+        hold(**wanted)
+
+    monkeypatch.setattr(locks, "hold", late)
+    with pytest.raises(locks.ChangedMeanwhile):
+        services.confirm(appointment=request, by=desk(), now=NOW)
+    turns.clear()
+    done = services.confirm(appointment=request, by=desk(), now=NOW)
+    assert done.rescheduled_from == old
+    assert turns == sorted(turns)

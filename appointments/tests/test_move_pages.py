@@ -266,15 +266,17 @@ def test_who_confirms_by_hand_is_asked_and_the_page_says_so_before():
     link = case.to(at(12, days=3), other)
     page = case.client.get(link)
     assert "This is a request: the clinic confirms it by e-mail." in words(page)
-    assert "if the clinic says no, neither remains." in words(page)
-    start = link.partition("start=")[2]
-    apart = f"/reservar/?offering={other.pk}&start={start}"
-    assert f'href="{escape(apart)}"' in page.content.decode()
+    assert "The old time stays yours until the new one is confirmed" in words(page)
+    assert "becomes free for somebody else" not in words(page)
     assert "Ask for the new time" in words(page)
     answer = case.client.post(link)
-    moved = Appointment.objects.get(rescheduled_from=case.visit)
+    moved = Appointment.objects.get(replaces=case.visit)
     assert (moved.status, moved.expires_at is not None) == ("pending", True)
-    assert "The new time is asked for." in words(case.client.get(answer["Location"]))
+    case.visit.refresh_from_db()
+    assert case.visit.status == "booked"
+    assert answer["Location"] == f"/turnos/{moved.public_id}/"
+    said = "The new time is asked for. The old one stays until then."
+    assert said in words(case.client.get(answer["Location"]))
     assert problems() == []
 
 
@@ -286,7 +288,7 @@ def test_at_another_location_that_confirms_by_hand_it_is_asked_for():
     link = case.to(at(12, days=3), north)
     assert "This is a request" in words(case.client.get(link))
     case.client.post(link)
-    assert Appointment.objects.get(rescheduled_from=case.visit).status == "pending"
+    assert Appointment.objects.get(replaces=case.visit).status == "pending"
 
 
 @pytest.mark.parametrize("elsewhere", [True, False])
@@ -302,8 +304,7 @@ def test_who_did_not_come_before_asks_for_each_other_time(elsewhere):
     with time_machine.travel(at(10, days=0), tick=False):
         assert "This is a request" in words(case.client.get(link))
         case.client.post(link)
-    asked = Appointment.objects.latest("pk")
-    assert (asked.start, asked.status) == (at(12, days=3), "pending")
+    assert Appointment.objects.get(replaces=case.visit).status == "pending"
 
 
 def test_the_staff_moves_without_asking_whoever_did_not_come():

@@ -162,7 +162,8 @@ class TestMove:
         new = move(old, at(10, days=6), by=by)
         assert (new.status, new.expires_at) == ("booked", None)
         other = open_offering(service=offering.service, confirmation="manual")
-        assert move(new, at(10, days=6), by=by, offering=other).status == "pending"
+        assert move(new, at(11, days=6), by=by, offering=other).status == "pending"
+        assert fresh(new).status == "booked"
 
     def test_patients_within_the_notice_staff_always(self):
         user = patient_user()

@@ -297,12 +297,13 @@ def test_what_has_to_be_confirmed_is_said_to_be(user):
     assert "This is a request" in words(browser(user).get(page_of(offer)))
 
 
-def test_what_has_to_be_confirmed_elsewhere_is_said_before_the_old_one_is_given_up(offering, user):
+def test_what_has_to_be_confirmed_elsewhere_leaves_the_old_one_and_says_so(offering, user):
     visit = later_visit(offering, user)
     other = open_offering(confirmation="manual", service=offering.service)
     said = words(browser(user).get(page_of(offered(other, user, instead_of=visit))))
     assert "This is a request" in said
-    assert "if the clinic says no, neither remains." in said
+    assert "The old time stays yours until the new one is confirmed" in said
+    assert "becomes free for somebody else" not in said
 
 
 def test_a_lapsed_offer_shows_what_is_free(offering, user, time_machine):

@@ -11,7 +11,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from accounts.doors import person
-from appointments import agenda, story
+from appointments import agenda, asked, story
 from appointments.agenda import Visit
 from appointments.models import Appointment
 from appointments.steps import undoable
@@ -33,13 +33,15 @@ def appointment(request: HttpRequest, public_id: uuid.UUID) -> HttpResponse:
         found.patient.age_on(found.local_date),
         False,
         agenda.actions_for(found, now, role),
-        can_move=found.is_upcoming(now),
+        can_move=agenda.may_move(found, now),
         can_undo=bool(undoable([found], role, now)),
     )
     context = {
         "appointment": found,
         "visit": visit,
         "zone": found.zone,
+        "would_replace": asked.to_replace(found, now),
+        "asked_move": asked.requests_of(found).with_parts().first(),
         "story": story.for_desk(found, user, lambda part: part.location_id in places),
         "back": row_url(found),
         "lapsed": found.is_lapsed(now),

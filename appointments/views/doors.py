@@ -36,7 +36,7 @@ def as_practitioner(request: HttpRequest) -> Actor:
 
 
 def own_appointment(request: HttpRequest, public_id: uuid.UUID) -> Appointment:
-    own = Appointment.objects.of_practitioner(person(request)).with_parts()
+    own = Appointment.objects.of_practitioner(person(request)).with_parts().with_replaced()
     found: Appointment = get_object_or_404(own, public_id=public_id)
     return found
 
@@ -44,7 +44,8 @@ def own_appointment(request: HttpRequest, public_id: uuid.UUID) -> Appointment:
 def appointment_of_desk(request: HttpRequest, public_id: uuid.UUID) -> Appointment:
     """At one of the locations of this desk. Never the reason: it is the practitioner's."""
     here = Appointment.objects.filter(location__in=places_of(person(request)))
-    found: Appointment = get_object_or_404(here.defer("reason").with_parts(), public_id=public_id)
+    rows = here.defer("reason").with_parts().with_replaced()
+    found: Appointment = get_object_or_404(rows, public_id=public_id)
     return found
 
 

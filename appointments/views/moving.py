@@ -20,9 +20,10 @@ from django.utils.translation import gettext as _
 from accounts.doors import person
 from accounts.models import Practitioner
 from accounts.roles import Actor
-from appointments import holds, services, timetable
+from appointments import asked, holds, services, timetable
 from appointments.coverage import would_pay
 from appointments.exceptions import (
+    AskedAlready,
     LimitReached,
     MoveNotAllowed,
     OnlyKnownPatients,
@@ -37,7 +38,7 @@ from appointments.timetable import OfferedSlot, PartOfDay
 from appointments.transitions import Status
 from appointments.views.booking import chosen_slot
 from appointments.views.patient import own_visit
-from appointments.views.public import SlotDay, book_url, long_time, time_links
+from appointments.views.public import SlotDay, long_time, time_links
 from clinic.forms import LooseDateField
 from clinic.models import Location, Organization
 from clinic.templatetags.clinic_times import local_date
@@ -51,6 +52,8 @@ def move(request: HttpRequest, public_id: uuid.UUID) -> HttpResponse:
     if not services.can_move(appointment, timezone.now()):
         return _refused(request, appointment)
     offerings = _open_to(appointment)
+    if request.method != "POST" and asked.requests_of(appointment).standing(timezone.now()).exists():
+        return _refused(request, appointment)
     if "start" not in request.GET:
         return _times(request, appointment, offerings)
     offered = chosen_slot(request)
@@ -58,6 +61,9 @@ def move(request: HttpRequest, public_id: uuid.UUID) -> HttpResponse:
         raise Http404
     try:
         services.check_elsewhere(appointment, offered.offering, timezone.now())
+        if request.method != "POST" or "hold" in request.POST:
+            now = timezone.now()
+            services.check_request(appointment, offered.offering, offered.start, now)
     except Refusal as refusal:
         return _times(request, appointment, offerings, refusal=refusal)
     if "hold" in request.POST:
@@ -110,14 +116,16 @@ def _move(
         )
     except (SameDay, PatientBusy) as clash:
         return _confirm(request, appointment, offered, clash=clash)
-    except (MoveNotAllowed, TooLateToMove):
+    except (AskedAlready, MoveNotAllowed, TooLateToMove):
         appointment.refresh_from_db()
         return _refused(request, appointment)
     except (OnlyKnownPatients, LimitReached) as refusal:
         return _times(request, appointment, offerings, refusal=refusal)
     except Refusal as refusal:
         return _times(request, appointment, offerings, wanted=offered, refusal=refusal)
-    if moved.state == Status.PENDING:
+    if moved.replaces_id:
+        messages.success(request, _("The new time is asked for. The old one stays until then."))
+    elif moved.state == Status.PENDING:
         messages.success(request, _("The new time is asked for. The old one is given back."))
     else:
         messages.success(request, _("The appointment has the new time. The old one is given back."))
@@ -292,18 +300,16 @@ def _confirm(
     rules = booking_rules(offered.offering, Organization.current())
     until = offered.start - rules.cancel_notice
     whom = offered.offering.practitioner
-    asks = services.asks_anew(appointment, offered.offering, now)
+    stands = services.asks_first(appointment, offered.offering, now)
     is_other = whom != appointment.practitioner
-    apart = offered.slot.end <= appointment.start or appointment.end <= offered.start
     context = {
         "other": whom if is_other else None,
         "pays": list(would_pay(whom, [appointment.patient])) if is_other else [],
-        "asks": asks,
-        "gives_up": asks and appointment.state == Status.BOOKED,
-        "keep_url": book_url(offered) if apart else "",
+        "asks": services.asks_anew(appointment, offered.offering, now),
+        "stands": stands,
         "appointment": appointment,
         "offered": offered,
-        "is_final": appointment.state == Status.BOOKED and not asks and until <= now,
+        "is_final": appointment.state == Status.BOOKED and not stands and until <= now,
         "offering": offered.offering,
         "rules": rules,
         "hold": holds.held_by(person(request), offered.offering, offered.start, now),
@@ -324,6 +330,8 @@ def _refused(request: HttpRequest, appointment: Appointment) -> HttpResponse:
         return redirect("appointments:detail", public_id=moved.public_id)
     context = {
         "appointment": appointment,
+        "asked_move": asked.requests_of(appointment).with_parts().first(),
+        "would_replace": asked.to_replace(appointment, timezone.now()),
         "zone": appointment.zone,
         "title": _("This appointment cannot be moved here"),
     }

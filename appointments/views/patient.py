@@ -16,7 +16,7 @@ from django.utils.translation import get_language
 from accounts.doors import person
 from accounts.models import Patient
 from accounts.roles import Actor
-from appointments import services, story
+from appointments import asked, services, story
 from appointments.exceptions import Refusal
 from appointments.forms.booking import CancelForm
 from appointments.ical import calendar_file
@@ -31,7 +31,7 @@ PAGE = 20
 
 def own_visit(request: HttpRequest, public_id: uuid.UUID) -> Appointment:
     """The appointment of one of this account's patients; 404 for anybody else's."""
-    mine = Appointment.objects.of_patients_of(person(request)).with_parts()
+    mine = Appointment.objects.of_patients_of(person(request)).with_parts().with_replaced()
     found: Appointment = get_object_or_404(mine, public_id=public_id)
     return found
 
@@ -40,11 +40,12 @@ def appointment_list(request: HttpRequest) -> HttpResponse:
     """Upcoming first, the past below, page by page."""
     now = timezone.now()
     patients = list(Patient.objects.of(person(request)).order_by("pk"))
-    mine = Appointment.objects.filter(patient__in=patients).with_parts()
+    mine = Appointment.objects.filter(patient__in=patients).with_parts().with_replaced()
     upcoming = list(mine.upcoming(now)[:100])
+    moves = {old.pk: row for row in upcoming if (old := asked.to_replace(row, now))}
     past = mine.exclude(status__in=UPCOMING, end__gt=now).order_by("-start")
     context = {
-        "upcoming": upcoming,
+        "upcoming": [(row, moves.get(row.pk), asked.to_replace(row, now)) for row in upcoming],
         "page": Paginator(past, PAGE).get_page(small_page(request.GET.get("page"))),
         "several": len(patients) > 1,
     }
@@ -55,10 +56,14 @@ def appointment_detail(request: HttpRequest, public_id: uuid.UUID) -> HttpRespon
     """The appointment's page for ever: the same address says today's state."""
     appointment = own_visit(request, public_id)
     now = timezone.now()
+    asked_move = asked.requests_of(appointment).with_parts().first()
     context = {
         "appointment": appointment,
         "can_cancel": services.can_cancel(appointment, now),
-        "can_move": services.can_move(appointment, now),
+        "can_move": services.can_move(appointment, now) and asked_move is None,
+        "asked_move": asked_move,
+        "would_replace": asked.to_replace(appointment, now),
+        "stays": asked.stays(appointment, now),
         "moved_to": Appointment.objects.filter(rescheduled_from=appointment).first(),
         "is_over": appointment.end <= now,
         "is_upcoming": appointment.is_upcoming(now),
@@ -79,7 +84,12 @@ def cancel(request: HttpRequest, public_id: uuid.UUID) -> HttpResponse:
     """A page that asks once; too late, it says so and shows the phone."""
     appointment = own_visit(request, public_id)
     form = CancelForm(request.POST or None)
-    context = {"appointment": appointment, "form": form, "zone": appointment.zone}
+    context = {
+        "appointment": appointment,
+        "form": form,
+        "zone": appointment.zone,
+        "would_replace": asked.to_replace(appointment, timezone.now()),
+    }
     if not services.can_cancel(appointment, timezone.now()):
         status = 409 if request.method == "POST" else 200
         return render(request, "appointments/cancel_refused.html", context, status=status)
@@ -102,7 +112,8 @@ def cancel(request: HttpRequest, public_id: uuid.UUID) -> HttpResponse:
 def calendar(request: HttpRequest, public_id: uuid.UUID) -> HttpResponse:
     """The appointment as a file that any calendar reads."""
     appointment = own_visit(request, public_id)
-    if moved := Appointment.objects.filter(rescheduled_from=appointment).first():
+    moved = Appointment.objects.filter(rescheduled_from=appointment).first()
+    if moved and moved.calendar_name == appointment.calendar_name:
         # One entry in a calendar: the file of what it became replaces it.
         return redirect("appointments:calendar", public_id=moved.public_id)
     content = calendar_file(

@@ -15,7 +15,7 @@ from django.utils import timezone
 
 from accounts.doors import person
 from accounts.roles import Role
-from appointments.agenda import FROM_REQUESTS, Visit, actions_for
+from appointments.agenda import FROM_REQUESTS, Visit, actions_for, may_move
 from appointments.models import Appointment, AppointmentQuerySet
 from appointments.views.agenda import sort_messages
 from appointments.views.doors import own_practice, places_of
@@ -39,9 +39,12 @@ def at_desk(request: HttpRequest) -> HttpResponse:
 
 def _page(request: HttpRequest, mine: AppointmentQuerySet, role: Role) -> HttpResponse:
     now = timezone.now()
-    rows = mine.unanswered(now).annotate(asked=Max("events__at")).with_parts()
+    rows = mine.unanswered(now).annotate(asked=Max("events__at")).with_parts().with_replaced()
     page = Paginator(rows, PAGE).get_page(small_page(request.GET.get("page")))
-    visits = [Visit(row, None, False, actions_for(row, now, role), can_move=True) for row in page]
+    visits = [
+        Visit(row, None, False, actions_for(row, now, role), can_move=may_move(row, now))
+        for row in page
+    ]
     top, beside = sort_messages(request, {visit.anchor for visit in visits})
     context: dict[str, Any] = {
         "top_messages": top,

@@ -15,7 +15,7 @@ from django.utils.translation import gettext as _
 
 from accounts.doors import person
 from accounts.roles import Actor
-from appointments import services
+from appointments import asked, services
 from appointments.coverage import would_pay
 from appointments.exceptions import MoveNotAllowed, NotYet, PatientBusy, Refusal
 from appointments.forms.agenda import StaffMoveForm, WithWhomForm
@@ -93,6 +93,9 @@ def move_at_desk(request: HttpRequest, public_id: uuid.UUID) -> HttpResponse:
 
 def _move(request: HttpRequest, appointment: Appointment, door: _Door) -> HttpResponse:
     """Without a time: the free times. With one: old and new, the message, and the button."""
+    if request.method != "POST" and asked.to_replace(appointment, timezone.now()):
+        messages.warning(request, _("This asks to move another appointment: answer it first."))
+        return redirect(door.back)
     if request.method != "POST" and not appointment.is_upcoming(timezone.now()):
         return _changed_since(request, appointment, door)
     offerings = _for_staff(appointment, door)

@@ -11,7 +11,7 @@ from django.utils import timezone
 
 from accounts.doors import person
 from accounts.roles import Role
-from appointments import agenda, giving, story
+from appointments import agenda, asked, giving, story
 from appointments.agenda import Visit
 from appointments.models import Appointment
 from appointments.steps import undoable
@@ -31,13 +31,15 @@ def appointment(request: HttpRequest, public_id: uuid.UUID) -> HttpResponse:
         found.patient.age_on(found.local_date),
         False,
         agenda.actions_for(found, now),
-        can_move=found.is_upcoming(now),
+        can_move=agenda.may_move(found, now),
         can_undo=bool(undoable([found], Role.PRACTITIONER, now)),
     )
     context = {
         "appointment": found,
         "visit": visit,
         "zone": found.zone,
+        "would_replace": asked.to_replace(found, now),
+        "asked_move": asked.requests_of(found).with_parts().first(),
         # Other practitioners' times are not theirs to read.
         "story": story.for_staff(
             found, person(request), lambda part: part.practitioner_id == found.practitioner_id

@@ -197,6 +197,7 @@ def _offer(
         context["offering"] = offering
         context["pays"] = list(would_pay(offering.practitioner, [found.entry.patient]))
         if old := context["old"]:
+            context["stands"] = services.asks_first(old, offering, now)
             context["asks"] = services.asks_anew(old, offering, now)
         else:
             context["asks"] = services.needs_answer(offering, found.entry.patient, now)

@@ -348,6 +348,38 @@ def test_a_move_that_nobody_made_is_found(appointment: Appointment) -> None:
     ]
 
 
+def asked_to_move(appointment: Appointment, start: dt.datetime) -> Appointment:
+    by = Actor.patient(appointment.patient.accesses.get().user)
+    other = open_offering(service=appointment.service, confirmation="manual")
+    return services.reschedule(
+        appointment=appointment, offering=other, start=start, by=by, same_day_ok=True, now=NOW
+    )
+
+
+def test_two_open_requests_to_move_one_appointment_are_found(appointment: Appointment) -> None:
+    request = asked_to_move(appointment, at(12, days=2))
+    assert found() == []
+    second = asked_to_move(book(start=at(9, days=3), patient=appointment.patient), at(12, days=3))
+    raw(Appointment, second.pk, replaces=appointment.pk)
+    what = "is not the only one that would replace an appointment"
+    assert sorted((b.of, b.promise, b.what) for b in found()) == sorted(
+        (f"appointment {row.reference}", "a request is whole", what) for row in (request, second)
+    )
+
+
+def test_a_request_to_move_what_was_moved_is_found(appointment: Appointment) -> None:
+    """The request goes along with a move; one that was left behind would make two of one."""
+    request = asked_to_move(appointment, at(12, days=2))
+    new = moved(appointment, at(15, days=2))
+    assert found() == []
+    raw(Appointment, request.pk, replaces=appointment.pk)
+    assert told() == [("a request is whole", "would replace an appointment that was moved")]
+    raw(Appointment, request.pk, replaces=book(start=at(16, days=2)).pk)
+    assert told() == [("a request is whole", "would replace an appointment of another patient")]
+    raw(Appointment, request.pk, replaces=new.pk)
+    assert found() == []
+
+
 def test_nobody_is_moved_to_two_times(appointment: Appointment) -> None:
     """The key of the database sees to it, whoever writes."""
     moved(appointment, at(12, days=2))
