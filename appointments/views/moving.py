@@ -52,7 +52,8 @@ def move(request: HttpRequest, public_id: uuid.UUID) -> HttpResponse:
     if not services.can_move(appointment, timezone.now()):
         return _refused(request, appointment)
     offerings = _open_to(appointment)
-    if request.method != "POST" and asked.requests_of(appointment).standing(timezone.now()).exists():
+    waiting = asked.requests_of(appointment).standing(timezone.now())
+    if request.method != "POST" and waiting.exists():
         return _refused(request, appointment)
     if "start" not in request.GET:
         return _times(request, appointment, offerings)
