@@ -18,6 +18,7 @@ from django.db import models
 from django.db.models import Exists, F, OuterRef, Q
 from django.db.models.signals import pre_save
 from django.dispatch import receiver
+from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from accounts.models import Patient, Practitioner, User
@@ -406,7 +407,7 @@ class AppointmentEvent(AppendOnlyModel):
         indexes = [models.Index(fields=["appointment", "at"])]
 
     def __str__(self) -> str:
-        return f"{self.at:%Y-%m-%d %H:%M}"
+        return f"{timezone.localtime(self.at):%Y-%m-%d %H:%M}"
 
 
 class CalendarFeed(models.Model):

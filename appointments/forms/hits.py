@@ -120,6 +120,11 @@ class HitsForm(forms.Form):
         """The appointments after those in the list, as they travel through the form."""
         return ",".join(self.others)
 
+    @property
+    def unanswered(self) -> list[Appointment]:
+        """The appointments after those in the list, for reading."""
+        return [hit.appointment for hit in self.hits[MOST_SHOWN:]]
+
     def rows(self) -> Iterator[Row]:
         for hit in self.hits[:MOST_SHOWN]:
             name = str(hit.appointment.public_id)

@@ -707,6 +707,17 @@ def test_an_appointment_at_two_lunches_is_asked_about_once(doctor, offering):
     assert "This change affects 1 appointment" in words(doctor.post(WEEKLY, data))
 
 
+def test_whoever_comes_after_the_list_is_named_too(doctor, offering, monkeypatch):
+    monkeypatch.setattr("appointments.forms.hits.MOST_SHOWN", 1)
+    monkeypatch.setattr("appointments.changes.MOST_SHOWN", 1)
+    first, other = (book(offering=offering, start=at(hour)) for hour in (13, 14))
+    page = doctor.post(WEEKLY, {"weekdays": "1", "start": "13", "end": "15"})
+    assert [row.hit.appointment for row in page.context["form"].rows()] == [first]
+    text = words(page)
+    assert "And 1 more after these, for which the choice for all holds." in text
+    assert f"Tuesday 24 November 2026, 14:00 · {other.patient.full_name} ·" in text
+
+
 def blocked(offering, **fields):
     fields = fields or {"weekday": 0, "start": dt.time(13), "end": dt.time(14)}
     return TimeOff.objects.create(practitioner=offering.practitioner, **fields)
