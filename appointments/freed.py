@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import datetime as dt
 import logging
+from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
 
 from django.db import IntegrityError, transaction
@@ -24,6 +25,7 @@ from appointments.exceptions import (
     Refusal,
 )
 from appointments.models import Appointment, FreedTime, Hold, WaitingListEntry, WaitingOffer
+from appointments.signals import nobody_can_be_told
 from appointments.transitions import MAY, UPCOMING, Verb
 from clinic import audit
 from clinic.models import Location, Organization
@@ -40,6 +42,8 @@ LEAST = dt.timedelta(minutes=10)
 
 #: So many rows one sweep looks at.
 BATCH = 500
+#: Whoever was not told of the first offer of a time is asked again; of the second no more.
+TRIES = 2
 
 Answer = WaitingOffer.Answer
 
@@ -56,7 +60,8 @@ def sweep(*, now: dt.datetime | None = None) -> int:
     now_or_never = Q(end__lte=now) | ~Q(location__in=_asleep(now))
     rows = due.filter(now_or_never).order_by("due_at", "start", "pk")
     found = list(rows.values_list("pk", flat=True)[:BATCH])
-    return sum(_offer_quietly(pk, now) for pk in found)
+    silent = any(answer for _who, answer in nobody_can_be_told.send(sender=FreedTime, now=now))
+    return sum(_offer_quietly(pk, now, may_ask=not silent) for pk in found)
 
 
 def _asleep(now: dt.datetime) -> list[int]:
@@ -68,10 +73,10 @@ def _is_day(location: Location, now: dt.datetime) -> bool:
     return DAYTIME[0] <= now.astimezone(location.zone).time() < DAYTIME[1]
 
 
-def _offer_quietly(freed: int, now: dt.datetime) -> bool:
+def _offer_quietly(freed: int, now: dt.datetime, *, may_ask: bool) -> bool:
     """One that goes wrong is left for the next sweep, behind all others, and delays none."""
     try:
-        return offer_next(freed, now=now) is not None
+        return offer_next(freed, now=now, may_ask=may_ask) is not None
     except Exception:
         log.exception("Freed time %s could not be offered", freed)
         FreedTime.objects.filter(pk=freed).update(due_at=now)
@@ -79,8 +84,14 @@ def _offer_quietly(freed: int, now: dt.datetime) -> bool:
 
 
 @locks.retrying
-def offer_next(freed: int, *, now: dt.datetime | None = None) -> WaitingOffer | None:
-    """Offer this time to the next who waits for it, or None: asked already, or nobody left."""
+def offer_next(
+    freed: int, *, now: dt.datetime | None = None, may_ask: bool = True
+) -> WaitingOffer | None:
+    """Offer this time to the next who waits for it, or None: asked already, or nobody left.
+
+    Unless it ``may_ask``, what is over is ended and the time waits, if it is the turn of
+    somebody who is asked by mail and not by the desk.
+    """
     now = now or timezone.now()
     try:
         with transaction.atomic():
@@ -94,14 +105,14 @@ def offer_next(freed: int, *, now: dt.datetime | None = None) -> WaitingOffer | 
                 if open_.is_live(now):
                     return None
                 offers.close(open_, Answer.LAPSED, now=now)
-            return _offer(time, now)
+            return _offer(time, now, may_ask=may_ask)
     except IntegrityError:
         # The key has spoken: somebody wrote past the lock. The next sweep looks again.
         return None
 
 
-def _offer(time: FreedTime, now: dt.datetime) -> WaitingOffer | None:
-    if not _is_day(time.location, now) and time.end > now:
+def _offer(time: FreedTime, now: dt.datetime, *, may_ask: bool) -> WaitingOffer | None:
+    if time.end > now and not _is_day(time.location, now):
         return None
     answers: list[dt.datetime] = []
     for entry, offering, slot in _matches(time, now):
@@ -111,6 +122,9 @@ def _offer(time: FreedTime, now: dt.datetime) -> WaitingOffer | None:
         until = _until(offering, slot, now)
         if until < now + LEAST or not _is_still_wanted(entry, offering, slot, now):
             continue
+        if entry.user_id and not may_ask:
+            # It is their turn all the same: nobody goes before them because of that.
+            return None
         # One account, and the last lock of all: those passed over are not held.
         whose = account_of(entry)
         locks.hold(patients=[] if whose else [entry.patient_id], accounts=whose)
@@ -154,7 +168,7 @@ def _matches(
     """Who could have it, first come first; each with the first time that would do.
 
     Whoever waits for any service of a specialty, with the first of each. No account is asked
-    twice for the same time and patient, whatever it answered.
+    twice for the same time and patient, whatever it answered; once more if it was not told.
     """
     offerings = list(
         ServiceOffering.objects.online()
@@ -172,19 +186,24 @@ def _matches(
         wanted = {o.pk: o for o in offerings if entry.would_be(o.service)}
         if not wanted or not _would_be_covered(entry, time.practitioner_id, accepted):
             continue
-        asked = set(
-            WaitingOffer.objects.filter(
-                entry__user=entry.user_id,
-                entry__patient=entry.patient_id,
-                practitioner=time.practitioner_id,
-                location=time.location_id,
-            ).values_list("start", flat=True)
-        )
+        asked = _asked(entry, time)
         for slot in slots:
             if slot.offering_id not in wanted or slot.start in asked:
                 continue
             if waiting.would_do(entry, slot.start.astimezone(time.location.zone)):
                 yield entry, wanted.pop(slot.offering_id), slot
+
+
+def _asked(entry: WaitingListEntry, time: FreedTime) -> set[dt.datetime]:
+    """The starts there that this account was asked about for this patient."""
+    made = WaitingOffer.objects.filter(
+        entry__user=entry.user_id,
+        entry__patient=entry.patient_id,
+        practitioner=time.practitioner_id,
+        location=time.location_id,
+    ).values_list("start", "never_told")
+    untold = Counter(start for start, never_told in made if never_told)
+    return {start for start, never_told in made if not never_told or untold[start] >= TRIES}
 
 
 def _would_be_covered(
@@ -209,7 +228,7 @@ def _asking_for(
     day = time.start.astimezone(time.location.zone).date()
     near = dt.timedelta(days=1)
     asked = WaitingOffer.objects.filter(
-        Q(freed=time) | Q(is_open=True),
+        Q(freed=time, never_told=False) | Q(is_open=True),
         Q(entry__user=OuterRef("user")) | Q(entry__user=None),
         entry__patient=OuterRef("patient"),
     )

@@ -702,6 +702,8 @@ class WaitingOffer(models.Model):
     is_open = models.BooleanField(null=True, default=True, editable=False)
     answer = models.CharField(_("answer"), max_length=10, choices=Answer, blank=True)
     answered_at = models.DateTimeField(_("answered"), null=True, blank=True)
+    #: It lapsed before its message could leave.
+    never_told = models.BooleanField(_("lapsed before anybody was told"), default=False)
     #: What it became.
     appointment = models.OneToOneField(
         Appointment,

@@ -31,6 +31,11 @@ def close(offer: WaitingOffer, answer: WaitingOffer.Answer, *, now: dt.datetime)
     offer_changed.send(sender=WaitingOffer, offer=offer)
 
 
+def mark_never_told(offer: WaitingOffer) -> None:
+    """Its message had not left when it lapsed: whoever waits may be asked once more."""
+    WaitingOffer.objects.filter(pk=offer.pk, answer=Answer.LAPSED).update(never_told=True)
+
+
 def lose(holds: Iterable[int], *, now: dt.datetime) -> None:
     """These holds are about to go: whoever they were offered to has them no longer."""
     for offer in WaitingOffer.objects.filter(hold__in=list(holds), is_open=True):

@@ -1,4 +1,4 @@
-"""The two signals of the clinic. Both are sent inside the transaction of the change.
+"""The signals of the clinic, sent inside the transaction of the change.
 
 A receiver that fails undoes the change: write rows, send nothing.
 """
@@ -14,3 +14,7 @@ appointment_changed = Signal()
 #: Sent by ``appointments.offers`` when a freed time is offered to somebody who waits, and
 #: when the offer is over. Argument: ``offer`` (as it is now).
 offer_changed = Signal()
+
+#: A question of ``appointments.freed`` before anything is offered, outside of transactions:
+#: a receiver that answers True says that nobody can be told now. Argument: ``now``.
+nobody_can_be_told = Signal()

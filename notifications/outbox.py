@@ -14,6 +14,7 @@ from django.utils import timezone
 
 from accounts.models import PatientAccess, User
 from accounts.roles import Role
+from appointments import offers
 from appointments.models import Appointment, AppointmentEvent, WaitingOffer
 from appointments.transitions import RESTORING, Status, Verb
 from clinic.models import Organization
@@ -241,7 +242,7 @@ def owe_offer(offer: WaitingOffer) -> None:
     Whoever has no account is called by the desk.
     """
     if not offer.is_open:
-        offer.notifications.waiting().update(state=State.VOID)
+        _end_offer(offer)
         return
     if offer.entry.user is None:
         return
@@ -258,6 +259,13 @@ def owe_offer(offer: WaitingOffer) -> None:
         useful_until=offer.expires_at,
     )
     wake_after_commit([row.pk])
+
+
+def _end_offer(offer: WaitingOffer) -> None:
+    unsent = offer.notifications.filter(state__in=[State.PENDING, State.HELD, State.LATE])
+    if offer.answer == WaitingOffer.Answer.LAPSED and unsent.exists():
+        offers.mark_never_told(offer)
+    offer.notifications.waiting().update(state=State.VOID)
 
 
 def _void_older(appointment: Appointment) -> None:

@@ -11,9 +11,9 @@ from django.utils import timezone
 from accounts.models import User
 from accounts.signals import account_mail
 from appointments.models import Appointment, AppointmentEvent, WaitingOffer
-from appointments.signals import appointment_changed, offer_changed
+from appointments.signals import appointment_changed, nobody_can_be_told, offer_changed
 from clinic.models import Organization
-from notifications import outbox
+from notifications import outbox, pulse
 
 
 def on_appointment_changed(
@@ -29,6 +29,10 @@ def on_appointment_changed(
 
 def on_offer_changed(sender: Any, offer: WaitingOffer, **kwargs: Any) -> None:
     outbox.owe_offer(offer)
+
+
+def on_nobody_can_be_told(sender: Any, now: dt.datetime, **kwargs: Any) -> bool:
+    return pulse.health(now).mail_stands_since is not None
 
 
 def on_account_mail(
@@ -62,5 +66,6 @@ def on_clinic_saved(sender: Any, created: bool, **kwargs: Any) -> None:
 def listen() -> None:
     appointment_changed.connect(on_appointment_changed, dispatch_uid="notifications.outbox")
     offer_changed.connect(on_offer_changed, dispatch_uid="notifications.outbox")
+    nobody_can_be_told.connect(on_nobody_can_be_told, dispatch_uid="notifications.pulse")
     account_mail.connect(on_account_mail, dispatch_uid="notifications.outbox")
     post_save.connect(on_clinic_saved, sender=Organization, dispatch_uid="notifications.outbox")

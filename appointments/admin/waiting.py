@@ -74,6 +74,7 @@ class WaitingOfferAdmin(ReadOnlyAdmin):
         "expires_at",
         "answer_given",
         "answered_at",
+        "never_told",
         "appointment",
     ]
     readonly_fields = ["answer_given"]

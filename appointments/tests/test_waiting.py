@@ -21,7 +21,7 @@ from appointments.models import Appointment, FreedTime, Hold, WaitingListEntry, 
 from appointments.tests.factories import NOW, at, book, desk
 from appointments.tests.practice import doctor_of
 from appointments.tests.race import problems
-from appointments.tests.waiting import actor, frees, left, offered, waits
+from appointments.tests.waiting import actor, all_told, frees, left, offered, waits
 from clinic.models import Organization
 from scheduling.models import ServiceOffering
 from scheduling.tests.factories import ServiceOfferingFactory, open_offering
@@ -186,7 +186,9 @@ def test_whoever_waits_longest_is_asked_first_and_alone(offering):
     now = NOW + dt.timedelta(minutes=2)
     assert asked(now=now) == [first]
     assert asked(now=now) == [first]
+    all_told()
     assert asked(now=now + HOUR) == [later]
+    all_told()
     assert asked(now=now + 2 * HOUR) == []
     assert list(WaitingOffer.objects.order_by("pk").values_list("answer", flat=True)) == [
         Answer.LAPSED,
@@ -286,6 +288,7 @@ def test_a_time_for_another_child_waits_for_the_answer_for_the_first(offering):
         frees(offering, start=start)
     assert asked() == [own]
     assert (freed.sweep(now=NOW + HOUR / 2), left()) == (0, 2)
+    all_told()
     assert asked(now=OVER) == [other]
     assert problems() == []
 
@@ -380,10 +383,10 @@ def test_what_goes_wrong_holds_up_nothing_either(offering, monkeypatch):
     look = freed.offer_next
     bad = FreedTime.objects.get(start=first).pk
 
-    def failing(pk, *, now):
+    def failing(pk, *, now, may_ask):
         if pk == bad:
             raise RuntimeError
-        return look(pk, now=now)
+        return look(pk, now=now, may_ask=may_ask)
 
     monkeypatch.setattr(freed, "offer_next", failing)
     assert asked(now=OVER) == []
@@ -790,6 +793,7 @@ def test_whoever_takes_the_time_of_an_offer_that_is_over_ends_it(offering):
 def test_housekeeping_leaves_the_holds_of_offers_to_the_offers(offering):
     offered(offering)
     assert holds.sweep(now=OVER) == 0
+    all_told()
     freed.sweep(now=OVER)
     assert Hold.objects.count() == 0
     assert problems() == []

@@ -57,6 +57,12 @@ def offered(offering: ServiceOffering, user: User | None = None, **wish: Any) ->
     return WaitingOffer.objects.get(entry=entry, is_open=True)
 
 
+def all_told() -> None:
+    """Every message of an offer has left."""
+    for offer in WaitingOffer.objects.all():
+        offer.notifications.update(state="sent")
+
+
 def actor(offer: WaitingOffer) -> Actor:
     return Actor.patient(offer.entry.user)
 

@@ -165,6 +165,7 @@ def test_accepting_and_lapsing():
     meetings = [
         (accept(o), functools.partial(freed.offer_next, o.freed_id, now=OVER)) for o in offers()
     ]
+    Notification.objects.update(state=State.SENT)
     results = duels(meetings)
     assert {type(answer) for answer, _lapsed in results} <= {Appointment, OfferOver}
     assert {lapsed for _answer, lapsed in results} == {None}

@@ -9,10 +9,11 @@ from django.core import mail
 from accounts.models import PatientAccess
 from accounts.tests.factories import PatientFactory, patient_user
 from appointments import freed, waiting
+from appointments.models import WaitingOffer
 from appointments.tests.factories import NOW, at, book
-from appointments.tests.waiting import actor, offered, to_be_called
+from appointments.tests.waiting import actor, frees, offered, to_be_called, waits, waits_for_a_call
 from clinic.models import Organization
-from notifications import delivery, integrity
+from notifications import delivery, integrity, pulse
 from notifications.letters import MAX_SUBJECT, letter_for
 from notifications.models import Kind, Notification, State
 from scheduling.tests.factories import open_offering
@@ -131,6 +132,61 @@ def test_who_acts_for_the_patient_no_longer_is_told_nothing(offering):
     PatientAccess.objects.filter(user=offer.entry.user).update(ended_at=NOW)
     assert sent(NOW) == 0
     assert told(offer) == [State.VOID]
+
+
+def silence(now):
+    """The mail server fails; what is due stays unsent."""
+    pulse.mail_stands(now)
+    delivery.mark_late(now=now)
+
+
+def test_while_no_mail_leaves_nobody_loses_a_place(offering):
+    """The first on the list gets the time that is free, with the whole time to answer."""
+    first = offered(offering)
+    after = waits(offering, now=NOW + dt.timedelta(minutes=1))
+    silence(NOW)
+    for minutes in range(0, 180, 20):
+        silence(NOW + dt.timedelta(minutes=minutes))
+        assert freed.sweep(now=NOW + dt.timedelta(minutes=minutes)) == 0
+    assert told(first) == [State.LATE]
+    back = NOW + dt.timedelta(hours=3)
+    pulse.mail_went(back)
+    assert freed.sweep(now=back) == 1
+    offer = WaitingOffer.objects.get(is_open=True)
+    assert offer.entry == first.entry
+    assert offer.expires_at == back + dt.timedelta(hours=1)
+    assert sent(back) == 1
+    later = back + dt.timedelta(hours=1)
+    assert freed.sweep(now=later) == 1
+    assert WaitingOffer.objects.get(is_open=True).entry == after
+    assert breaches() == []
+
+
+def test_whom_the_desk_calls_is_asked_without_mail(offering):
+    pulse.mail_stands(NOW)
+    called = waits_for_a_call(offering)
+    waits(offering, now=NOW + dt.timedelta(minutes=1))
+    frees(offering)
+    assert freed.sweep(now=NOW) == 1
+    assert WaitingOffer.objects.get().entry == called
+
+
+def test_who_cannot_be_told_twice_holds_up_nobody(offering):
+    first = offered(offering)
+    after = waits(offering, now=NOW + dt.timedelta(minutes=1))
+    assert freed.sweep(now=OVER) == 1
+    assert WaitingOffer.objects.get(is_open=True).entry == first.entry
+    assert freed.sweep(now=OVER + dt.timedelta(hours=1)) == 1
+    assert WaitingOffer.objects.get(is_open=True).entry == after
+
+
+@pytest.mark.parametrize("state", [State.SENT, State.FAILED, State.UNWANTED])
+def test_whose_message_had_its_end_is_asked_once(offering, state):
+    offer = offered(offering)
+    offer.notifications.update(state=state)
+    assert freed.sweep(now=OVER) == 0
+    offer.refresh_from_db()
+    assert (offer.answer, offer.never_told) == (WaitingOffer.Answer.LAPSED, False)
 
 
 def breaches():
