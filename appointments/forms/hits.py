@@ -12,6 +12,7 @@ from django import forms
 from django.http import QueryDict
 from django.utils.translation import gettext_lazy as _
 
+from appointments import telling
 from appointments.changes import MOST_SHOWN, Answer, Hit, HitBy, HitsFound, Place
 from appointments.models import Appointment
 
@@ -28,6 +29,8 @@ class Row:
     hit: HitBy
     choice: forms.BoundField
     place: str
+    #: What to do if nobody writes to the patient.
+    untold: str
 
 
 class HitsForm(forms.Form):
@@ -126,9 +129,12 @@ class HitsForm(forms.Form):
         return [hit.appointment for hit in self.hits[MOST_SHOWN:]]
 
     def rows(self) -> Iterator[Row]:
-        for hit in self.hits[:MOST_SHOWN]:
-            name = str(hit.appointment.public_id)
-            yield Row(hit, self[f"own-{name}"], place_text(hit))
+        shown = self.hits[:MOST_SHOWN]
+        silent = telling.silent(hit.appointment.patient for hit in shown)
+        for hit in shown:
+            patient, name = hit.appointment.patient, str(hit.appointment.public_id)
+            untold = telling.what_to_do(patient) if patient.pk in silent else ""
+            yield Row(hit, self[f"own-{name}"], place_text(hit), untold)
 
 
 def answer_in(data: QueryDict) -> Answer | None:

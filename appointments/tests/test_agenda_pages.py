@@ -401,6 +401,32 @@ def test_cancel_with_a_reason(doctor, visit):
     assert "Ana Gómez gets a notice." in words(doctor.get(TOMORROW))
 
 
+@pytest.mark.parametrize(
+    ("contact", "told"),
+    [
+        ({"email": "", "phone": "+541148650001"}, "call +54 11 4865-0001."),
+        ({"email": "", "phone": ""}, "has no e-mail and no phone here."),
+        ({"email": "ana@example.org"}, "gets a notice."),
+    ],
+)
+def test_who_has_no_account_is_told_by_mail_or_to_be_called(doctor, offering, contact, told):
+    visit = book(offering=offering, patient=PatientFactory.create(**contact), start=at(12))
+    doctor.post(cancel_url(visit), {"reason": "Congreso", "version": visit.sequence})
+    said = words(doctor.get(TOMORROW))
+    assert told in said
+    assert ("gets a notice." in said) == (told == "gets a notice.")
+
+
+def test_of_a_visit_that_has_begun_nobody_is_told(doctor, visit, time_machine):
+    services.confirm(appointment=visit, by=Actor.administrator(administrator()), now=NOW)
+    visit.refresh_from_db()
+    time_machine.move_to(visit.start, tick=False)
+    doctor.post(cancel_url(visit), {"reason": "Congreso", "version": visit.sequence})
+    said = words(doctor.get(TOMORROW))
+    assert "Cancelled." in said
+    assert "gets a notice" not in said
+
+
 @pytest.mark.parametrize("reason", ["", "   ", "x" * 301, "a\x00b"])
 def test_cancel_needs_a_reason_that_can_be_read(doctor, visit, reason):
     response = doctor.post(cancel_url(visit), {"reason": reason})

@@ -7,7 +7,12 @@ from django.urls import reverse
 
 from accounts.models import Practitioner
 from accounts.roles import Role
-from accounts.tests.factories import ReceptionistFactory, administrator, patient_user
+from accounts.tests.factories import (
+    PatientFactory,
+    ReceptionistFactory,
+    administrator,
+    patient_user,
+)
 from appointments.availability import free_slots
 from appointments.changes import Change, Reach
 from appointments.exceptions import SlotClosed
@@ -163,6 +168,24 @@ def test_whoever_no_longer_works_on_a_holiday_is_asked_about_the_booked(doctor, 
     assert said(offering.schedule) == [("2026-11-24", "instead", "10:00–12:00")]
     assert doctor.post(f"{ONE}quitar/", {**sent_again(asked), "hit": "keep"}).status_code == 302
     assert status(visit) == "booked"
+
+
+def test_the_question_says_whom_nobody_writes_to(doctor, offering):
+    holiday()
+    DateOverride.objects.create(
+        schedule=offering.schedule,
+        date=TUESDAY,
+        kind="instead",
+        start=dt.time(10),
+        end=dt.time(12),
+    )
+    ana = {"first_name": "Ana", "last_name": "Gómez", "phone": "+541148650001"}
+    book(offering=offering, start=at(10), patient=PatientFactory.create(email="", **ana))
+    written = PatientFactory.create(email="bruno@example.org", last_name="Paz")
+    book(offering=offering, start=at(11), patient=written)
+    asked = words(doctor.post(f"{ONE}quitar/"))
+    assert "Ana Gómez has no e-mail here: call +54 11 4865-0001." in asked
+    assert asked.count("no e-mail") == 1
 
 
 @pytest.mark.parametrize("kind", ["instead", "extra"])

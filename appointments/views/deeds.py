@@ -15,7 +15,7 @@ from django.utils.translation import gettext_lazy
 
 from accounts.doors import person
 from accounts.roles import Actor
-from appointments import agenda, history, services, steps
+from appointments import agenda, history, services, steps, telling
 from appointments.agenda import ACTIONS
 from appointments.exceptions import MoveNotAllowed, Refusal
 from appointments.forms.agenda import StaffCancelForm
@@ -118,8 +118,10 @@ def cancel(request: HttpRequest, found: Appointment, *, by: Actor, back: str) ->
     except Refusal as refusal:
         messages.warning(request, str(refusal), extra_tags=agenda.anchor(found))
     else:
-        sentence = _("Cancelled. %(name)s gets a notice.") % {"name": found.patient.full_name}
-        messages.success(request, sentence, extra_tags=agenda.anchor(found))
+        sentences = _("Cancelled."), telling.notice_of(found, timezone.now())
+        messages.success(
+            request, " ".join(filter(None, sentences)), extra_tags=agenda.anchor(found)
+        )
     return redirect(back)
 
 
@@ -138,5 +140,7 @@ def _cancel_page(
         "form": form,
         "last": last,
         "back": back,
+        # Found by a desk, it says whether the desk may read why.
+        "with_why": getattr(found, "desk_wrote_why", True),
     }
     return render(request, "appointments/agenda_cancel.html", context, status=status)
