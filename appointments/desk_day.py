@@ -76,7 +76,7 @@ def columns(location: Location, day: dt.date, *, role: Role, now: dt.datetime) -
 
 def _appointments(location: Location, day: dt.date) -> list[Appointment]:
     rows = Appointment.objects.filter(location=location, local_date=day)
-    return list(rows.defer("reason").with_parts().order_by("start", "pk"))
+    return list(rows.for_desk().with_parts().order_by("start", "pk"))
 
 
 def _visits(rows: Iterable[Appointment], role: Role, now: dt.datetime) -> dict[int, list[Visit]]:

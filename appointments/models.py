@@ -22,8 +22,9 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from accounts.models import Patient, Practitioner, User
+from accounts.roles import Role
 from appointments.exceptions import ClosedPath
-from appointments.transitions import OCCUPYING, UPCOMING, Status, Times
+from appointments.transitions import OCCUPYING, UPCOMING, Status, Times, Verb
 from clinic.fields import CELL_MINUTES, on_the_grid
 from clinic.models import (
     AppendOnlyModel,
@@ -83,6 +84,15 @@ class AppointmentQuerySet(models.QuerySet["Appointment"]):
     def with_replaced(self) -> Self:
         """With what a request to move would give up."""
         return self.select_related("replaces__practitioner", "replaces__location")
+
+    def for_desk(self) -> Self:
+        """Without why the patient comes; and of why it was overbooked, whether the desk wrote it:
+        what a practitioner wrote may be clinical."""
+        desk = [Role.RECEPTION, Role.ADMINISTRATOR]
+        booked = AppointmentEvent.objects.filter(
+            appointment=OuterRef("pk"), verb=Verb.BOOK, role__in=desk
+        )
+        return self.defer("reason").annotate(desk_wrote_why=Exists(booked))
 
     def _closed(self, *args: Any, **kwargs: Any) -> NoReturn:
         raise ClosedPath("Appointments are written by the verbs of appointments.services.")

@@ -381,17 +381,26 @@ def test_overbooking_is_offered_to_whom_it_was_given(desk, receptionist, offerin
     assert ("Overbook this time" in words(desk.get(TOMORROW))) == given
 
 
-def test_an_overbooked_appointment_is_marked_with_its_reason(desk, offering):
+@pytest.mark.parametrize("at_desk", [True, False])
+def test_an_overbooked_appointment_is_marked_with_what_the_desk_wrote(desk, offering, at_desk):
+    """What a practitioner wrote may be clinical."""
     visit_of(offering)
-    services.overbook(
+    clerk = ReceptionistFactory.create(locations=[offering.location], may_overbook=True).user
+    over = services.overbook(
         offering=offering,
         patient=PatientFactory.create(),
         start=at(10),
         why="Urgencia",
-        by=doctor_of(offering),
+        by=Actor.reception(clerk) if at_desk else doctor_of(offering),
         now=NOW,
     )
-    assert "⇈ Overbooked Urgencia" in words(desk.get(TOMORROW))
+    page = f"/recepcion/turnos/{over.public_id}/"
+    for url in (TOMORROW, page, f"{page}cancelar/"):
+        said = words(desk.get(url))
+        assert "⇈ Overbooked" in said
+        assert ("Urgencia" in said) == at_desk
+    own = browser(account_of(offering)).get(f"/agenda/turnos/{over.public_id}/")
+    assert "⇈ Overbooked Urgencia" in words(own)
     agenda = browser(account_of(offering)).get("/agenda/2026-11-24/")
     assert "⇈ Overbooked" in words(agenda)
     assert "⇈ Overbooked" in words(browser(account_of(offering)).get("/agenda/semana/2026-W48/"))

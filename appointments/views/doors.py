@@ -44,7 +44,7 @@ def own_appointment(request: HttpRequest, public_id: uuid.UUID) -> Appointment:
 def appointment_of_desk(request: HttpRequest, public_id: uuid.UUID) -> Appointment:
     """At one of the locations of this desk. Never the reason: it is the practitioner's."""
     here = Appointment.objects.filter(location__in=places_of(person(request)))
-    rows = here.defer("reason").with_parts().with_replaced()
+    rows = here.for_desk().with_parts().with_replaced()
     found: Appointment = get_object_or_404(rows, public_id=public_id)
     return found
 
