@@ -83,6 +83,29 @@ def test_the_later_appointment_goes_back(desk, offering):
     assert Appointment.objects.get(rescheduled_from=later).start == at(10)
 
 
+def test_when_a_visit_with_somebody_else_is_stays_theirs(desk, offering):
+    """Neither another practitioner nor another desk reads when the patient is elsewhere."""
+    user = patient_user(first_name="Ana", last_name="Muñoz")
+    ana = user.patient_accesses.get().patient
+    far = new_practice(service=offering.service)
+    later = book(offering=far, patient=ana, start=at(10, days=9))
+    book(offering=offering, patient=ana, start=at(15))
+    offered(offering, user, instead_of=later)
+    for client, url in ((desk, DESK), (browser(account_of(offering)), AGENDA)):
+        said = words(client.get(url, where(offering, paciente=ana.public_id)))
+        assert "A later appointment is given back." in said
+        assert "2 December" not in said
+
+
+def test_where_the_patient_is_at_that_hour_stays_theirs(desk, offering):
+    ana = PatientFactory.create()
+    book(offering=new_practice(), patient=ana)
+    url = f"{DESK}?servicio={offering.pk}&dia=2026-11-24&hora=10:10"
+    said = words(desk.post(url, {"paciente": ana.public_id}))
+    assert "There is already an appointment for this patient at that time." in said
+    assert "24 November 2026, 10:00" not in said
+
+
 def test_a_practitioner_reads_no_name_that_is_not_theirs(offering, offer):
     text = words(browser(account_of(offering)).get(AGENDA, where(offering)))
     assert "This time is offered to somebody on the waiting list." in text

@@ -277,7 +277,7 @@ def _page(
         "goes_over": verdict.may_go_over,
         "can_give": asked.start and (verdict.refusal is None or verdict.may_go_over),
         "offer": offer,
-        "given_back": offer and freed.to_give_back(offer.entry),
+        **_others(counter, offer, refused or verdict.refusal),
         **_kept(counter, asked, verdict),
         "later": f"{counter.url}?{replace(asked, is_here=False, start=None).query()}",
         "why": why,
@@ -300,6 +300,21 @@ def _wish(asked: Asked) -> str:
     service, place = asked.offering.service, asked.offering.location
     what = f"{service.specialty.slug}/{service.slug}"
     return urlencode({"what": what, "who": asked.offering.practitioner.slug, "where": place.slug})
+
+
+def _others(
+    counter: Counter, offer: WaitingOffer | None, refusal: Refusal | None
+) -> dict[str, Any]:
+    """Other appointments of the patient: when they are is said of those this door may see."""
+    given_back = freed.to_give_back(offer.entry) if offer else None
+    clash = getattr(refusal, "appointment", None)
+    ids = [one.pk for one in (given_back, clash) if one]
+    seen = set(counter.visits().filter(pk__in=ids).values_list("pk", flat=True)) if ids else set()
+    return {
+        "given_back": given_back,
+        "sees_given_back": given_back and given_back.pk in seen,
+        "clash": clash if clash and clash.pk in seen else None,
+    }
 
 
 def _offer_to(asked: Asked, now: dt.datetime) -> WaitingOffer | None:
