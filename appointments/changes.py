@@ -19,7 +19,7 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from accounts.models import Practitioner
-from accounts.roles import Actor
+from accounts.roles import Actor, Role
 from appointments import asked, hits, locks, opened, services
 from appointments.exceptions import ReasonNeeded, Refusal
 from appointments.models import Appointment, AppointmentQuerySet, RuleChange
@@ -197,7 +197,7 @@ class Change:
         with transaction.atomic():
             attempt = Attempt(self.reach, None, by=self.by, now=now)
             self.write()
-            found = with_proposals(attempt.hit(), now)
+            found = with_proposals(attempt.hit(), self.by, now)
             transaction.set_rollback(True)
         return found
 
@@ -233,10 +233,12 @@ def hold_for(practitioners: Iterable[int], answer: Answer | None) -> None:
     )
 
 
-def with_proposals(appointments: Sequence[Appointment], now: dt.datetime) -> list[HitBy]:
+def with_proposals(appointments: Sequence[Appointment], by: Actor, now: dt.datetime) -> list[HitBy]:
+    """A practitioner is proposed no colleague's time: they would have to ask for it."""
     # A request to move is answered, not moved: what it would replace has a time.
     movable = [a for a in appointments[:MOST_SHOWN] if not asked.to_replace(a, now)]
-    found = propose(movable, now=now) if movable else {}
+    own_only = by.role == Role.PRACTITIONER
+    found = propose(movable, now=now, own_only=own_only) if movable else {}
     return [HitBy(appointment, found.get(appointment.pk)) for appointment in appointments]
 
 
@@ -250,16 +252,16 @@ def settle(
     if not appointments:
         return []
     if answer is None:
-        raise HitsFound(with_proposals(appointments, now))
+        raise HitsFound(with_proposals(appointments, by, now))
     if {a.pk for a in appointments} != answer.seen:
-        raise HitsChanged(with_proposals(appointments, now))
+        raise HitsChanged(with_proposals(appointments, by, now))
     try:
         with transaction.atomic():
             done = [_settle_one(a, answer, by, now) for a in appointments]
     except ReasonNeeded:
         raise
     except Refusal as refusal:
-        raise PlaceGone(with_proposals(appointments, now)) from refusal
+        raise PlaceGone(with_proposals(appointments, by, now)) from refusal
     return [one for one in done if one]
 
 

@@ -21,17 +21,19 @@ NOTICE = dt.timedelta(days=1)
 _Taken = dict[int, list[Interval]]
 
 
-def propose(appointments: Sequence[Appointment], *, now: dt.datetime) -> dict[int, OfferedSlot]:
+def propose(
+    appointments: Sequence[Appointment], *, now: dt.datetime, own_only: bool = False
+) -> dict[int, OfferedSlot]:
     """By appointment, the nearest free time under the rules as they are now.
 
-    With the same practitioner, here or else at another location; only then with
-    another one here. No two get the same time, and no patient two at once.
+    With the same practitioner, here or else at another location; only then, unless
+    ``own_only``, with another one here. No two get the same time, and no patient two at once.
     """
     search = _Search(appointments, now)
     own = _free(appointments, now, others=False)
     search.give(own, lambda a, o: _theirs(a, o) and _here(a, o))
     search.give(own, _theirs)
-    missing = [a for a in appointments if a.pk not in search.found]
+    missing = [] if own_only else [a for a in appointments if a.pk not in search.found]
     search.give(_free(missing, now, others=True), _here)
     return search.found
 

@@ -376,7 +376,9 @@ def reschedule(
     Free first, then take: the new time may overlap the old one. What was asked for
     stays asked for, what was confirmed stays confirmed. Where a patient's move needs an
     answer (``asks_first``) the new time is a request, and what is confirmed stands until
-    ``confirm`` makes the move. The same move again returns what it made the first time.
+    ``confirm`` makes the move; a practitioner who hands it to a colleague (``hands_over``)
+    who confirms by hand gives it up for a request. The same move again
+    returns what it made the first time.
     ``note``: why, which the patient reads; ``tell_at``: not before then. Refuses as
     ``book`` does, of the limits only those of ``check_elsewhere``, and MoveNotAllowed,
     TooLateToMove, SameTime, AskedAlready, TouchesTheOld.
@@ -408,6 +410,8 @@ def reschedule(
                 check_request(old, offering, start, now)
                 if asks_first(old, offering, now):
                     return _ask(old, offering, start, by, now, same_day_ok=same_day_ok)
+            elif hands_over(old, offering, by):
+                _check_open_to(old.patient, offering)
             was = old.state
             deadline = old.expires_at
             gone: dict[str, Any] = {
@@ -416,9 +420,8 @@ def reschedule(
                 "expires_at": None,
             }
             store.change(old, verb=Verb.RESCHEDULE, by=by, now=now, tell_at=tell_at, **gone)
-            slot = availability.check(
-                offering, start=start, now=now, online=by.role == Role.PATIENT, holder=by.user
-            )
+            online = by.role == Role.PATIENT or hands_over(old, offering, by)
+            slot = availability.check(offering, start=start, now=now, online=online, holder=by.user)
             _check_patient(old.patient, slot, same_day_ok=same_day_ok or by.role != Role.PATIENT)
             moved = _successor(old, was, offering, slot, by, now)
             if deadline and by.role == Role.PATIENT:
@@ -499,6 +502,7 @@ def _successor(
 ) -> Appointment:
     """What is known of the old appointment, at the new time; one entry in a calendar."""
     anew = by.role == Role.PATIENT and asks_anew(old, offering, now)
+    anew = anew or asks_colleague(old, offering, by)
     moved = _draft(offering, old.patient, slot, now, asks=was == Status.PENDING or anew)
     moved.reason = old.reason
     moved.room = _room_for(old, moved)
@@ -506,6 +510,22 @@ def _successor(
     moved.calendar_uid = old.calendar_name
     moved.calendar_base = old.calendar_sequence + 1
     return moved
+
+
+def hands_over(old: Appointment, offering: ServiceOffering, by: Actor) -> bool:
+    """Whether a practitioner moves it into a colleague's agenda, where they are a guest.
+
+    As patients could ask for it there: online, with the colleague's notice, and as a request
+    where the colleague confirms by hand.
+    """
+    elsewhere = offering.schedule.practitioner_id != old.practitioner_id
+    return by.role == Role.PRACTITIONER and elsewhere
+
+
+def asks_colleague(old: Appointment, offering: ServiceOffering, by: Actor) -> bool:
+    """Whether the colleague to whom a practitioner hands it over confirms by hand."""
+    rules = booking_rules(offering, Organization.current())
+    return hands_over(old, offering, by) and not rules.is_automatic
 
 
 def asks_anew(old: Appointment, offering: ServiceOffering, now: dt.datetime) -> bool:
@@ -558,9 +578,13 @@ def check_elsewhere(old: Appointment, offering: ServiceOffering, now: dt.datetim
     if old.practitioner_id == offering.schedule.practitioner_id:
         return
     organization = Organization.current()
-    if not may_book_online(offering, old.patient, organization):
-        raise OnlyKnownPatients
+    _check_open_to(old.patient, offering)
     limits.check_cancelled(old.patient, offering.practitioner, now=now, organization=organization)
+
+
+def _check_open_to(patient: Patient, offering: ServiceOffering) -> None:
+    if not may_book_online(offering, patient, Organization.current()):
+        raise OnlyKnownPatients
 
 
 def _room_for(old: Appointment, moved: Appointment) -> Room | None:

@@ -10,14 +10,16 @@ from django.test import Client
 from django.utils.html import escape
 
 from accounts.models import Coverage
-from accounts.roles import Role
+from accounts.roles import Actor, Role
 from accounts.tests.factories import (
+    PatientFactory,
     PractitionerFactory,
     ReceptionistFactory,
     administrator,
     patient_user,
 )
 from appointments import services
+from appointments.exceptions import Refusal
 from appointments.models import Appointment
 from appointments.tests.factories import NOW, at, book, desk
 from appointments.tests.practice import (
@@ -30,6 +32,7 @@ from appointments.tests.practice import (
     status,
     words,
 )
+from clinic.models import OnlineFor
 from clinic.tests.factories import InsurerFactory
 from scheduling.models import ServiceOffering, TimeOff
 from scheduling.tests.factories import open_offering, open_week
@@ -264,6 +267,63 @@ def test_whoever_hands_a_visit_over_sees_it_no_longer():
     assert Appointment.objects.get(rescheduled_from=case.visit).practitioner == other.practitioner
     assert answer["Location"] == f"/agenda/turnos/{case.visit.public_id}/"
     assert case.doctor.get(answer["Location"]).status_code == 200
+
+
+def colleague_of(case: Case, **fields: Any) -> ServiceOffering:
+    return new_practice(service=case.offering.service, **fields)
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"min_notice_minutes": 60 * 24 * 3},
+        {"booked_online_by": OnlineFor.KNOWN},
+        {"booked_online_by": OnlineFor.STAFF},
+    ],
+)
+def test_a_colleague_is_reached_as_by_patients(fields):
+    case = Case()
+    other = colleague_of(case, **fields)
+    by = Actor.practitioner(account_of(case.offering))
+    with pytest.raises(Refusal):
+        services.reschedule(appointment=case.visit, offering=other, start=at(12), by=by)
+    assert case.doctor.post(to(case.own_url, at(12), other)).status_code in {404, 409}
+    assert status(case.visit) == "booked"
+
+
+def test_handed_over_to_who_confirms_by_hand_it_is_a_request():
+    case = Case()
+    other = colleague_of(case, confirmation="manual")
+    link = to(case.own_url, at(12), other)
+    said = f"{other.practitioner} confirms by hand: this is a request until they answer it."
+    assert said in words(case.doctor.get(link))
+    assert case.doctor.post(link).status_code == 302
+    assert Appointment.objects.get(rescheduled_from=case.visit).status == "pending"
+
+
+def test_the_desk_moves_into_every_agenda_of_its_location():
+    case = Case()
+    other = open_offering(
+        service=case.offering.service,
+        schedule__location=case.offering.location,
+        min_notice_minutes=60 * 24 * 3,
+        confirmation="manual",
+    )
+    assert case.desk.post(to(case.desk_url, at(12), other)).status_code == 302
+    assert Appointment.objects.get(rescheduled_from=case.visit).status == "booked"
+
+
+def test_who_has_no_address_is_to_be_called():
+    """Nobody writes to them, and the page says so."""
+    for phone, told in (("+541144440000", "call +54 11 4444-0000."), ("", "no phone here.")):
+        case = Case()
+        patient = PatientFactory.create(email="", phone=phone)
+        visit = book(offering=case.offering, patient=patient, start=at(14))
+        url = f"/agenda/turnos/{visit.public_id}/mover/"
+        answer = case.doctor.post(to(url, at(16), case.offering))
+        said = words(case.doctor.get(answer["Location"]))
+        assert told in said
+        assert "gets a notice" not in said
 
 
 def test_another_service_or_a_withdrawn_one_is_not_offered():

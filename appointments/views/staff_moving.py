@@ -15,13 +15,13 @@ from django.utils.translation import gettext as _
 
 from accounts.doors import person
 from accounts.roles import Actor
-from appointments import asked, services
+from appointments import asked, services, telling
 from appointments.coverage import would_pay
 from appointments.exceptions import MoveNotAllowed, NotYet, PatientBusy, Refusal
 from appointments.forms.agenda import StaffMoveForm, WithWhomForm
 from appointments.models import Appointment, AppointmentQuerySet
 from appointments.timetable import OfferedSlot
-from appointments.transitions import UPCOMING, Verb
+from appointments.transitions import UPCOMING, Status, Verb
 from appointments.views.booking import chosen_slot
 from appointments.views.desk_visit import row_url
 from appointments.views.doors import (
@@ -113,11 +113,21 @@ def _move(request: HttpRequest, appointment: Appointment, door: _Door) -> HttpRe
 
 
 def _for_staff(appointment: Appointment, door: _Door) -> list[ServiceOffering]:
-    """The same service of whoever offers it there, as near and as far as the staff likes."""
-    offerings = list(door.offerings.with_parts().filter(service=appointment.service))
-    for offering in offerings:
-        offering.min_notice_minutes, offering.horizon_days = 0, DAYS_AHEAD
-    return offerings
+    """The same service of whoever offers it there, as near and as far as the staff likes.
+
+    A practitioner hands it to colleagues as patients come to them.
+    """
+    found, organization = [], Organization.current()
+    for offering in door.offerings.with_parts().filter(service=appointment.service):
+        rules = booking_rules(offering, organization)
+        if not services.hands_over(appointment, offering, door.by):
+            offering.min_notice_minutes, offering.horizon_days = 0, DAYS_AHEAD
+        elif not rules.is_online or not services.may_book_online(
+            offering, appointment.patient, organization
+        ):
+            continue
+        found.append(offering)
+    return found
 
 
 def _take(
@@ -142,7 +152,17 @@ def _take(
     except Refusal as refusal:
         return _times(request, appointment, door, _for_staff(appointment, door), refusal=refusal)
     facts = {"name": moved.patient.full_name, "when": local_datetime(moved.start, moved.zone)}
-    messages.success(request, _("Moved: %(name)s comes on %(when)s, and gets a notice.") % facts)
+    was_booked = appointment.state == Status.BOOKED
+    if was_booked and moved.state == Status.PENDING:
+        facts["practitioner"] = str(moved.practitioner)
+        sentence = _("Asked for %(name)s on %(when)s: %(practitioner)s confirms by hand.") % facts
+        messages.success(request, sentence)
+    elif telling.silent([moved.patient]):
+        sentence = _("Moved: %(name)s comes on %(when)s.") % facts
+        messages.warning(request, f"{sentence} {telling.what_to_do(moved.patient)}")
+    else:
+        sentence = _("Moved: %(name)s comes on %(when)s, and gets a notice.") % facts
+        messages.success(request, sentence)
     return redirect(door.page_of(moved))
 
 
@@ -198,6 +218,7 @@ def _check(
     is_other = whom != appointment.practitioner
     context = {
         "other": whom if is_other else None,
+        "hands_over": services.asks_colleague(appointment, offered.offering, door.by),
         "pays": list(would_pay(whom, [appointment.patient])) if is_other else [],
         "appointment": appointment,
         "offered": offered,
