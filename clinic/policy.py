@@ -139,7 +139,7 @@ POLICY: dict[str, Row] = {
     "appointments:desk_appointment": only(RECEPTION, ADMINISTRATOR),
     "appointments:desk_action": only(RECEPTION, ADMINISTRATOR, methods=POST),
     "appointments:desk_cancel": only(RECEPTION, ADMINISTRATOR, methods=BOTH),
-    "appointments:desk_patients": only(RECEPTION, ADMINISTRATOR),
+    "appointments:desk_patients": only(RECEPTION, ADMINISTRATOR, methods=BOTH),
     "appointments:desk_patient_new": only(RECEPTION, ADMINISTRATOR, methods=BOTH),
     "appointments:desk_patient": only(RECEPTION, ADMINISTRATOR),
     "appointments:desk_patient_edit": only(RECEPTION, ADMINISTRATOR, methods=BOTH),

@@ -24,6 +24,7 @@ from appointments.tests.practice import (
     sent_again,
     words,
 )
+from appointments.views import searches
 from clinic.models import AuditEvent
 from clinic.tests.factories import InsurerFactory
 
@@ -85,9 +86,68 @@ def known(**fields) -> Patient:
 )
 def test_by_the_beginnings_of_names_by_document_or_phone(desk, q, found):
     known(document_number="6.543.210", phone="+5491155551001")
-    response = desk.get(FIND, {"q": q})
+    response = desk.post(FIND, {"q": q}, follow=True)
     assert ("Elsa Núñez" in main_part(response)) is found
     assert ("Nobody matches this search" in words(response)) is not found
+
+
+NUMBERS = ["30111222", "30.111.222", "+54 9 11 5555-1001", "Elsa 30111222"]
+
+
+@pytest.mark.parametrize("number", NUMBERS)
+def test_no_address_carries_the_number_that_was_looked_for(desk, number):
+    for n in range(21):
+        known(document_number="30111222", phone="+5491155551001", last_name=f"Núñez {n}")
+    answer = desk.post(FIND, {"q": number})
+    assert re.fullmatch(rf"{FIND}\?s=[\w-]{{8}}", answer["Location"])
+    page = desk.get(answer["Location"])
+    assert f'value="{number}"' in page.content.decode()
+    links = re.findall(r'(?:href|action)="([^"]*)"', main_part(page))
+    assert not [link for link in links if "1222" in link or "1001" in link or "?q=" in link]
+    assert desk.get(answer["Location"]).content.decode().count("Núñez") > 0 or "Elsa" in number
+    new = next(link for link in links if link.startswith(NEW))
+    assert desk.get(new).status_code == 200
+    for url in (FIND, NEW, "/recepcion/dar-turno/"):
+        assert "?s=" in desk.get(url, {"q": number})["Location"]
+
+
+def test_the_next_page_of_a_number_has_its_key(desk):
+    for n in range(21):
+        known(last_name=f"Núñez {n}", phone="+5491155551001")
+    page = desk.post(FIND, {"q": "1155551001"}, follow=True)
+    assert "21 patients found." in words(page)
+    following = re.search(r'rel="next" href="([^"]+)"', main_part(page))
+    assert following
+    assert re.fullmatch(r"\?s=[\w-]{8}&amp;page=2", following[1])
+    assert "Page 2 of 2" in words(desk.get(FIND + following[1].replace("&amp;", "&")))
+
+
+def test_a_search_by_name_can_be_shared(desk):
+    assert desk.post(FIND, {"q": "elsa"})["Location"] == f"{FIND}?q=elsa"
+
+
+@pytest.mark.parametrize("key", ["nothing", "x" * 5000, "\0", "", "{}"])
+def test_a_key_that_nobody_knows_finds_nothing(desk, key):
+    known()
+    for url in (FIND, NEW, "/recepcion/dar-turno/"):
+        page = desk.get(url, {"s": key})
+        assert page.status_code == 200
+        assert "Elsa" not in words(page)
+
+
+def test_another_browser_does_not_know_the_search(desk, offering):
+    known(document_number="30111222")
+    url = desk.post(FIND, {"q": "30111222"})["Location"]
+    other = browser(ReceptionistFactory.create(locations=[offering.location]).user)
+    assert "Elsa" not in words(other.get(url))
+
+
+def test_only_the_last_searches_are_kept(desk):
+    first = desk.post(FIND, {"q": "1000"})["Location"]
+    for n in range(searches.MOST):
+        desk.post(FIND, {"q": str(2000 + n)})
+    assert len(desk.session["searches"]) == searches.MOST
+    assert 'value="1000"' not in desk.get(first).content.decode()
 
 
 def test_nobody_is_listed_without_a_question(desk):
@@ -286,7 +346,8 @@ def test_what_was_looked_for_in_vain_is_filled_in(desk):
     assert re.search(r'name="first_name" value="elsa inés"', page)
     assert re.search(r'name="last_name" value="núñez"', page)
     assert re.search(
-        r'name="document_number" value="6543210"', desk.get(NEW, {"q": "6543210"}).content.decode()
+        r'name="document_number" value="6543210"',
+        desk.get(NEW, {"q": "6543210"}, follow=True).content.decode(),
     )
 
 

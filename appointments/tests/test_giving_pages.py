@@ -64,6 +64,28 @@ def where(offering: ServiceOffering, hour: str = "10:00", **more: Any) -> dict[s
     return {"servicio": offering.pk, "dia": "2026-11-24", "hora": hour, **more}
 
 
+def test_a_number_stays_out_of_every_address(desk, offering, ana):
+    """The search is sent; reloading, other times and registering keep it by its key."""
+    answer = desk.post(DESK, {"find": "1", "q": "30123456", **where(offering)})
+    assert (answer.status_code, "30123456" in answer["Location"]) == (302, False)
+    page = desk.get(answer["Location"])
+    assert ana.full_name in words(page)
+    links = re.findall(r'(?:href|action)="([^"]*)"', main_part(page))
+    assert not [link for link in links if "30123456" in link]
+    slot = next(link for link in links if "hora=11%3A00" in link).replace("&amp;", "&")
+    assert ana.full_name in words(desk.get(slot))
+    new = next(link for link in links if "nuevo" in link).replace("&amp;", "&")
+    assert 'name="document_number" value="30123456"' in desk.get(new).content.decode()
+    press(desk, page, ana)
+    assert Appointment.objects.get().patient == ana
+
+
+def test_a_search_that_makes_no_sense_keeps_what_was_typed(desk, offering):
+    sent = {"find": "1", "q": "ana", **where(offering, hour="25:99")}
+    page = desk.post(DESK, sent, follow=True)
+    assert (page.status_code, 'value="25:99"' in page.content.decode()) == (422, True)
+
+
 def press(client, response, patient) -> Any:
     """The button with this patient's name, as the page carries it."""
     page = main_part(response)
@@ -208,7 +230,9 @@ def test_overbooking_asks_why(desk, receptionist, offering, ana):
 
 def test_who_is_here_is_booked_and_arrived(desk, offering, ana, time_machine):
     time_machine.move_to(at(11, 7, days=0), tick=False)
-    page = desk.get(DESK, {"horario": offering.schedule_id, "ahora": "1", "q": "30123456"})
+    page = desk.get(
+        DESK, {"horario": offering.schedule_id, "ahora": "1", "q": "30123456"}, follow=True
+    )
     assert "Give it, is here" in words(page)
     assert 'name="hora"' not in main_part(page)
     press(desk, page, ana)

@@ -21,12 +21,13 @@ from accounts.forms.people import DeskPatientForm, details_of, today
 from accounts.models import Patient, looks_like_number
 from accounts.registration import KnownAlready, correct_patient, register_patient
 from appointments.models import Appointment
+from appointments.views import searches
 from appointments.views.desk_waiting import wishes_of
 from appointments.views.doors import places_of
 from appointments.views.practice import at_the_desk
 from appointments.views.public import small_page
 from clinic import audit
-from clinic.text import MAX_QUERY, uuid_of
+from clinic.text import uuid_of
 
 PAGE = 20
 #: What of an address leads back to the appointment that is being given.
@@ -35,12 +36,18 @@ GIVING = ("servicio", "horario", "dia", "hora", "ahora")
 
 def patients(request: HttpRequest) -> HttpResponse:
     """Everybody the clinic knows: whoever calls may have been at another location so far."""
-    q = request.GET.get("q", "").replace("\x00", "").strip()[:MAX_QUERY]
-    page = None
+    if request.method == "POST":
+        return searches.asked_again(request, "q")
+    if elsewhere := searches.moved(request):
+        return elsewhere
+    q, page = searches.text_of(request), None
     if q:
         rows = Patient.objects.active().with_coverage().find(q).order_by("search_text", "pk")
         page = Paginator(rows, PAGE).get_page(small_page(request.GET.get("page")))
-    return render(request, "appointments/desk_patients.html", {"q": q, "page": page})
+    key = searches.key_of(request)
+    keeps = urlencode({"s": key} if key else {"q": q}) if q else ""
+    context = {"q": q, "page": page, "keeps": keeps}
+    return render(request, "appointments/desk_patients.html", context)
 
 
 def patient(request: HttpRequest, public_id: uuid.UUID) -> HttpResponse:
@@ -64,8 +71,10 @@ def patient(request: HttpRequest, public_id: uuid.UUID) -> HttpResponse:
 def register(request: HttpRequest) -> HttpResponse:
     """A new record; if it looks like one that is there, that one is offered first."""
     back = _giving(request.GET)
+    if elsewhere := searches.moved(request):
+        return elsewhere
     if request.method != "POST":
-        form = DeskPatientForm(initial=_guess(request.GET.get("q", "")))
+        form = DeskPatientForm(initial=_guess(searches.text_of(request)))
         return _form_page(request, form, back)
     form = DeskPatientForm(request.POST)
     if not form.is_valid():
@@ -131,7 +140,6 @@ def _onward(back: str, patient: Patient) -> str:
 
 def _guess(q: str) -> dict[str, str]:
     """What was looked for in vain, where it belongs: a number, or names with the last one last."""
-    q = q.replace("\x00", "").strip()[:MAX_QUERY]
     if looks_like_number(q):
         digits = "".join(c for c in q if c.isdigit())
         return {"phone": q} if len(digits) > 8 else {"document_number": q}

@@ -32,6 +32,7 @@ from appointments.exceptions import OverbookingReasonNeeded, Refusal
 from appointments.forms.giving import GivingForm
 from appointments.giving import Verdict
 from appointments.models import Appointment, WaitingOffer
+from appointments.views import searches
 from appointments.views.doors import as_practitioner, own_practice, places_of
 from appointments.views.practice import at_the_desk
 from appointments.views.public import small_page
@@ -42,6 +43,8 @@ from scheduling.models import ServiceOffering
 from scheduling.wallclock import day_bounds, instant_of
 
 PAGE = 20
+#: What the form asks for; the rest it carries along.
+SEARCH = ("q", "servicio", "dia", "hora", "paciente", "ahora", "vez")
 #: So long after a visit the next one is proposed.
 NEXT_VISIT = dt.timedelta(weeks=4)
 
@@ -79,6 +82,8 @@ class Asked:
     is_here: bool
     patient: Patient | None
     q: str
+    #: Of a number the address carries only the key.
+    s: str = ""
 
     @property
     def is_again(self) -> bool:
@@ -96,7 +101,8 @@ class Asked:
             parts |= {"vez": "2"} if local.fold else {}
         if self.patient:
             parts["paciente"] = str(self.patient.public_id)
-        parts = {**parts, "q": self.q, **changed}
+        looked_for = {"s": self.s} if self.s else {"q": self.q}
+        parts = {**parts, **looked_for, **changed}
         return urlencode({name: value for name, value in parts.items() if value})
 
 
@@ -124,6 +130,10 @@ def _offerings() -> Any:
 def _give(request: HttpRequest, counter: Counter) -> HttpResponse:
     if "despues" in request.GET:
         return _after(request, counter)
+    if "find" in request.POST:
+        return searches.asked_again(request, *SEARCH)
+    if elsewhere := searches.moved(request):
+        return elsewhere
     if not counter.offerings:
         return render(request, "appointments/give_nothing.html", {"is_desk": counter.is_desk})
     now = timezone.now()
@@ -155,7 +165,9 @@ def _read(
     """What is known; whatever else the address says counts as not given."""
     offering = _chosen(request, counter.offerings, patient)
     is_here = "ahora" in request.GET
-    data = {name: request.GET.get(name, "")[:200] for name in ("q", "dia", "hora")}
+    data = {name: request.GET.get(name, "")[:200] for name in ("dia", "hora")}
+    kept = searches.key_of(request)
+    data["q"] = searches.text_of(request) if kept else request.GET.get("q", "")[:200]
     form = counter.form({**data, "servicio": str(offering.pk)}, is_here=is_here)
     if not form.is_valid():
         if patient:
@@ -166,7 +178,8 @@ def _read(
     else:
         day, clock = form.cleaned_data["dia"], form.cleaned_data["hora"]
         start = _start(offering, day, clock, now, again=request.GET.get("vez") == "2")
-    return form, Asked(offering, start, is_here, patient, form.cleaned_data["q"])
+    q = form.cleaned_data["q"]
+    return form, Asked(offering, start, is_here, patient, q, kept if q else "")
 
 
 def _chosen(
@@ -334,7 +347,7 @@ def _kept(counter: Counter, asked: Asked, verdict: Verdict) -> dict[str, Any]:
     whose = counter.patients.filter(pk=offer.entry.patient_id).first()
     if whose is None:
         return {"kept": verdict.kept}
-    wish = replace(asked, patient=whose, q="")
+    wish = replace(asked, patient=whose, q="", s="")
     url = f"{counter.url}?{wish.query()}" if _offer_to(wish, offer.offered_at) == offer else ""
     return {"kept": verdict.kept, "kept_for": whose, "take_url": url}
 
