@@ -61,7 +61,9 @@ def sweep(*, now: dt.datetime | None = None) -> int:
     rows = due.filter(now_or_never).order_by("due_at", "start", "pk")
     found = list(rows.values_list("pk", flat=True)[:BATCH])
     silent = any(answer for _who, answer in nobody_can_be_told.send(sender=FreedTime, now=now))
-    return sum(_offer_quietly(pk, now, may_ask=not silent) for pk in found)
+    made = sum(_offer_quietly(pk, now, may_ask=not silent) for pk in found)
+    _forget(now)
+    return made
 
 
 def _asleep(now: dt.datetime) -> list[int]:
@@ -228,7 +230,7 @@ def _asking_for(
     day = time.start.astimezone(time.location.zone).date()
     near = dt.timedelta(days=1)
     asked = WaitingOffer.objects.filter(
-        Q(freed=time, never_told=False) | Q(is_open=True),
+        Q(freed=time.pk, never_told=False) | Q(is_open=True),
         Q(entry__user=OuterRef("user")) | Q(entry__user=None),
         entry__patient=OuterRef("patient"),
     )
@@ -313,11 +315,30 @@ def _is_being_booked(time: FreedTime, now: dt.datetime) -> bool:
 
 
 def _leave(time: FreedTime, now: dt.datetime) -> None:
-    """Nobody is left who waits for it: it is free for everybody."""
-    if time.offers.exists():
-        FreedTime.objects.filter(pk=time.pk).update(done_at=now)
-    else:
-        time.delete()
+    """Nobody is left who waits for it: it is free for everybody.
+
+    The row stays until its time is over, and tells that this time was not overlooked.
+    """
+    FreedTime.objects.filter(pk=time.pk).update(done_at=now)
+
+
+@locks.retrying
+def _forget(now: dt.datetime) -> None:
+    """What is done, over, and was offered to nobody."""
+    over = FreedTime.objects.filter(done_at__isnull=False, end__lte=now, offers=None)
+    if found := list(over.values_list("pk", flat=True)[:BATCH]):
+        FreedTime.objects.filter(pk__in=found).delete()
+
+
+def is_wanted(time: FreedTime, *, since: dt.datetime, now: dt.datetime) -> bool:
+    """Whether it would be offered to somebody who waits since before then. Writes nothing."""
+    return any(
+        entry.created_at < since
+        and not entry.asked_until
+        and _until(offering, slot, now) >= now + LEAST
+        and _is_still_wanted(entry, offering, slot, now)
+        for entry, offering, slot in _matches(time, now)
+    )
 
 
 # --- the answer -----------------------------------------------------------------------

@@ -18,10 +18,11 @@ from django.utils import timezone
 
 from accounts.models import Patient, Practitioner
 from accounts.roles import Actor
-from appointments import busy_days, locks, occupancy
+from appointments import busy_days, locks, occupancy, waiting
 from appointments.models import (
     Appointment,
     AppointmentEvent,
+    FreedTime,
     OccupancyCell,
     Resource,
     cells_of,
@@ -133,6 +134,7 @@ def import_appointments(
                     changes = [e for e in draft.events if e.verb not in REMARKS]
                     changes[-1].after[TOLD_ELSEWHERE] = True
             _write(drafts)
+            _note_done(drafts, now)
             audit.record(
                 actor=str(by), action="appointments.import", target="appointments", rows=len(batch)
             )
@@ -342,6 +344,14 @@ def _around(keys: Collection[CellKey], **only: Any) -> Iterator[Appointment]:
     for ids in _chunks(sorted({key[1] for key in keys})):
         live = Appointment.objects.occupying().filter(practitioner__in=ids, **only)
         yield from live.overlapping(first - _DAY, last + _DAY).iterator()
+
+
+def _note_done(drafts: Sequence[_Draft], now: dt.datetime) -> None:
+    """What was given up before it came here was never taken here: nobody is asked."""
+    gone = [draft.appointment for draft in drafts if not draft.appointment.is_occupying]
+    FreedTime.objects.bulk_create(
+        waiting.time_of(visit, due_at=now, done_at=now) for visit in gone if visit.end > now
+    )
 
 
 def _write(drafts: Sequence[_Draft]) -> None:

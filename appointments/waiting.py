@@ -210,6 +210,18 @@ def end(
             offers.close(offer, WaitingOffer.Answer.DECLINED, now=now)
 
 
+def time_of(appointment: Appointment, **row: dt.datetime) -> FreedTime:
+    """The practitioner's time that it gives up, with its buffers; not yet written."""
+    begins, ends = appointment.occupied
+    return FreedTime(
+        practitioner_id=appointment.practitioner_id,
+        location_id=appointment.location_id,
+        start=to_instant(begins),
+        end=to_instant(ends),
+        **row,
+    )
+
+
 def follow(
     appointment: Appointment,
     event: AppointmentEvent,
@@ -224,14 +236,7 @@ def follow(
     cancelling. After the clinic's, which may be undone, it goes on.
     """
     if was in OCCUPYING and not appointment.is_occupying and appointment.end > event.at:
-        begins, ends = appointment.occupied
-        FreedTime.objects.create(
-            practitioner_id=appointment.practitioner_id,
-            location_id=appointment.location_id,
-            start=to_instant(begins),
-            end=to_instant(ends),
-            due_at=tell_at or event.at,
-        )
+        time_of(appointment, due_at=tell_at or event.at).save()
     verb = Verb(event.verb)
     old = event.before.get("rescheduled_from_id"), event.after.get("rescheduled_from_id")
     if old[1] and old[0] is None:

@@ -160,7 +160,23 @@ def test_while_it_can_be_undone_nobody_is_asked(offering):
 def test_with_nobody_waiting_nothing_is_left_to_do(offering):
     frees(offering)
     assert freed.sweep(now=NOW) == 0
+    assert left() == 0
+
+
+def test_what_was_dealt_with_is_forgotten_when_its_time_is_over(offering):
+    frees(offering)
+    freed.sweep(now=NOW)
+    freed.sweep(now=at(10, 29))
+    assert FreedTime.objects.get().done_at == NOW
+    freed.sweep(now=at(10, 30))
     assert FreedTime.objects.count() == 0
+
+
+def test_what_was_offered_is_not_forgotten(offering):
+    offered(offering)
+    freed.sweep(now=at(12))
+    freed.sweep(now=at(12))
+    assert (left(), WaitingOffer.objects.count()) == (0, 1)
 
 
 # --- the offer -------------------------------------------------------------------------

@@ -60,7 +60,7 @@ class AtAnyHour:
         counts: Counter[str] = Counter()
         assert list(of_appointments.breaches(counts)) == []
         assert list(of_appointments.unanswered(counts, now=self.now)) == []
-        assert list(of_offers.breaches(counts)) == []
+        assert list(of_offers.breaches(counts, now=self.now)) == []
         assert list(of_messages.breaches(counts, now=self.now)) == []
         assert counts["appointments"] > 1200
         assert counts["patients"] == 150

@@ -24,15 +24,23 @@ from accounts.tests.factories import (
     UserFactory,
     patient_user,
 )
+from appointments import freed, locks, services, tasks, waiting
 from appointments import integrity as of_appointments
-from appointments import locks, services, tasks
+from appointments import integrity_offers as of_offers
 from appointments.blocking import Block, block_time
 from appointments.changes import Answer, Hit, Place
 from appointments.imports import Row, Step, import_appointments
 from appointments.integrity import Breach
-from appointments.models import Appointment, AppointmentEvent, OccupancyCell
+from appointments.models import (
+    Appointment,
+    AppointmentEvent,
+    FreedTime,
+    OccupancyCell,
+    WaitingOffer,
+)
 from appointments.steps import undo_step
 from appointments.tests.factories import NOW, at, book, desk
+from appointments.tests.waiting import actor, frees, offered, waits
 from appointments.transitions import Status, Verb
 from appointments.undo import undo
 from clinic.models import Confirmation
@@ -681,3 +689,127 @@ def test_a_record_of_two_accounts_and_an_account_with_two_records():
         (f"patient {first.patient_id}", "is the own record of several accounts"),
         (f"user {first.user_id}", "has several own records"),
     ]
+
+
+# --- what becomes free ------------------------------------------------------------
+
+
+def overlooked() -> list[Breach]:
+    return list(of_offers.breaches(Counter(), now=NOW))
+
+
+def not_asked(visit: Appointment) -> list[Breach]:
+    of, what = f"appointment {visit.reference}", "gave up time, and nobody is asked"
+    return [Breach("freed time is offered", of, what)]
+
+
+@pytest.fixture
+def offering() -> ServiceOffering:
+    return open_offering()
+
+
+def test_freed_time_that_nobody_noted_is_found(offering: ServiceOffering) -> None:
+    waits(offering, now=NOW - dt.timedelta(days=1))
+    visit = frees(offering)
+    assert overlooked() == []
+    FreedTime.objects.all().delete()
+    assert overlooked() == not_asked(visit)
+
+
+def test_what_a_move_gave_up_is_missed_too(offering: ServiceOffering) -> None:
+    waits(offering, now=NOW - dt.timedelta(days=1))
+    visit = book(offering=offering)
+    moved(visit, at(12))
+    FreedTime.objects.all().delete()
+    assert overlooked() == not_asked(visit)
+
+
+def test_what_was_noted_for_an_earlier_visit_does_not_count(offering: ServiceOffering) -> None:
+    """Of the same time: what was dealt with before it was given up again."""
+    waits(offering, now=NOW - dt.timedelta(days=1))
+    frees(offering)
+    FreedTime.objects.update(done_at=NOW - dt.timedelta(hours=1))
+    assert len(overlooked()) == 1
+    FreedTime.objects.update(done_at=NOW)
+    assert overlooked() == []
+
+
+@pytest.mark.parametrize(
+    "wish",
+    [
+        {"now": NOW + dt.timedelta(minutes=1)},
+        {"parts": [2]},
+        {"first_day": at(0, days=2).date()},
+        {"last_day": at(0, days=0).date()},
+    ],
+)
+def test_time_that_nobody_waited_for_need_not_be_noted(
+    offering: ServiceOffering, wish: dict[str, Any]
+) -> None:
+    wish.setdefault("now", NOW - dt.timedelta(days=1))
+    waits(offering, **wish)
+    frees(offering)
+    FreedTime.objects.all().delete()
+    assert overlooked() == []
+
+
+def test_a_wish_that_has_ended_misses_nothing(offering: ServiceOffering) -> None:
+    entry = waits(offering, now=NOW - dt.timedelta(days=1))
+    visit = frees(offering)
+    FreedTime.objects.all().delete()
+    assert overlooked() == not_asked(visit)
+    waiting.end(entry=entry, now=NOW)
+    assert overlooked() == []
+
+
+def test_time_that_is_taken_again_is_not_missed(offering: ServiceOffering) -> None:
+    waits(offering, now=NOW - dt.timedelta(days=1))
+    frees(offering)
+    FreedTime.objects.all().delete()
+    book(offering=offering)
+    assert overlooked() == []
+
+
+def test_what_nobody_wanted_then_is_not_missed_later(offering: ServiceOffering) -> None:
+    """The sweep passed them over, they had reached a limit; what it closed stays closed."""
+    user = patient_user()
+    waits(offering, user, now=NOW - dt.timedelta(days=1), parts=[0])
+    busy = book(offering=open_offering(), patient=user.patient_accesses.get().patient)
+    frees(offering)
+    assert freed.sweep(now=NOW) == 0
+    services.cancel(appointment=busy, by=desk(), reason="x", now=NOW)
+    assert overlooked() == []
+    FreedTime.objects.filter(practitioner=offering.practitioner).delete()
+    assert len(overlooked()) == 1
+
+
+def test_an_offer_that_became_another_visit_is_found(offering: ServiceOffering) -> None:
+    offer = offered(offering)
+    made = freed.accept(offer=offer, by=actor(offer), now=NOW)
+    what = "became another visit than was offered"
+    wrong = [Breach("offers are kept", f"offer {offer.pk}", what)]
+    for name, value in (
+        ("start", at(10, 5)),
+        ("patient_id", PatientFactory.create().pk),
+        ("practitioner_id", open_offering().practitioner.pk),
+    ):
+        assert overlooked() == []
+        right = getattr(WaitingOffer.objects.get().appointment, name)
+        column = name.removesuffix("_id")
+        raw(Appointment, made.pk, **{column: value})
+        assert overlooked() == wrong
+        raw(Appointment, made.pk, **{column: right})
+
+
+def test_each_chunk_of_given_up_times_asks_the_same(
+    offering: ServiceOffering, django_assert_num_queries: Any
+) -> None:
+    waits(offering, now=NOW - dt.timedelta(days=1))
+    frees(offering)
+    with CaptureQueriesContext(connection) as before:
+        assert overlooked() == []
+    for day in (2, 3, 4):
+        for hour in range(9, 17):
+            frees(offering, start=at(hour, days=day))
+    with django_assert_num_queries(len(before)):
+        assert overlooked() == []

@@ -24,7 +24,7 @@ class Command(BaseCommand):
             of_appointments.busy(counts),
             of_appointments.held(counts),
             of_appointments.own_records(counts),
-            of_offers.breaches(counts),
+            of_offers.breaches(counts, now=now),
             of_messages.breaches(counts, now=now),
         ):
             found += 1
