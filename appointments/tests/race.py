@@ -5,7 +5,10 @@ from __future__ import annotations
 import datetime as dt
 import functools
 import os
+import random
 import threading
+import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from io import StringIO
 from itertools import combinations
@@ -20,6 +23,10 @@ from appointments.models import Appointment
 from appointments.tests.factories import NOW, at
 
 Deed = Callable[[], Any]
+#: So many seconds one of two comes after the other, at most.
+LATE = 0.008
+#: From so many rounds on, each end that can be has to have been.
+MANY = 100
 
 
 def rounds(usual: int = 10) -> int:
@@ -44,6 +51,46 @@ def problems(*, now: dt.datetime = NOW) -> list[str]:
         except CommandError as error:
             return said.getvalue().splitlines() or [str(error)]
     return []
+
+
+def late(number: int) -> tuple[float, float]:
+    """How long the left and the right wait in this round; else the one with less to do always wins.
+
+    In turn one of them, up to some milliseconds, and the same in every run.
+    """
+    wait = random.Random(number).uniform(0, LATE)
+    return (wait, 0.0) if number % 2 else (0.0, wait)
+
+
+def meet(number: int, left: Deed, right: Deed) -> tuple[Any, Any]:
+    """Two people in the moment of this round."""
+    waits = late(number)
+    first, second = together(
+        [
+            functools.partial(_after, wait, deed)
+            for wait, deed in zip(waits, (left, right), strict=True)
+        ]
+    )
+    return first, second
+
+
+def _after(wait: float, deed: Deed) -> Any:
+    time.sleep(wait)
+    return deed()
+
+
+def happened(ends: Counter[Any], *allowed: Any) -> None:
+    """Nothing but these ends, in all rounds together; with many rounds each of them."""
+    assert set(ends) <= set(allowed), ends
+    assert ends.total() == rounds(), ends
+    if rounds() >= MANY:
+        assert set(ends) == set(allowed), ends
+
+
+def told(appointment: Appointment) -> Counter[str]:
+    """The messages about it to the patient that still stand or have gone."""
+    rows = appointment.notifications.exclude(state="void")
+    return Counter(rows.exclude(kind__startswith="practitioner").values_list("kind", flat=True))
 
 
 def together(deeds: Sequence[Deed], *, patience: float = 120) -> list[Any]:
@@ -78,7 +125,10 @@ def duels(meetings: Sequence[tuple[Deed, Deed]]) -> list[tuple[Any, Any]]:
     gate = threading.Barrier(2)
 
     def side(number: int) -> list[Any]:
-        return [_at(gate, one[number]) for one in meetings]
+        return [
+            _at(gate, functools.partial(_after, late(n)[number], one[number]))
+            for n, one in enumerate(meetings)
+        ]
 
     patience = 120 + len(meetings)
     left, right = together([functools.partial(side, n) for n in (0, 1)], patience=patience)

@@ -18,20 +18,33 @@ from appointments import holds, locks, occupancy, services
 from appointments.exceptions import Refusal, SlotHeld, SlotTaken, TooManyAhead
 from appointments.models import Appointment, Hold, OccupancyCell
 from appointments.tests.factories import NOW, at, book, desk
-from appointments.tests.race import duels, overlaps_in_database, problems, rounds, split, together
+from appointments.tests.race import (
+    duels,
+    happened,
+    overlaps_in_database,
+    problems,
+    rounds,
+    split,
+    together,
+    told,
+)
 from clinic.models import Organization
 from scheduling.models import ServiceOffering
 from scheduling.tests.factories import open_offering
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.race]
 
+#: Who booked tomorrow or later: that it is booked, and the one reminder.
+BOOKED = {"booked": 1, "reminder": 1}
 NOBODY = {"practitioner": 0, "patient": 0, "room": 0}
 OVER = NOW + dt.timedelta(minutes=10)
 
 
 @pytest.fixture(autouse=True)
 def _no_limits() -> None:
-    Organization.objects.update_or_create(pk=1, defaults={"most_ahead": 0, "horizon_days": 120})
+    Organization.objects.update_or_create(
+        pk=1, defaults={"most_ahead": 0, "horizon_days": 120, "reminders": "1"}
+    )
 
 
 @pytest.fixture
@@ -60,14 +73,16 @@ def everything_is_true() -> None:
     """Cells are those of the appointments and of the holds, and nobody overlaps."""
     assert overlaps_in_database() == NOBODY
     assert problems() == []
+    live = Appointment.objects.occupying()
+    assert [visit.pk for visit in live if told(visit) != BOOKED] == []
     wanted = {key for a in Appointment.objects.all() for key in occupancy.wanted(a)}
     kept = [key for hold in Hold.objects.all() for key in occupancy.wanted_by_hold(hold)]
     assert len(wanted) + len(kept) == OccupancyCell.objects.count()
 
 
-def winners(results: list[tuple[Any, Any]]) -> Counter[str]:
+def winners(results: list[tuple[Any, Any]]) -> Counter[Any]:
     """Who got it in each round; anything but one success and one refusal fails."""
-    found: Counter[str] = Counter()
+    found: Counter[Any] = Counter()
     for left, right in results:
         kinds = [isinstance(one, Appointment | Hold) for one in (left, right)]
         refused = [one for one in (left, right) if not isinstance(one, Appointment | Hold)]
@@ -81,7 +96,7 @@ def test_holding_and_booking_one_time(offering):
     one, other = patient_user(), patient_user()
     meetings = [(keep(one, offering, s), press(other, offering, s)) for s in starts(rounds())]
     results = duels(meetings)
-    assert winners(results).total() == rounds()
+    happened(winners(results), "left", "right")
     booked = sum(isinstance(right, Appointment) for _left, right in results)
     assert Appointment.objects.count() == booked
     assert Hold.objects.count() == min(holds.MOST, rounds() - booked)
@@ -91,7 +106,7 @@ def test_holding_and_booking_one_time(offering):
 def test_holding_and_holding_one_time(offering):
     one, other = patient_user(), patient_user()
     meetings = [(keep(one, offering, s), keep(other, offering, s)) for s in starts(rounds())]
-    assert winners(duels(meetings)).total() == rounds()
+    happened(winners(duels(meetings)), "left", "right")
     assert {type(r) for pair in duels(meetings[-1:]) for r in pair} == {Hold, SlotHeld}
     everything_is_true()
 
@@ -105,7 +120,7 @@ def test_at_the_end_of_a_hold_its_owner_and_another_are_equals(offering):
         meetings.append(
             (press(owner, offering, start, now=OVER), press(other, offering, start, now=OVER))
         )
-    assert winners(duels(meetings)).total() == rounds()
+    happened(winners(duels(meetings)), "left", "right")
     assert Appointment.objects.count() == rounds()
     assert Hold.objects.count() == 0
     everything_is_true()
@@ -178,8 +193,10 @@ def test_the_limit_holds_with_twenty_at_once():
         assert len(made) == 3
         assert [type(r) for r in refused] == [TooManyAhead] * 17
         assert set(made) == set(Appointment.objects.occupying())
+        assert [told(visit) for visit in made] == [BOOKED] * 3
         for visit in made:
             services.cancel(appointment=visit, by=desk(), reason="x", now=NOW)
+        assert [told(visit) for visit in made] == [{"cancelled": 1}] * 3
     everything_is_true()
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import functools
+from collections import Counter
 from typing import Any
 
 import pytest
@@ -29,8 +30,18 @@ from appointments.exceptions import (
 from appointments.models import Appointment, OccupancyCell
 from appointments.tests.factories import NOW, at, book, desk
 from appointments.tests.practice import new_practice
-from appointments.tests.race import hours, overlaps_in_database, problems, split, together
+from appointments.tests.race import (
+    happened,
+    hours,
+    meet,
+    overlaps_in_database,
+    problems,
+    split,
+    together,
+    told,
+)
 from appointments.undo import Undone, undo
+from clinic.models import Organization
 from clinic.tests.factories import RoomFactory
 from scheduling.models import ServiceOffering
 from scheduling.tests.factories import open_offering
@@ -213,17 +224,30 @@ class TestMove:
 # --- many at once
 
 
+BOOKED = {"booked": 1, "reminder": 1}
+MOVED = {"moved": 1, "reminder": 1}
+
+
+def one_more(offering: ServiceOffering, start: dt.datetime) -> Appointment:
+    """Of somebody whom mails reach."""
+    patient = patient_user().patient_accesses.get().patient
+    return book(offering=offering, start=start, patient=patient)
+
+
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.race
 class TestCrossing:
-    """As often as RACE_PAIRS says."""
+    """As often as RACE_PAIRS says. Everybody has an account, and is told what became of them."""
+
+    @pytest.fixture(autouse=True)
+    def _one_reminder(self) -> None:
+        Organization.objects.update_or_create(pk=1, defaults={"reminders": "1"})
 
     def test_two_who_want_each_others_time(self):
         """Neither can have what the other still holds; nobody loses what they have."""
         one = open_offering()
         for start in hours():
-            left = book(offering=one, start=start)
-            right = book(offering=one, start=start + HOUR)
+            left, right = one_more(one, start), one_more(one, start + HOUR)
             deeds = [
                 functools.partial(move, left, right.start),
                 functools.partial(move, right, left.start),
@@ -231,31 +255,41 @@ class TestCrossing:
             made, refused = split(together(deeds))
             assert (made, [type(r) for r in refused]) == ([], [SlotTaken, SlotTaken])
             assert {fresh(left).status, fresh(right).status} == {"booked"}
+            assert [told(left), told(right)] == [BOOKED, BOOKED]
         assert problems() == []
 
     def test_move_and_cancel_end_in_one_of_both(self):
         one = open_offering()
-        for start in hours():
-            visit = book(offering=one, start=start)
+        ends: Counter[Any] = Counter()
+        for number, start in enumerate(hours()):
+            visit = one_more(one, start)
             gone = functools.partial(
                 services.cancel, appointment=visit, by=desk(), reason="x", now=NOW
             )
-            made, refused = split(together([functools.partial(move, visit, start + HOUR), gone]))
+            meeting = meet(number, functools.partial(move, visit, start + HOUR), gone)
+            made, refused = split(meeting)
             assert (len(made), [type(r) for r in refused]) == (1, [MoveNotAllowed])
             assert fresh(visit).status == "cancelled"
+            is_moved = made[0] != visit
+            ends["moved" if is_moved else "cancelled"] += 1
+            assert told(visit) == ({} if is_moved else {"cancelled": 1})
+            assert not is_moved or told(made[0]) == MOVED
+        happened(ends, "moved", "cancelled")
         assert problems() == []
 
     def test_many_move_to_one_time(self):
         number = 20 if connection.vendor == "mysql" else 8
         one = open_offering(duration=15)
         visits = [
-            book(offering=one, start=at(9, days=2) + dt.timedelta(minutes=15 * n))
-            for n in range(number)
+            one_more(one, at(9, days=2) + dt.timedelta(minutes=15 * n)) for n in range(number)
         ]
         results = together([functools.partial(move, v, at(10)) for v in visits])
         made, refused = split(results)
         assert (len(made), len(refused)) == (1, number - 1)
         assert Appointment.objects.occupying().count() == number
+        live = Appointment.objects.occupying()
+        assert [told(a) for a in live if a not in made] == [BOOKED] * (number - 1)
+        assert [told(made[0]), told(fresh(made[0].rescheduled_from))] == [MOVED, {}]
         assert overlaps_in_database() == {"practitioner": 0, "patient": 0, "room": 0}
         assert problems() == []
 
@@ -264,8 +298,7 @@ class TestCrossing:
         for start in hours():
             one = open_offering()
             other = open_offering(service=one.service, schedule__location=one.location)
-            left = book(offering=one, start=start)
-            right = book(offering=other, start=start + HOUR)
+            left, right = one_more(one, start), one_more(other, start + HOUR)
             deeds = [
                 functools.partial(
                     block_time,
@@ -285,15 +318,18 @@ class TestCrossing:
             assert [type(r) for r in results] == [Made, Made]
             moved = Appointment.objects.filter(rescheduled_from__in=[left, right])
             assert {a.practitioner for a in moved} == {one.practitioner, other.practitioner}
+            assert [told(a) for a in moved] == [MOVED, MOVED]
+            assert [told(left), told(right)] == [{}, {}]
         assert problems() == []
 
     def test_undo_against_whoever_takes_the_time(self):
         """The patient books elsewhere at the hour that is being given back: one of both."""
         elsewhere = open_offering()
-        for start in hours():
+        ends: Counter[Any] = Counter()
+        for number, start in enumerate(hours()):
             # One of their own each time: undoing looks at all that was made since.
             one = open_offering(service=elsewhere.service)
-            visit = book(offering=one, start=start)
+            visit = one_more(one, start)
             made = block_time(
                 practitioner=one.practitioner,
                 blocks=[Block(starts_at=start, ends_at=start + HOUR)],
@@ -303,11 +339,15 @@ class TestCrossing:
             )
             take = functools.partial(book, offering=elsewhere, patient=visit.patient, start=start)
             back = functools.partial(undo, change=made.change, by=desk(), now=NOW)
-            booked, undone = together([take, back])
+            booked, undone = meet(number, take, back)
+            ends[type(booked)] += 1
             assert isinstance(undone, Undone)
             if isinstance(booked, Appointment):
                 assert (undone.restored, undone.lost) == ([], [visit])
+                assert [told(booked), told(visit)] == [BOOKED, {"away": 1}]
             else:
                 assert isinstance(booked, PatientBusy)
                 assert (undone.restored, undone.lost) == ([visit], [])
+                assert told(visit) == {"confirmed": 1, "reminder": 1}
+        happened(ends, Appointment, PatientBusy)
         assert problems() == []

@@ -27,7 +27,8 @@ from appointments.models import (
     WaitingOffer,
 )
 from appointments.tests.factories import NOW, at, book, desk
-from appointments.tests.race import duels, problems, rounds, together
+from appointments.tests.race import duels, happened, meet, problems, rounds, together
+from appointments.tests.race import told as told_of
 from appointments.tests.waiting import frees, left, waits
 from clinic.models import Organization
 from notifications.models import Kind, Notification, State
@@ -36,13 +37,18 @@ from scheduling.tests.factories import open_offering
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.race]
 
+#: To whoever has a time now, and to whoever has another one than before.
+BOOKED = {Kind.BOOKED: 1, Kind.REMINDER: 1}
+MOVED = {Kind.MOVED: 1, Kind.REMINDER: 1}
 OVER = NOW + dt.timedelta(hours=1)
 Answer = WaitingOffer.Answer
 
 
 @pytest.fixture(autouse=True)
 def _organization() -> None:
-    Organization.objects.update_or_create(pk=1, defaults={"most_ahead": 0, "horizon_days": 120})
+    Organization.objects.update_or_create(
+        pk=1, defaults={"most_ahead": 0, "horizon_days": 120, "reminders": "24"}
+    )
 
 
 @pytest.fixture
@@ -97,12 +103,19 @@ def told(state: State) -> int:
     return Notification.objects.filter(kind=Kind.OFFER, state=state).count()
 
 
+def all_are_told() -> None:
+    """Whoever has a time that nobody moved there."""
+    live = Appointment.objects.occupying()
+    assert [visit.pk for visit in live if told_of(visit) != BOOKED] == []
+
+
 def test_accepting_and_booking_by_somebody_else():
     """While the offer lives it is for its own account, whoever comes first."""
     other = patient_user().patient_accesses.get().patient
     meetings = [(accept(o), book_it(o, other)) for o in offers()]
-    kinds = {(type(mine), type(theirs)) for mine, theirs in duels(meetings)}
-    assert kinds <= {(Appointment, SlotHeld), (Appointment, SlotTaken)}
+    ends = Counter((type(mine), type(theirs)) for mine, theirs in duels(meetings))
+    happened(ends, (Appointment, SlotHeld), (Appointment, SlotTaken))
+    all_are_told()
     assert Appointment.objects.occupying().count() == rounds()
     assert (Hold.objects.count(), told(State.VOID)) == (0, rounds())
     assert problems() == []
@@ -113,10 +126,9 @@ def test_accepting_at_the_last_moment_and_booking_just_after():
     other = patient_user().patient_accesses.get().patient
     meetings = [(accept(o), book_it(o, other, now=OVER)) for o in offers()]
     results = duels(meetings)
-    assert {(type(a), type(b)) for a, b in results} <= {
-        (Appointment, SlotTaken),
-        (OfferOver, Appointment),
-    }
+    ends = Counter((type(a), type(b)) for a, b in results)
+    happened(ends, (Appointment, SlotTaken), (OfferOver, Appointment))
+    all_are_told()
     accepted = sum(isinstance(a, Appointment) for a, _b in results)
     answers = Counter(WaitingOffer.objects.values_list("answer", flat=True))
     assert answers == Counter({Answer.ACCEPTED: accepted, Answer.LAPSED: rounds() - accepted})
@@ -167,7 +179,8 @@ def test_accepting_and_lapsing():
     ]
     Notification.objects.update(state=State.SENT)
     results = duels(meetings)
-    assert {type(answer) for answer, _lapsed in results} <= {Appointment, OfferOver}
+    happened(Counter(type(answer) for answer, _lapsed in results), Appointment, OfferOver)
+    all_are_told()
     assert {lapsed for _answer, lapsed in results} == {None}
     accepted = sum(isinstance(answer, Appointment) for answer, _lapsed in results)
     assert Appointment.objects.occupying().count() == accepted
@@ -179,13 +192,17 @@ def test_accepting_and_lapsing():
 
 def test_accepting_twice_and_declining_at_once():
     """A double click is one appointment; a no that comes too late changes nothing."""
+    ends: Counter[Any] = Counter()
     for o in offers():
         refuse = functools.partial(freed.decline, offer=o, now=NOW)
         one, other, declined = together([accept(o), accept(o), refuse])
+        ends[type(one)] += 1
         if isinstance(one, Appointment):
             assert (other, type(declined)) == (one, OfferOver)
         else:
             assert (type(one), type(other), declined) == (OfferOver, OfferOver, None)
+    happened(ends, Appointment, OfferOver)
+    all_are_told()
     accepted = WaitingOffer.objects.filter(answer=Answer.ACCEPTED).count()
     assert Appointment.objects.occupying().count() == accepted
     assert problems() == []
@@ -218,15 +235,20 @@ def _cancel(visit: Appointment) -> Appointment:
 
 def test_accepting_an_earlier_time_while_the_old_one_is_cancelled(offering):
     """Whoever is first: one appointment or none, never two, and the old time is not lost."""
-    for start in starts():
+    ends: Counter[Any] = Counter()
+    for number, start in enumerate(starts()):
         user = patient_user()
         o, old = _earlier(offering, user, start)
-        taken, cancelled = together([accept(o), functools.partial(_cancel, old)])
+        taken, cancelled = meet(number, accept(o), functools.partial(_cancel, old))
         assert isinstance(taken, Appointment), taken
         live = Appointment.objects.occupying().filter(patient=old.patient)
         assert [a.pk for a in live] == [taken.pk]
         moved = taken.rescheduled_from_id == old.pk
+        ends["moved" if moved else "booked"] += 1
+        assert told_of(taken) == (MOVED if moved else BOOKED)
+        assert told_of(old) == ({} if moved else {Kind.CANCELLED: 1})
         assert moved is not isinstance(cancelled, Appointment)
+    happened(ends, "moved", "booked")
     assert OccupancyCell.objects.filter(hold__isnull=False).count() == 0
     assert problems() == []
 
@@ -246,22 +268,29 @@ def test_waiting_and_booking_the_same_at_once(offering):
         assert isinstance(visit, Appointment), visit
         entry.refresh_from_db()
         assert entry.instead_of == visit
+        assert told_of(visit) == BOOKED
     assert problems() == []
 
 
 def test_accepting_while_they_book_another_time(offering):
     """Booked first, it is moved; accepted first, they have asked for both."""
     elsewhere = open_offering(service=offering.service)
-    for o, start in zip(offers_of(offering), starts(), strict=True):
+    ends: Counter[Any] = Counter()
+    for number, (o, start) in enumerate(zip(offers_of(offering), starts(), strict=True)):
         patient = o.entry.patient
         other = functools.partial(
             book, offering=elsewhere, patient=patient, start=start + dt.timedelta(days=40)
         )
-        taken, booked = together([accept(o), other])
+        taken, booked = meet(number, accept(o), other)
         assert isinstance(taken, Appointment), taken
         assert isinstance(booked, Appointment), booked
+        is_moved = taken.rescheduled_from_id is not None
+        ends["moved" if is_moved else "both"] += 1
+        assert told_of(taken) == (MOVED if is_moved else BOOKED)
+        assert told_of(booked) == ({} if is_moved else BOOKED)
         live = set(Appointment.objects.occupying().filter(patient=patient))
-        assert live == ({taken} if taken.rescheduled_from_id else {taken, booked})
+        assert live == ({taken} if is_moved else {taken, booked})
+    happened(ends, "moved", "both")
     assert problems() == []
 
 
