@@ -92,6 +92,7 @@ def winners(results: list[tuple[Any, Any]]) -> Counter[Any]:
     return found
 
 
+@pytest.mark.pair
 def test_holding_and_booking_one_time(offering):
     one, other = patient_user(), patient_user()
     meetings = [(keep(one, offering, s), press(other, offering, s)) for s in starts(rounds())]
@@ -111,6 +112,7 @@ def test_holding_and_holding_one_time(offering):
     everything_is_true()
 
 
+@pytest.mark.pair
 def test_at_the_end_of_a_hold_its_owner_and_another_are_equals(offering):
     """Each round has a hold of its own account, or there would be no more than two."""
     meetings = []
@@ -126,6 +128,7 @@ def test_at_the_end_of_a_hold_its_owner_and_another_are_equals(offering):
     everything_is_true()
 
 
+@pytest.mark.pair
 def test_a_hold_that_is_over_never_refuses_a_booking_while_it_is_swept(offering):
     other, meetings = patient_user(), []
     for start in starts(rounds()):
@@ -183,6 +186,7 @@ def test_one_account_at_many_practitioners_holds_two(offering):
     everything_is_true()
 
 
+@pytest.mark.pair
 def test_the_limit_holds_with_twenty_at_once():
     """Twenty practitioners, and in each round an account of its own."""
     Organization.objects.update(most_ahead=3)

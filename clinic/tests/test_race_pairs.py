@@ -38,7 +38,7 @@ from scheduling.models import ServiceOffering
 from scheduling.tests.factories import open_offering
 from scheduling.weeks import Hours
 
-pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.race]
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.race, pytest.mark.pair]
 
 
 @pytest.fixture(autouse=True)
