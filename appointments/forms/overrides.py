@@ -107,7 +107,8 @@ class OverrideForm(forms.Form):
             self._clean_dates()
         if cleaned.get("kind") in {Kind.INSTEAD, Kind.EXTRA} and not self.errors:
             self._refuse_closed()
-            self._refuse_skipped()
+            if not self.errors:
+                self._refuse_skipped()
         return cleaned
 
     def _refuse_skipped(self) -> None:

@@ -419,11 +419,11 @@ def test_nobody_is_offered_what_they_could_not_ask_for():
 def test_the_story_says_what_was_asked_and_what_came_of_it():
     case = Case()
     request = case.ask()
-    translation.activate("en")
-    (deed,) = story.for_patient(request, case.user)
-    assert deed.sentence.startswith("You asked to move it from ")
-    services.confirm(appointment=request, by=desk(), now=NOW)
-    told = [deed.sentence for deed in story.for_patient(fresh(request), case.user)]
+    with translation.override("en"):
+        (deed,) = story.for_patient(request, case.user)
+        assert deed.sentence.startswith("You asked to move it from ")
+        services.confirm(appointment=request, by=desk(), now=NOW)
+        told = [deed.sentence for deed in story.for_patient(fresh(request), case.user)]
     assert len(told) == 3
     assert told[2] == "Reception confirmed the move: the old time was given up."
 

@@ -103,7 +103,8 @@ def test_no_address_carries_the_number_that_was_looked_for(desk, number):
     page = desk.get(answer["Location"])
     assert f'value="{number}"' in page.content.decode()
     links = re.findall(r'(?:href|action)="([^"]*)"', main_part(page))
-    assert not [link for link in links if "1222" in link or "1001" in link or "?q=" in link]
+    typed = [re.sub(r"[\w-]{36}", "", link) for link in links]
+    assert not [link for link in typed if "1222" in link or "1001" in link or "?q=" in link]
     assert desk.get(answer["Location"]).content.decode().count("Núñez") > 0 or "Elsa" in number
     new = next(link for link in links if link.startswith(NEW))
     assert desk.get(new).status_code == 200

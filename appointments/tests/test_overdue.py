@@ -19,7 +19,6 @@ from appointments.tests.practice import second_place
 from appointments.tests.race import overlaps_in_database, problems
 from clinic.models import Organization
 from clinic.tests.factories import RoomFactory
-from notifications.models import Kind, Notification
 from scheduling.models import ServiceOffering
 from scheduling.tests.factories import open_offering, open_week
 
@@ -86,7 +85,7 @@ def test_another_patient_books_it_and_the_task_has_nothing_left_to_do(offering, 
     assert made.status == "pending"
     event = lapsed.events.get(verb="expire")
     assert (event.role, event.at, event.by) == (Role.SYSTEM, late, None)
-    told = Notification.objects.filter(appointment=lapsed, kind=Kind.EXPIRED)
+    told = lapsed.notifications.filter(kind="expired")
     assert told.count() == 1
     assert services.expire_overdue(now=late) == 0
     assert ends(lapsed) == ENDED
@@ -100,10 +99,7 @@ def test_the_task_writes_the_same(offering, lapsed, late):
     ask(offering, now=late)
     services.expire_overdue(now=late)
     assert ends(other) == ends(lapsed) == ENDED
-    kinds = [
-        sorted(Notification.objects.filter(appointment=one).values_list("kind", "state"))
-        for one in (other, lapsed)
-    ]
+    kinds = [sorted(one.notifications.values_list("kind", "state")) for one in (other, lapsed)]
     assert kinds[0] == kinds[1]
 
 

@@ -18,7 +18,6 @@ from appointments.models import Appointment
 from appointments.tests.factories import NOW, SYSTEM, at, book, desk
 from appointments.tests.race import duels, overlaps_in_database, problems, rounds
 from clinic.models import Organization
-from notifications.models import Kind, Notification
 from scheduling.models import ServiceOffering
 from scheduling.tests.factories import open_offering
 
@@ -63,7 +62,7 @@ def each_ended_once(requests: list[Appointment]) -> None:
         assert Appointment.objects.get(pk=request.pk).status == "cancelled"
         verbs = list(request.events.order_by("pk").values_list("verb", flat=True))
         assert verbs == ["book", "expire"]
-        told = Notification.objects.filter(appointment=request, kind=Kind.EXPIRED)
+        told = request.notifications.filter(kind="expired")
         assert told.count() == 1
     assert overlaps_in_database() == NOBODY
     assert problems(now=LATE) == []

@@ -268,9 +268,12 @@ def test_cancelling_and_confirming_at_once_ends_in_one_state():
     doctor = Actor.practitioner(offering.practitioner.user)
     results = together(
         [
-            functools.partial(services.cancel, appointment=appointment, by=desk(), reason="x"),
-            functools.partial(services.cancel, appointment=appointment, by=desk(), reason="y"),
-            functools.partial(services.confirm, appointment=appointment, by=doctor),
+            functools.partial(deed, appointment=appointment, now=NOW, **more)
+            for deed, more in (
+                (services.cancel, {"by": desk(), "reason": "x"}),
+                (services.cancel, {"by": desk(), "reason": "y"}),
+                (services.confirm, {"by": doctor}),
+            )
         ]
     )
     split(results)

@@ -125,7 +125,7 @@ def test_an_answer_leads_back_to_the_list(door, desk, doctor, offering):
     assert f'href="{url}"' in form.content.decode()
     done = client.post(f"{cancel}?volver=solicitudes", {"reason": "Congreso"}, follow=True)
     assert done.redirect_chain == [(url, 302)]
-    assert "Cancelled. Ana Ibarra gets a notice." in words(done)
+    assert "Cancelled. Ana Ibarra has no e-mail here: call" in words(done)
     assert set(Appointment.objects.values_list("status", flat=True)) == {"booked", "cancelled"}
 
 

@@ -43,9 +43,11 @@ def visit_of(offering: ServiceOffering, **kwargs: Any) -> Appointment:
     return visit
 
 
-def ask(offering: ServiceOffering, *blocks: Block, now: dt.datetime = NOW) -> list[HitBy]:
+def ask(
+    offering: ServiceOffering, *blocks: Block, by: Actor | None = None, now: dt.datetime = NOW
+) -> list[HitBy]:
     change = blocking(
-        practitioner=offering.practitioner, blocks=blocks or [MORNING], by=doctor_of(offering)
+        practitioner=offering.practitioner, blocks=blocks or [MORNING], by=by or doctor_of(offering)
     )
     with pytest.raises(HitsFound) as found:
         change.make(now=now)
@@ -135,7 +137,10 @@ def test_with_another_here_if_there_is_nothing_with_the_same():
     visit_of(offering)
     open_offering(service=offering.service)
     here = open_offering(service=offering.service, schedule__location=offering.location)
-    (hit,) = ask(offering, Block(starts_at=at(0), ends_at=at(0, days=200)))
+    away = Block(starts_at=at(0), ends_at=at(0, days=200))
+    (own,) = ask(offering, away)
+    assert own.proposal is None
+    (hit,) = ask(offering, away, by=desk())
     assert hit.proposal is not None
     assert (hit.proposal.offering, hit.proposal.start) == (here, at(10))
 
@@ -203,7 +208,7 @@ def test_to_another_practitioner_both_are_told():
     visit = visit_of(offering)
     open_offering(service=offering.service, schedule__location=offering.location)
     away = Block(starts_at=at(0), ends_at=at(0, days=200))
-    chosen = answer(ask(offering, away), Hit.MOVE)
+    chosen = answer(ask(offering, away, by=desk()), Hit.MOVE)
     block_time(practitioner=offering.practitioner, blocks=[away], by=desk(), answer=chosen, now=NOW)
     assert Appointment.objects.get(rescheduled_from=visit).start == at(10)
     assert news() == [
@@ -311,7 +316,7 @@ def test_whom_it_went_to_is_told_that_it_is_undone_if_they_were_told_at_all(was_
     visit = visit_of(offering, start=at(9, days=0))
     open_offering(service=offering.service, schedule__location=offering.location)
     away = Block(starts_at=at(0, days=0), ends_at=at(0, days=200))
-    chosen = answer(ask(offering, away), Hit.MOVE)
+    chosen = answer(ask(offering, away, by=desk()), Hit.MOVE)
     made = block_time(
         practitioner=offering.practitioner, blocks=[away], by=desk(), answer=chosen, now=NOW
     )
