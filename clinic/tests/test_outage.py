@@ -129,11 +129,14 @@ def wait_for(true: Callable[[], object], what: str, seconds: float = 30) -> None
 
 
 def book_one(offering: ServiceOffering) -> tuple[Appointment, float]:
-    """Booked by a patient now, for the day after tomorrow; and how long that took."""
+    """Booked by a patient now; and how long that took.
+
+    In three days, so that at any hour of today both reminders are still to come.
+    """
     access = PatientAccessFactory.create()
     now = timezone.now()
     number = Appointment.objects.count()
-    day = now.astimezone(offering.location.zone) + dt.timedelta(days=2)
+    day = now.astimezone(offering.location.zone) + dt.timedelta(days=3)
     start = day.replace(hour=9 + number // 2, minute=30 * (number % 2), second=0, microsecond=0)
     began = time.monotonic()
     appointment = services.book(
