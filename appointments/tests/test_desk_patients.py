@@ -105,7 +105,7 @@ def test_no_address_carries_the_number_that_was_looked_for(desk, number):
     links = re.findall(r'(?:href|action)="([^"]*)"', main_part(page))
     typed = [re.sub(r"[\w-]{36}", "", link) for link in links]
     assert not [link for link in typed if "1222" in link or "1001" in link or "?q=" in link]
-    assert desk.get(answer["Location"]).content.decode().count("Núñez") > 0 or "Elsa" in number
+    assert "Núñez" in main_part(page)
     new = next(link for link in links if link.startswith(NEW))
     assert desk.get(new).status_code == 200
     for url in (FIND, NEW, "/recepcion/dar-turno/"):
