@@ -10,13 +10,14 @@ A request whose deadline has passed takes none, whether somebody has ended it or
 from __future__ import annotations
 
 import datetime as dt
+import functools
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from django.db import models
-from django.db.models import Exists, OuterRef, Q, Value
+from django.db.models import Exists, OuterRef, Q
 
 from accounts.models import Practitioner, User
 from appointments import busy_days
@@ -253,14 +254,29 @@ class Moment:
 
 
 def at_this_moment(now: dt.datetime, holder: User | None) -> Moment:
-    """Of the whole clinic: little, and one question for both."""
-    held = Hold.objects.live(now).not_of(holder).order_by()
-    lapsed = Appointment.objects.overdue(now).order_by()
-    both = [rows.values_list(*_PLACE, Value(n)) for n, rows in enumerate((held, lapsed))]
-    found: tuple[list[Taken], list[Taken]] = [], []
-    for *row, kind in both[0].union(both[1], all=True):
-        found[kind].append(_one(row))
-    return Moment(*found)
+    """Of the whole clinic: little, and one question for both.
+
+    Whose a hold is, is looked at here: a search would spend longer on the words of the question
+    than on all of these rows.
+    """
+    holds, requests = _of_this_moment()
+    held: list[Taken] = []
+    lapsed: list[Taken] = []
+    for *row, until, whose in holds.live(now).union(requests.overdue(now), all=True):
+        if until <= now:
+            lapsed.append(_one(row))
+        elif holder is None or whose != holder.pk:
+            held.append(_one(row))
+    return Moment(held, lapsed)
+
+
+@functools.cache
+def _of_this_moment() -> tuple[Any, Any]:
+    """What to read of both: where and when, until when, and whose it is."""
+    return (
+        Hold.objects.order_by().values_list(*_PLACE, "expires_at", "user"),
+        Appointment.objects.order_by().values_list(*_PLACE, "expires_at", "patient"),
+    )
 
 
 def _held(

@@ -59,7 +59,8 @@ def services_for(wish: Wish, known: Catalogue) -> list[Service]:
     """The services this wish may mean, the one most practitioners give first."""
     givers: dict[int, set[int]] = defaultdict(set)
     for offering in offerings_for(wish, known, any_service=True):
-        givers[offering.service_id].add(known.schedules[offering.schedule_id].practitioner_id)
+        ids = known.ids[offering.id]
+        givers[ids.service].add(ids.practitioner)
     meant = [service for service in known.services if service.pk in givers]
     # In order of name already.
     return sorted(meant, key=lambda service: -len(givers[service.pk]))
@@ -69,28 +70,32 @@ def offerings_for(
     wish: Wish, known: Catalogue, *, any_service: bool = False
 ) -> list[ServiceOffering]:
     """In order of id."""
-    found = known.online_in[wish.specialty.pk] if wish.specialty else known.online
-    if wish.service and not any_service:
-        found = [o for o in found if o.service_id == wish.service.pk]
+    ids = known.ids
     if wish.practitioner:
-        found = [o for o in found if o.schedule.practitioner_id == wish.practitioner.pk]
-    elif wish.name:
-        words = search_words(wish.name)
-        found = [o for o in found if _answers(o, words)]
+        found = known.online_with[wish.practitioner.pk]
+        if wish.specialty:
+            found = [o for o in found if o.service.specialty_id == wish.specialty.pk]
+    else:
+        found = known.online_in[wish.specialty.pk] if wish.specialty else known.online
+        if wish.name:
+            words = search_words(wish.name)
+            found = [o for o in found if _answers(o, words)]
+    if wish.service and not any_service:
+        found = [o for o in found if ids[o.id].service == wish.service.pk]
     if wish.location:
-        found = [o for o in found if o.schedule.location_id == wish.location.pk]
+        found = [o for o in found if ids[o.id].location == wish.location.pk]
     if wish.insurer:
         seen_by = known.practitioners_of[wish.insurer.pk]
-        found = [o for o in found if o.schedule.practitioner_id in seen_by]
+        found = [o for o in found if ids[o.id].practitioner in seen_by]
     return found
 
 
 def by_service(
-    offerings: Iterable[ServiceOffering], services: Iterable[Service]
+    offerings: Iterable[ServiceOffering], services: Iterable[Service], known: Catalogue
 ) -> list[ServiceOffering]:
     """In the order of these services: of two times at once the first one is offered."""
     place = {service.pk: place for place, service in enumerate(services)}
-    return sorted(offerings, key=lambda o: place[o.service_id])
+    return sorted(offerings, key=lambda o: place[known.ids[o.id].service])
 
 
 def _answers(offering: ServiceOffering, words: list[str]) -> bool:

@@ -374,11 +374,6 @@ def window(
     return to_instant(min(b[0] for b in bounds)), to_instant(max(b[1] for b in bounds))
 
 
-def zones_of(offerings: Iterable[ServiceOffering]) -> set[ZoneInfo]:
-    """The zones of the places where they are given."""
-    return _zones(schedules_of(offerings).values())
-
-
 def _zones(schedules: Iterable[Schedule]) -> set[ZoneInfo]:
     return {schedule.location.zone for schedule in schedules}
 

@@ -8,7 +8,8 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable
 from functools import cached_property
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
+from zoneinfo import ZoneInfo
 
 from accounts.models import Practitioner
 from clinic.editions import remembered
@@ -25,6 +26,16 @@ from scheduling.models import Schedule, ServiceOffering
 from scheduling.selectors import online_rule
 
 T = TypeVar("T", bound=CatalogueModel)
+
+
+class Ids(NamedTuple):
+    """What an offering is of. A search asks for them hundreds of times, and asking a row for
+    the id of another takes longer than the arithmetic.
+    """
+
+    service: int
+    practitioner: int
+    location: int
 
 
 @remembered
@@ -104,6 +115,14 @@ class Catalogue:
         return found
 
     @cached_property
+    def ids(self) -> dict[int, Ids]:
+        """What each bookable offering is of, by its id."""
+        return {
+            o.pk: Ids(o.service_id, o.schedule.practitioner_id, o.schedule.location_id)
+            for o in self.offerings
+        }
+
+    @cached_property
     def shortest(self) -> dict[int, int]:
         """The minutes of the shortest service by the id of the schedule that offers any."""
         found: dict[int, int] = {}
@@ -111,6 +130,18 @@ class Catalogue:
             best = found.get(offering.schedule_id, offering.minutes)
             found[offering.schedule_id] = min(best, offering.minutes)
         return found
+
+    @cached_property
+    def online_with(self) -> dict[int, list[ServiceOffering]]:
+        """The same by the id of the practitioner."""
+        found: dict[int, list[ServiceOffering]] = defaultdict(list)
+        for offering in self.online:
+            found[offering.schedule.practitioner_id].append(offering)
+        return found
+
+    def zones_of(self, offerings: Iterable[ServiceOffering]) -> set[ZoneInfo]:
+        """The zones of the places where these bookable ones are given."""
+        return {self.places[place].zone for place in {self.ids[o.id].location for o in offerings}}
 
     @cached_property
     def insurers(self) -> list[Insurer]:

@@ -5,9 +5,11 @@ from __future__ import annotations
 import datetime as dt
 import functools
 import itertools
+from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any, NamedTuple
 from urllib.parse import urlencode
+from zoneinfo import ZoneInfo
 
 from django.core.paginator import Paginator
 from django.db.models import Prefetch
@@ -169,8 +171,7 @@ def times(request: HttpRequest) -> HttpResponse:
         if own:
             context |= {"own_insurer": own, "everybody": "?" + _query(request, coverage="")}
     if wish.practitioner:
-        shown = _with_name(request.GET, wish.practitioner)
-        context["search_form"] = FullSearchForm(shown, known=known)
+        form.data = _with_name(request.GET, wish.practitioner)
     return render(request, "appointments/times.html", context, status=200 if valid else 422)
 
 
@@ -216,9 +217,9 @@ def _results(request: HttpRequest, wish: Wish, known: Catalogue) -> dict[str, An
         (asked,) = services
     offerings = search.offerings_for(replace(wish, service=asked), known)
     if asked is None:
-        offerings = search.by_service(offerings, services)
+        offerings = search.by_service(offerings, services, known)
     now = timezone.now()
-    days = _days(wish, offerings, now)
+    days = _days(wish, known.zones_of(offerings), now)
     found = timetable.times(
         offerings,
         first=days.first,
@@ -248,8 +249,8 @@ def _results(request: HttpRequest, wish: Wish, known: Catalogue) -> dict[str, An
     }
 
 
-def _days(wish: Wish, offerings: list[ServiceOffering], now: dt.datetime) -> Days:
-    today = min(now.astimezone(zone).date() for zone in timetable.zones_of(offerings))
+def _days(wish: Wish, zones: Iterable[ZoneInfo], now: dt.datetime) -> Days:
+    today = min(now.astimezone(zone).date() for zone in zones)
     first = max(wish.first or today, today)
     # A range that is over says no more than one without an end.
     return Days(first, today, wish.last if wish.last and wish.last >= first else None)
