@@ -13,7 +13,7 @@ import datetime as dt
 import functools
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from django.db import models
@@ -84,7 +84,52 @@ class FreeTime(NamedTuple):
         return FreeTime(self.offering, self.ruler, kept, self.need)
 
 
-def free_time(
+@dataclass(frozen=True, slots=True)
+class Stretch:
+    """A stretch of time with all that the free time of some offerings in it depends on."""
+
+    ruler: Ruler
+    organization: Organization
+    #: By the id of the schedule.
+    lines: Mapping[int, Line]
+    #: Where each may start, by the id of the offering; and where any of them may.
+    windows: Mapping[int, Interval]
+    widest: Mask
+    _needs: dict[tuple[int | None, ...], Need] = field(default_factory=dict)
+    _spans: dict[Interval, Mask] = field(default_factory=dict)
+
+    def free(self, offerings: Iterable[ServiceOffering]) -> list[FreeTime]:
+        """What can be booked of each of these, in their order."""
+        # Those that take the same time are reckoned once at one schedule.
+        known: dict[tuple[int, Need], Mask] = {}
+        found = []
+        for offering in offerings:
+            need, schedule = self._need(offering), offering.schedule_id
+            if (schedule, need) not in known:
+                known[schedule, need] = self.lines[schedule].starts(need)
+            starts = known[schedule, need] & self._span(self.windows[offering.id])
+            found.append(FreeTime(offering, self.ruler, starts, need))
+        return found
+
+    def not_taken(self, schedule: int) -> Mask:
+        """The cells that are open and free: nothing can start anywhere else."""
+        line = self.lines[schedule]
+        return line.opened.open_ & ~line.busy & self.widest
+
+    def _need(self, offering: ServiceOffering) -> Need:
+        """Those that say the same share one."""
+        says = offering.minutes, offering.buffer_before, offering.buffer_after
+        if says not in self._needs:
+            self._needs[says] = need_of(offering, self.organization)
+        return self._needs[says]
+
+    def _span(self, window: Interval) -> Mask:
+        if window not in self._spans:
+            self._spans[window] = self.ruler.span(*window)
+        return self._spans[window]
+
+
+def stretch(
     offerings: Sequence[ServiceOffering],
     *,
     start: dt.datetime,
@@ -94,16 +139,15 @@ def free_time(
     holder: User | None = None,
     online: bool = True,
     moment: Moment | None = None,
-) -> list[FreeTime]:
-    """What a patient can book of each offering, starting in [start, end).
+) -> Stretch | None:
+    """[start, end) for these offerings, which come ``with_parts()``; None if none may start there.
 
-    ``offerings`` come ``with_parts()``. A constant number of queries whatever
-    their number and the length of the window. Without ``online`` as the staff: closer
-    and further away, at the same steps. ``moment``: what ``at_this_moment`` says, for whoever
-    asks several times.
+    A constant number of queries whatever their number and the length of the window. Without
+    ``online`` as the staff: closer and further away, at the same steps. ``moment``: what
+    ``at_this_moment`` says, for whoever asks several times.
     """
     if not offerings or start >= end:
-        return []
+        return None
     organization = organization or Organization.current()
     # Of each the id of its schedule, asked for once.
     at = [offering.schedule_id for offering in offerings]
@@ -113,7 +157,7 @@ def free_time(
     windows = _windows(offerings, at, schedules, clinic, start, end, now)
     first, last = min(w[0] for w in windows), max(w[1] for w in windows)
     if first >= last:
-        return []
+        return None
     ruler = Ruler.of_days(first, last)
     opened = almanac(organization).masks(list(schedules.values()), ruler)
     people = {s.practitioner_id for s in schedules.values()}
@@ -128,13 +172,31 @@ def free_time(
         pk: _line(schedule, opened[pk], by_place[schedule.practitioner_id], ruler, organization)
         for pk, schedule in schedules.items()
     }
-    spans = {window: ruler.span(*window) for window in set(windows)}
-    return [
-        FreeTime(offering, ruler, mask & spans[window], need)
-        for offering, window, (need, mask) in zip(
-            offerings, windows, _starts(offerings, at, lines, organization), strict=True
-        )
-    ]
+    by_id = dict(zip([offering.id for offering in offerings], windows, strict=True))
+    return Stretch(ruler, organization, lines, by_id, ruler.span(first, last))
+
+
+def free_time(
+    offerings: Sequence[ServiceOffering],
+    *,
+    start: dt.datetime,
+    end: dt.datetime,
+    now: dt.datetime,
+    organization: Organization | None = None,
+    holder: User | None = None,
+    online: bool = True,
+) -> list[FreeTime]:
+    """What can be booked of each offering, starting in [start, end): see ``stretch``."""
+    found = stretch(
+        offerings,
+        start=start,
+        end=end,
+        now=now,
+        organization=organization,
+        holder=holder,
+        online=online,
+    )
+    return found.free(offerings) if found else []
 
 
 def schedules_of(offerings: Iterable[ServiceOffering]) -> dict[int, Schedule]:
@@ -143,27 +205,6 @@ def schedules_of(offerings: Iterable[ServiceOffering]) -> dict[int, Schedule]:
     """
     one_of_each = {offering.schedule_id: offering for offering in offerings}
     return {pk: offering.schedule for pk, offering in one_of_each.items()}
-
-
-def _starts(
-    offerings: Sequence[ServiceOffering],
-    at: Sequence[int],
-    lines: Mapping[int, Line],
-    organization: Organization,
-) -> Iterator[tuple[Need, Mask]]:
-    """What each takes, and where it can start.
-
-    Those that say the same share one need, and at one schedule are reckoned once.
-    """
-    needs: dict[tuple[int | None, ...], tuple[Need, dict[int, Mask]]] = {}
-    for offering, schedule in zip(offerings, at, strict=True):
-        says = offering.minutes, offering.buffer_before, offering.buffer_after
-        if says not in needs:
-            needs[says] = need_of(offering, organization), {}
-        need, known = needs[says]
-        if schedule not in known:
-            known[schedule] = lines[schedule].starts(need)
-        yield need, known[schedule]
 
 
 def free_slots(

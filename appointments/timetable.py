@@ -18,9 +18,10 @@ from accounts.models import Practitioner, User
 from appointments.availability import (
     FreeTime,
     Moment,
+    Stretch,
     at_this_moment,
-    free_time,
     schedules_of,
+    stretch,
 )
 from clinic.models import Organization, Service
 from scheduling.catalogue import catalogue
@@ -190,14 +191,10 @@ class _Question:
         """The same for every stretch."""
         return at_this_moment(self.now, self.holder)
 
-    def free(
+    def over(
         self, offerings: Sequence[ServiceOffering], start: dt.datetime, end: dt.datetime
-    ) -> dict[int, list[FreeTime]]:
-        """By practitioner; only those who have some."""
-        people: dict[int, list[FreeTime]] = defaultdict(list)
-        if not offerings or start >= end:
-            return people
-        found = free_time(
+    ) -> Stretch | None:
+        return stretch(
             offerings,
             start=start,
             end=end,
@@ -205,8 +202,31 @@ class _Question:
             organization=self.organization,
             moment=self.moment,
         )
-        for free in in_part(found, self.part) if self.part else found:
-            if free.starts:
+
+    def of(self, there: Stretch, offerings: Iterable[ServiceOffering]) -> Iterator[FreeTime]:
+        """Their free time in a stretch; none of it is empty."""
+        found: Iterable[FreeTime] = there.free(offerings)
+        return (free for free in in_part(found, self.part) if free.starts)
+
+    def not_before(self, there: Stretch, offerings: Iterable[ServiceOffering]) -> int:
+        """The first cell in which something is free; -1: in none. Nothing of theirs begins sooner,
+        and to say so takes far less than to reckon where it begins.
+        """
+        free = 0
+        for pk in {offering.schedule_id for offering in offerings}:
+            cells = there.not_taken(pk)
+            if self.part:
+                cells &= self.part.on(there.ruler, self.schedules[pk].location.zone)
+            free |= cells
+        return _lowest(free)
+
+    def free(
+        self, offerings: Sequence[ServiceOffering], start: dt.datetime, end: dt.datetime
+    ) -> dict[int, list[FreeTime]]:
+        """By practitioner; only those who have some."""
+        people: dict[int, list[FreeTime]] = defaultdict(list)
+        if there := self.over(offerings, start, end):
+            for free in self.of(there, offerings):
                 people[self.whose[free.offering.schedule_id]].append(free)
         return people
 
@@ -232,7 +252,10 @@ class Lineup(Sequence[PractitionerTimes]):
         self._placed: dict[int, list[FreeTime]] = {}
         self._missing = dict(self._offerings)
         self._in_window: dict[int, list[FreeTime]] = {}
+        #: The whole window for everybody, once it was read.
+        self._whole: Stretch | None = None
         self._stretches = self._far_enough()
+        self._coming: Iterator[tuple[int, list[FreeTime]]] = iter(())
 
     def _far_enough(self) -> Iterator[tuple[dt.datetime, dt.datetime]]:
         """Ever longer stretches of time, one after the other, up to the horizon.
@@ -277,52 +300,73 @@ class Lineup(Sequence[PractitionerTimes]):
         chosen = {pk: _first(frees) for pk, frees in (order[place] for place in places)}
         end = self._window[1]
         within = {pk for pk, first in chosen.items() if first and first.start < end}
-        if unread := within - self._in_window.keys():
-            offerings = [o for pk in unread for o in self._offerings[pk]]
-            self._in_window |= self._free(offerings, self._window)
+        self._show(within)
         return [
             PractitionerTimes(
                 self._offerings[pk][0].practitioner,
-                # Somebody may have booked between two questions.
-                self._in_window.get(pk, []) if pk in within else [],
+                self._in_window[pk] if pk in within else [],
                 None if pk in within else first,
             )
             for pk, first in chosen.items()
         ]
 
+    def _show(self, people: Iterable[int]) -> None:
+        """All their times in the window, of the service that begins first."""
+        unread = [pk for pk in people if pk not in self._in_window]
+        offerings = [offering for pk in unread for offering in self._offerings[pk]]
+        there = self._whole or self._ask.over(offerings, *self._window)
+        start, end = map(to_minute, self._window)
+        for pk in unread:
+            # Somebody may have booked between two questions.
+            frees = self._frees(there, pk) if there else []
+            cut = (free.between(start, end) for free in frees)
+            self._in_window[pk] = [free for free in cut if free.starts]
+
     def _fill(self, places: int) -> None:
         while len(self._placed) < places and self._missing:
-            stretch = next(self._stretches, None)
-            if stretch is None:
-                self._place({pk: [] for pk in sorted(self._missing)})
+            pk, frees = next(self._coming, (None, []))
+            if pk is not None:
+                self._place(pk, frees)
+            elif bounds := next(self._stretches, None):
+                self._coming = self._look(bounds)
             else:
-                # The window of those who have their place already is shown too.
-                asked = self._offerings if stretch == self._window else self._missing
-                found = self._free([o for rows in asked.values() for o in rows], stretch)
-                if stretch == self._window:
-                    self._in_window |= found
-                    found = {pk: found[pk] for pk in found.keys() & self._missing.keys()}
-                elif stretch[0] <= self._window[0] and self._window[1] <= stretch[1]:
-                    self._in_window |= self._cut(found)
-                firsts = sorted((_soonest(frees), pk) for pk, frees in found.items())
-                self._place({pk: found[pk] for _minute, pk in firsts})
+                for nobody in sorted(self._missing):
+                    self._place(nobody, [])
 
-    def _free(
-        self, offerings: Sequence[ServiceOffering], stretch: tuple[dt.datetime, dt.datetime]
-    ) -> dict[int, list[FreeTime]]:
-        found = self._ask.free(offerings, *stretch)
-        return {pk: _of_one_service(frees) for pk, frees in found.items()}
+    def _look(
+        self, bounds: tuple[dt.datetime, dt.datetime]
+    ) -> Iterator[tuple[int, list[FreeTime]]]:
+        """Who has free time in this stretch, by the first of it, then by id.
 
-    def _cut(self, found: Mapping[int, list[FreeTime]]) -> dict[int, list[FreeTime]]:
-        """What of these times lies in the window."""
-        start, end = map(to_minute, self._window)
-        cut = {pk: [free.between(start, end) for free in frees] for pk, frees in found.items()}
-        return {pk: [free for free in frees if free.starts] for pk, frees in cut.items()}
+        Most are never reckoned: whoever has nothing free before everybody on the page has their
+        time cannot stand on it.
+        """
+        holds_window = bounds[0] <= self._window[0] and self._window[1] <= bounds[1]
+        # The window of those who have their place already is shown too.
+        asked = self._offerings if holds_window else self._missing
+        there = self._ask.over([o for rows in asked.values() for o in rows], *bounds)
+        if there is None:
+            return
+        if holds_window:
+            self._whole = there
+        soonest = [(self._ask.not_before(there, self._offerings[pk]), pk) for pk in self._missing]
+        waiting = [(bit, pk) for bit, pk in soonest if bit >= 0]
+        heapq.heapify(waiting)
+        known: dict[int, list[FreeTime]] = {}
+        while waiting:
+            _bit, pk = heapq.heappop(waiting)
+            if pk in known:
+                yield pk, known[pk]
+            elif frees := self._frees(there, pk):
+                known[pk] = frees
+                heapq.heappush(waiting, (_soonest(frees), pk))
 
-    def _place(self, people: Mapping[int, list[FreeTime]]) -> None:
-        self._placed |= people
-        for pk in people:
-            del self._missing[pk]
+    def _frees(self, there: Stretch, pk: int) -> list[FreeTime]:
+        return _of_one_service(list(self._ask.of(there, self._offerings[pk])))
+
+    def _place(self, pk: int, frees: list[FreeTime]) -> None:
+        self._placed[pk] = frees
+        del self._missing[pk]
 
 
 def _first(frees: Iterable[FreeTime]) -> OfferedSlot | None:
@@ -334,17 +378,13 @@ def _only_first(free: FreeTime) -> Iterator[OfferedSlot]:
 
 
 def _soonest(frees: Iterable[FreeTime]) -> int:
-    """The minute of the first start of times that are not empty."""
-    return min(map(_begins, frees))
-
-
-def _begins(free: FreeTime) -> int:
-    return free.ruler.minute(_lowest(free.starts))
+    """The cell of the first start of times that are not empty, all on one ruler."""
+    return min(_lowest(free.starts) for free in frees)
 
 
 def _of_one_service(frees: list[FreeTime]) -> list[FreeTime]:
     """Only the times of the service that begins first; none of them is empty."""
-    if len(frees) == 1:
+    if len(frees) <= 1:
         return frees
     # All of one stretch of time: on one ruler.
     firsts = [_lowest(free.starts) for free in frees]

@@ -122,3 +122,79 @@ def test_nothing_is_first_of_nothing():
     clinic = Organization.current()
     assert timetable.first_slots([], start=NOW, now=NOW, organization=clinic) == {}
     assert list(timetable.times([], first=NOW.date(), now=NOW, organization=clinic)) == []
+
+
+def several_services(rng: random.Random) -> list[ServiceOffering]:
+    """Practitioners with up to three services at up to two places, each with rules of its own."""
+    services = ServiceFactory.create_batch(3)
+    madrid = LocationFactory.create(time_zone="Europe/Madrid")
+    for _n in range(6):
+        schedule = ScheduleFactory.create(slot_step=rng.choice([15, 20, 30]))
+        schedules = [schedule]
+        if rng.random() < 0.4:
+            elsewhere = {"practitioner": schedule.practitioner, "location": madrid}
+            schedules.append(ScheduleFactory.create(**elsewhere, slot_step=rng.choice([10, 45])))
+        for one in schedules:
+            open_week(one, dt.time(rng.randint(7, 15), rng.choice([0, 10])), dt.time(18))
+            for service in rng.sample(services, rng.randint(1, 3)):
+                ServiceOfferingFactory.create(
+                    schedule=one,
+                    service=service,
+                    duration=rng.choice([15, 30, 50, 120]),
+                    buffer_before=rng.choice([None, 5, 30]),
+                    buffer_after=rng.choice([None, 10]),
+                    min_notice_minutes=rng.choice([None, 0, 60 * 30, 60 * 24 * 5]),
+                    horizon_days=rng.choice([None, 2, 10]),
+                )
+        for _gap in range(rng.randint(0, 12)):
+            start = NOW + dt.timedelta(minutes=5 * rng.randint(0, 12 * 24 * 4))
+            end = start + dt.timedelta(minutes=5 * rng.randint(2, 100))
+            ends = {"starts_at": start, "ends_at": end}
+            TimeOff.objects.create(practitioner=schedule.practitioner, **ends)
+    return list(ServiceOffering.objects.online().with_parts())
+
+
+@pytest.mark.parametrize("part", [None, *timetable.PartOfDay])
+@pytest.mark.parametrize("seed", range(6))
+def test_of_several_services_it_is_the_one_that_begins_first(monkeypatch, seed, part):
+    """Against every start of everything: whatever was not reckoned would have changed nothing."""
+    monkeypatch.setattr(timetable, "MANY", (0, 100)[seed % 2])
+    monkeypatch.setattr(timetable, "A_FEW", (0, 9)[seed // 2 % 2])
+    rng = random.Random(seed)
+    rows = several_services(rng)
+    rng.shuffle(rows)
+    everything = availability.free_time(
+        rows, start=NOW, end=NOW + dt.timedelta(days=HORIZON), now=NOW
+    )
+    by_person: dict[int, list[timetable.FreeTime]] = {}
+    for free in timetable.in_part(everything, part):
+        if free.starts:
+            by_person.setdefault(free.offering.practitioner.pk, []).append(free)
+    expected = []
+    for pk, frees in by_person.items():
+        # min: of two that begin at once the one that comes first in the list.
+        first = min(frees, key=lambda free: free.first.start)
+        same = [free for free in frees if free.offering.service_id == first.offering.service_id]
+        starts = sorted((slot.start, slot.offering_id) for free in same for slot in free.slots())
+        expected.append((starts[0][0], pk, starts))
+    expected.sort()
+    found = lineup(rows, part=part)
+    beyond = window_end(rows)
+    assert len({free.offering.service_id for free in everything}) == 3
+    for place, (begins, pk, starts) in enumerate(expected):
+        times = found[place]
+        assert times.practitioner.pk == pk
+        if begins < beyond:
+            shown_there = [(o.start, o.offering.pk) for day in times.days() for o in day.slots]
+            assert shown_there == [one for one in starts if one[0] < beyond]
+        else:
+            assert (times.later.start, times.later.offering.pk) == starts[0]
+            assert times.free == []
+    assert [times.first or times.later for times in found[len(expected) :]] == [None] * (
+        len(found) - len(expected)
+    )
+
+
+def window_end(rows: list[ServiceOffering]) -> dt.datetime:
+    schedules = [row.schedule for row in rows]
+    return timetable.window(schedules, NOW.date(), timetable.WINDOW_DAYS)[1]
