@@ -166,7 +166,7 @@ def test_of_several_services_it_is_the_one_that_begins_first(monkeypatch, seed, 
     everything = availability.free_time(
         rows, start=NOW, end=NOW + dt.timedelta(days=HORIZON), now=NOW
     )
-    by_person: dict[int, list[timetable.FreeTime]] = {}
+    by_person: dict[int, list[availability.FreeTime]] = {}
     for free in timetable.in_part(everything, part):
         if free.starts:
             by_person.setdefault(free.offering.practitioner.pk, []).append(free)

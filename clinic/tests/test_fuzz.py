@@ -19,7 +19,6 @@ from django.test.client import MULTIPART_CONTENT
 from django.urls import reverse
 
 from accounts.roles import Role
-from appointments.tests.factories import NOW
 from clinic.policy import Door, row_for
 from clinic.tests.world import World, addresses, admin_names
 
@@ -97,12 +96,6 @@ FILTERS = [
     ),
     *("app_label", "model_name", "field_name", "term", "page", "next", "location__id__exact"),
 ]
-
-
-@pytest.fixture
-def world(time_machine) -> World:
-    time_machine.move_to(NOW, tick=False)
-    return World()
 
 
 def visit(world: World, visitor: Role | None) -> Client:

@@ -16,12 +16,6 @@ from clinic.tests.world import World
 pytestmark = pytest.mark.django_db
 
 
-@pytest.fixture
-def world(time_machine) -> World:
-    time_machine.move_to(NOW, tick=False)
-    return World()
-
-
 def inside(world: World, role: Role) -> Client:
     client = Client()
     client.force_login(world.users[role])

@@ -19,7 +19,6 @@ from django.test import Client
 from django.urls import URLResolver, clear_url_caches, path, resolve, reverse
 
 from accounts.roles import Role
-from appointments.tests.factories import NOW
 from clinic import urls
 from clinic.policy import POLICY, Door, row_for
 from clinic.tests.world import World, addresses, all_addresses
@@ -43,12 +42,6 @@ NAMES = sorted(a.name for a in addresses())
 VISITORS = [None, "nobody", Role.PATIENT, Role.PRACTITIONER, Role.RECEPTION, Role.ADMINISTRATOR]
 METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
 LOGIN = "/cuenta/ingresar/?next="
-
-
-@pytest.fixture
-def world(time_machine) -> World:
-    time_machine.move_to(NOW, tick=False)
-    return World()
 
 
 def visit(world: World, visitor: Role | str | None) -> Client:

@@ -241,12 +241,6 @@ def test_english_would_be_noticed():
     assert english_in(seen('<p>Turno <b lang="en">Save <i>it</i></b> ana@mail.test</p>')) == set()
 
 
-@pytest.fixture
-def world(time_machine: Any) -> World:
-    time_machine.move_to(NOW, tick=False)
-    return World()
-
-
 def visitor(world: World, role: Role | None) -> Client:
     return world.browser(world.users[role])
 

@@ -7,17 +7,10 @@ from django.test import Client
 
 from accounts.roles import Role
 from appointments.models import Appointment
-from appointments.tests.factories import NOW, at
-from clinic.tests.world import World
+from appointments.tests.factories import at
 from scheduling.tests.factories import open_offering
 
 pytestmark = [pytest.mark.django_db, pytest.mark.once]
-
-
-@pytest.fixture
-def world(time_machine) -> World:
-    time_machine.move_to(NOW, tick=False)
-    return World()
 
 
 @pytest.mark.parametrize(

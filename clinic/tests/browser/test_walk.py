@@ -11,7 +11,7 @@ import pytest
 from playwright.sync_api import Page
 
 from accounts.roles import Role
-from clinic.tests.browser.barriers import give_axe, violations
+from clinic.tests.browser.barriers import Reader, give_axe, violations
 from clinic.tests.browser.ear import Ear
 from clinic.tests.browser.measures import misfits, misnamed
 from clinic.tests.browser.stops import Stop, stops_of
@@ -30,6 +30,8 @@ def in_language(language: str) -> Check:
 
 #: Every page opened in both looks, and axe in both of them: ``make walk``.
 WHOLE = os.environ.get("WALK") == "whole"
+#: Else letters that look the same on the same ground are looked at once for all these walks.
+READER = Reader()
 
 
 def with_axe(look: Look, stop: Stop, stops: list[Stop]) -> bool:
@@ -39,7 +41,8 @@ def with_axe(look: Look, stop: Stop, stops: list[Stop]) -> bool:
 
 def checks_in(look: Look, stop: Stop, stops: list[Stop]) -> list[Check]:
     rulers: list[Check] = [misnamed, misfits]
-    return [*rulers, violations] if with_axe(look, stop, stops) else rulers
+    barriers = violations if WHOLE else READER.violations
+    return [*rulers, barriers] if with_axe(look, stop, stops) else rulers
 
 
 #: Colours that change by and by have changed; what would never end is not waited for.
