@@ -9,7 +9,8 @@ MAKEFLAGS += --no-print-directory
 unexport PYTHONDONTWRITEBYTECODE
 
 PORT ?= 8000
-JOBS ?= 2
+# For two cores: one of three is always waiting, for a server, a browser or a lock.
+JOBS ?= 3
 EXAMPLES ?= 100000
 PAIRS ?= 500
 OTHERS ?= 100

@@ -80,6 +80,17 @@ def pytest_configure(config: pytest.Config) -> None:
     pytest.exit(what, returncode=1 if CI else 0)
 
 
+#: How often a page asks is decided by the ORM, and the same on every database.
+COUNTS = {"django_assert_num_queries", "django_assert_max_num_queries"}
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if COUNTS & {*getattr(item, "fixturenames", ())}:
+            item.add_marker(pytest.mark.once)
+
+
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_setup(item: pytest.Item) -> None:
     for kind in ("mariadb", "redis", "browser"):

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from django.contrib import admin, auth
 from django.contrib.auth import get_user
-from django.http import HttpRequest, HttpResponse, HttpResponseForbidden
+from django.http import HttpRequest, HttpResponse, HttpResponseForbidden, HttpResponseNotFound
 from django.test import Client
 from django.urls import URLResolver, clear_url_caches, path, resolve, reverse
 
@@ -42,6 +42,13 @@ NAMES = sorted(a.name for a in addresses())
 VISITORS = [None, "nobody", Role.PATIENT, Role.PRACTITIONER, Role.RECEPTION, Role.ADMINISTRATOR]
 METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
 LOGIN = "/cuenta/ingresar/?next="
+
+
+@pytest.fixture
+def plain_refusals(monkeypatch) -> None:
+    """The pages that refuse are looked at elsewhere: most of the time went there."""
+    monkeypatch.setattr(urls, "handler403", lambda request, exception: HttpResponseForbidden())
+    monkeypatch.setattr(urls, "handler404", lambda request, exception: HttpResponseNotFound())
 
 
 def visit(world: World, visitor: Role | str | None) -> Client:
@@ -108,7 +115,7 @@ def answer_is_right(visitor: Role | str | None, name: str, method: str, answer: 
 
 
 @pytest.mark.parametrize("visitor", VISITORS)
-def test_each_role_gets_in_where_its_row_says(world, visitor):
+def test_each_role_gets_in_where_its_row_says(world, plain_refusals, visitor):
     wrong = []
     client = visit(world, visitor)
     for name, method in itertools.product(NAMES, METHODS):
@@ -159,10 +166,11 @@ def test_every_address_of_the_administration_is_walked():
 
 
 @pytest.mark.parametrize("visitor", [v for v in VISITORS if v is not Role.ADMINISTRATOR])
-def test_the_administration_is_closed_to_everybody_else(world, monkeypatch, visitor):
+def test_the_administration_is_closed_to_everybody_else(
+    world, monkeypatch, plain_refusals, visitor
+):
     client = visit(world, visitor)
-    # The page that says so and who comes are looked at elsewhere: most of the time went there.
-    monkeypatch.setattr(urls, "handler403", lambda request, exception: HttpResponseForbidden())
+    # Who comes is looked at elsewhere, too.
     user = get_user(client)
     monkeypatch.setattr(auth, "get_user", lambda request: user)
     wrong = []

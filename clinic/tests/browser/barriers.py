@@ -26,7 +26,7 @@ def give_axe(browser: BrowserContext) -> None:
     browser.add_init_script(ON_CALL)
 
 
-#: What decides whether letters can be read: their colour, size and weight, and all that lies
+#: What decides whether letters can be read: their colour, whether they are large, and what lies
 #: behind them up to the first ground that lets nothing through.
 LETTERS = """
 () => {
@@ -36,11 +36,16 @@ LETTERS = """
       || [...e.childNodes].some((n) => n.nodeType === Node.TEXT_NODE && n.data.trim());
     if (!writes || !e.checkVisibility({visibilityProperty: true})) continue;
     const own = getComputedStyle(e);
-    const kind = [own.color, own.fontSize, own.fontWeight, own.textShadow, e.disabled];
+    const size = parseFloat(own.fontSize);
+    const isLarge = size >= 24 || (size >= 18.66 && own.fontWeight >= 700);
+    const kind = [own.color, isLarge, own.textShadow, e.disabled];
+    let through = true;
     for (let up = e; up; up = up.parentElement) {
       const s = getComputedStyle(up);
-      const ground = [s.backgroundColor, s.backgroundImage, s.opacity, s.filter, s.position];
-      kind.push(...ground.filter((x) => !["rgba(0, 0, 0, 0)", "none", "1", "static"].includes(x)));
+      const ground = through ? [s.backgroundColor, s.backgroundImage] : [];
+      const plain = ["rgba(0, 0, 0, 0)", "none", "1"];
+      kind.push(...[...ground, s.opacity, s.filter].filter((x) => !plain.includes(x)));
+      if (s.backgroundColor.startsWith("rgb(")) through = false;
     }
     kinds.add(kind.join("|"));
   }
