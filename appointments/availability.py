@@ -16,7 +16,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-from django.db import models
+from django.db import connection, models
 from django.db.models import Exists, OuterRef, Q
 
 from accounts.models import Practitioner, User
@@ -41,6 +41,8 @@ from scheduling.selectors import booking_rules, need_of, open_time, step_rule, t
 from scheduling.slots import Mask, Need, Ruler, Slot, bits
 
 _DAY = dt.timedelta(days=1)
+#: Length and buffers, as an offering has them.
+Says = tuple[int, int | None, int | None]
 #: Practitioner, location, from when to when.
 Taken = tuple[int, int, Interval]
 _STEP = dt.timedelta(minutes=CELL_MINUTES)
@@ -93,40 +95,36 @@ class Stretch:
     #: By the id of the schedule.
     lines: Mapping[int, Line]
     #: Where each may start, by the id of the offering; and where any of them may.
-    windows: Mapping[int, Interval]
+    windows: Mapping[int, Mask]
     widest: Mask
-    _needs: dict[tuple[int | None, ...], Need] = field(default_factory=dict)
-    _spans: dict[Interval, Mask] = field(default_factory=dict)
+    _needs: dict[Says, Need] = field(default_factory=dict)
 
-    def free(self, offerings: Iterable[ServiceOffering]) -> list[FreeTime]:
+    def free(self, offerings: Sequence[ServiceOffering]) -> list[FreeTime]:
         """What can be booked of each of these, in their order."""
-        # Those that take the same time are reckoned once at one schedule.
-        known: dict[tuple[int, Need], Mask] = {}
+        starts = zip(offerings, self.starts(offerings), strict=True)
+        return [FreeTime(one, self.ruler, mask, need) for one, (mask, need) in starts]
+
+    def starts(self, offerings: Iterable[ServiceOffering]) -> list[tuple[Mask, Need]]:
+        """The same as bits on the ruler, for whoever asks for hundreds and shows ten."""
+        # Those that say the same are reckoned once at one schedule.
+        known: dict[tuple[int, Says], Mask] = {}
         found = []
         for offering in offerings:
-            need, schedule = self._need(offering), offering.schedule_id
-            if (schedule, need) not in known:
-                known[schedule, need] = self.lines[schedule].starts(need)
-            starts = known[schedule, need] & self._span(self.windows[offering.id])
-            found.append(FreeTime(offering, self.ruler, starts, need))
+            says = offering.minutes, offering.buffer_before, offering.buffer_after
+            need = self._needs.get(says)
+            if need is None:
+                need = self._needs[says] = need_of(offering, self.organization)
+            schedule = offering.schedule_id
+            mask = known.get((schedule, says))
+            if mask is None:
+                mask = known[schedule, says] = self.lines[schedule].starts(need)
+            found.append((mask & self.windows[offering.id], need))
         return found
 
     def not_taken(self, schedule: int) -> Mask:
         """The cells that are open and free: nothing can start anywhere else."""
         line = self.lines[schedule]
         return line.opened.open_ & ~line.busy & self.widest
-
-    def _need(self, offering: ServiceOffering) -> Need:
-        """Those that say the same share one."""
-        says = offering.minutes, offering.buffer_before, offering.buffer_after
-        if says not in self._needs:
-            self._needs[says] = need_of(offering, self.organization)
-        return self._needs[says]
-
-    def _span(self, window: Interval) -> Mask:
-        if window not in self._spans:
-            self._spans[window] = self.ruler.span(*window)
-        return self._spans[window]
 
 
 def stretch(
@@ -172,8 +170,9 @@ def stretch(
         pk: _line(schedule, opened[pk], by_place[schedule.practitioner_id], ruler, organization)
         for pk, schedule in schedules.items()
     }
-    by_id = dict(zip([offering.id for offering in offerings], windows, strict=True))
-    return Stretch(ruler, organization, lines, by_id, ruler.span(first, last))
+    spans = {window: ruler.span(*window) for window in set(windows)}
+    may_start = {o.id: spans[window] for o, window in zip(offerings, windows, strict=True)}
+    return Stretch(ruler, organization, lines, may_start, ruler.span(first, last))
 
 
 def free_time(
@@ -297,26 +296,30 @@ class Moment:
 def at_this_moment(now: dt.datetime, holder: User | None) -> Moment:
     """Of the whole clinic: little, and one question for both.
 
-    Whose a hold is, is looked at here: a search would spend longer on the words of the question
-    than on all of these rows.
+    Whose a hold is, is looked at here. The words of the question would take longer than all
+    of these rows: they are made once.
     """
-    holds, requests = _of_this_moment()
+    at = connection.ops.adapt_datetimefield_value(now)
     held: list[Taken] = []
     lapsed: list[Taken] = []
-    for *row, until, whose in holds.live(now).union(requests.overdue(now), all=True):
-        if until <= now:
-            lapsed.append(_one(row))
-        elif holder is None or whose != holder.pk:
-            held.append(_one(row))
+    for row in Hold.objects.raw(_this_moment(connection.vendor), [at, Status.PENDING, at]):
+        if row.expires_at <= now:
+            lapsed.append(_one([getattr(row, name) for name in _PLACE]))
+        elif holder is None or row.user_id != holder.pk:
+            held.append(_one([getattr(row, name) for name in _PLACE]))
     return Moment(held, lapsed)
 
 
 @functools.cache
-def _of_this_moment() -> tuple[Any, Any]:
-    """What to read of both: where and when, until when, and whose it is."""
+def _this_moment(_vendor: str) -> str:
+    """Live holds, and overdue requests as if they were holds that are over."""
+    quote = connection.ops.quote_name
+    place = ", ".join(quote(name) for name in (*_PLACE, "expires_at"))
+    holds, requests = (quote(model._meta.db_table) for model in (Hold, Appointment))
     return (
-        Hold.objects.order_by().values_list(*_PLACE, "expires_at", "user"),
-        Appointment.objects.order_by().values_list(*_PLACE, "expires_at", "patient"),
+        f"SELECT id, user_id, {place} FROM {holds} WHERE expires_at > %s"  # noqa: S608 (names only)
+        f" UNION ALL SELECT id, NULL, {place} FROM {requests}"
+        " WHERE status = %s AND expires_at <= %s"
     )
 
 

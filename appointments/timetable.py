@@ -203,10 +203,31 @@ class _Question:
             moment=self.moment,
         )
 
-    def of(self, there: Stretch, offerings: Iterable[ServiceOffering]) -> Iterator[FreeTime]:
-        """Their free time in a stretch; none of it is empty."""
-        found: Iterable[FreeTime] = there.free(offerings)
-        return (free for free in in_part(found, self.part) if free.starts)
+    def soonest(self, there: Stretch, offerings: Sequence[ServiceOffering]) -> list[FreeTime]:
+        """Their free time in a stretch, of the service that begins first; none of it is empty.
+
+        Of two that begin at once it is the one that comes first.
+        """
+        starts = there.starts(offerings)
+        if self.part:
+            parts = [self._part(there, offering.schedule_id) for offering in offerings]
+            starts = [(m & part, need) for (m, need), part in zip(starts, parts, strict=True)]
+        # The lowest bit alone, as a number: the smaller the sooner.
+        firsts = [mask & -mask for mask, _need in starts]
+        first = min(filter(None, firsts), default=0)
+        if not first:
+            return []
+        service = offerings[firsts.index(first)].service_id
+        return [
+            FreeTime(offering, there.ruler, mask, need)
+            for offering, (mask, need) in zip(offerings, starts, strict=True)
+            if mask and offering.service_id == service
+        ]
+
+    def _part(self, there: Stretch, schedule: int) -> Mask:
+        """The part of the day that is wanted, on the clock of this schedule."""
+        zone = self.schedules[schedule].location.zone
+        return self.part.on(there.ruler, zone) if self.part else there.ruler.full
 
     def not_before(self, there: Stretch, offerings: Iterable[ServiceOffering]) -> int:
         """The first cell in which something is free; -1: in none. Nothing of theirs begins sooner,
@@ -216,7 +237,7 @@ class _Question:
         for pk in {offering.schedule_id for offering in offerings}:
             cells = there.not_taken(pk)
             if self.part:
-                cells &= self.part.on(there.ruler, self.schedules[pk].location.zone)
+                cells &= self._part(there, pk)
             free |= cells
         return _lowest(free)
 
@@ -226,8 +247,9 @@ class _Question:
         """By practitioner; only those who have some."""
         people: dict[int, list[FreeTime]] = defaultdict(list)
         if there := self.over(offerings, start, end):
-            for free in self.of(there, offerings):
-                people[self.whose[free.offering.schedule_id]].append(free)
+            for free in in_part(there.free(offerings), self.part):
+                if free.starts:
+                    people[self.whose[free.offering.schedule_id]].append(free)
         return people
 
 
@@ -318,7 +340,7 @@ class Lineup(Sequence[PractitionerTimes]):
         start, end = map(to_minute, self._window)
         for pk in unread:
             # Somebody may have booked between two questions.
-            frees = self._frees(there, pk) if there else []
+            frees = self._ask.soonest(there, self._offerings[pk]) if there else []
             cut = (free.between(start, end) for free in frees)
             self._in_window[pk] = [free for free in cut if free.starts]
 
@@ -357,12 +379,9 @@ class Lineup(Sequence[PractitionerTimes]):
             _bit, pk = heapq.heappop(waiting)
             if pk in known:
                 yield pk, known[pk]
-            elif frees := self._frees(there, pk):
+            elif frees := self._ask.soonest(there, self._offerings[pk]):
                 known[pk] = frees
                 heapq.heappush(waiting, (_soonest(frees), pk))
-
-    def _frees(self, there: Stretch, pk: int) -> list[FreeTime]:
-        return _of_one_service(list(self._ask.of(there, self._offerings[pk])))
 
     def _place(self, pk: int, frees: list[FreeTime]) -> None:
         self._placed[pk] = frees
@@ -380,16 +399,6 @@ def _only_first(free: FreeTime) -> Iterator[OfferedSlot]:
 def _soonest(frees: Iterable[FreeTime]) -> int:
     """The cell of the first start of times that are not empty, all on one ruler."""
     return min(_lowest(free.starts) for free in frees)
-
-
-def _of_one_service(frees: list[FreeTime]) -> list[FreeTime]:
-    """Only the times of the service that begins first; none of them is empty."""
-    if len(frees) <= 1:
-        return frees
-    # All of one stretch of time: on one ruler.
-    firsts = [_lowest(free.starts) for free in frees]
-    service = frees[firsts.index(min(firsts))].offering.service_id
-    return [free for free in frees if free.offering.service_id == service]
 
 
 def in_part(found: Iterable[FreeTime], part: PartOfDay | None) -> Iterator[FreeTime]:
