@@ -71,8 +71,8 @@ properties: .venv/.developing ## The arithmetic of time, each promise on 100,000
 		appointments/tests/test_explain.py
 
 .PHONY: walk
-walk: .venv/.developing ## Every page of every role in a browser, in both looks, with axe on each (minutes)
-	env -u DATABASE_URL WALK=whole $(PYTEST) -n $(JOBS) --dist worksteal clinic/tests/browser/test_walk.py
+walk: .venv/.developing ## Every page of every role in a browser, in both looks, with axe on each; every link (minutes)
+	env -u DATABASE_URL WALK=whole $(PYTEST) -n $(JOBS) --dist worksteal clinic/tests/browser/test_walk.py clinic/tests/browser/test_crawl.py
 
 .PHONY: race
 race: .venv/.developing ## Many at once on MariaDB: pairs of verbs 500 times each, then the real server (an hour)

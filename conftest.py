@@ -1,8 +1,10 @@
 """What every test shares: the servers it may need, a clean cache, Chromium."""
 
+import fcntl
 import os
 import shutil
 import socket
+from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -130,6 +132,28 @@ def _without_password(url: str) -> str:
 def _clean_cache() -> None:
     """The limits on tries live in the cache."""
     django_cache.clear()
+
+
+@pytest.fixture(scope="session")
+def made_once(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Callable[[str, Callable[[Path], None]], Path]:
+    """Folders that all processes of a run share: whoever wants one first fills it."""
+    shared = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        shared = shared.parent
+
+    def folder(name: str, fill: Callable[[Path], None]) -> Path:
+        ready, filling = shared / name, shared / f"{name}.filling"
+        with (shared / f"{name}.lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            if not ready.exists():
+                filling.mkdir()
+                fill(filling)
+                filling.rename(ready)
+        return ready
+
+    return folder
 
 
 @pytest.fixture

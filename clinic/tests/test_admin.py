@@ -384,16 +384,16 @@ def test_walking_through_every_page_changes_nothing(client: Client, a_clinic: No
     client.get("/admin/")
     before = everything()
     seen: set[str] = set()
-    kinds: dict[str, int] = {}
+    kinds: set[str] = set()
     queue = ["/admin/"]
     while queue:
         url = queue.pop()
-        # Two of a kind are enough: 1/change/, 2/change/. Each filter alone, each order alone.
+        # One of a kind is enough: 1/change/, not 2/change/. Each filter alone, each order alone.
         kind = re.sub(r"\d+", "N", url)
-        if url in seen or kinds.get(kind, 0) >= 2:
+        if url in seen or kind in kinds:
             continue
         seen.add(url)
-        kinds[kind] = kinds.get(kind, 0) + 1
+        kinds.add(kind)
         response = client.get(url)
         assert response.status_code in {200, 302}, url
         if response.status_code == 200 and "?" not in url:

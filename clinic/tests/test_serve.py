@@ -9,7 +9,7 @@ import stat
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -68,13 +68,14 @@ def port() -> int:
 
 
 @pytest.fixture(scope="session")
-def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def prepared(made_once: Callable[[str, Callable[[Path], None]], Path]) -> Path:
     """A folder in which the clinic was open before: to make one takes longest."""
-    folder = tmp_path_factory.mktemp("prepared")
-    port = free_port()
-    with serve(folder, port):
-        pass
-    return folder
+
+    def fill(folder: Path) -> None:
+        with serve(folder, free_port()):
+            pass
+
+    return made_once("prepared", fill)
 
 
 @contextmanager

@@ -66,6 +66,7 @@ def test_what_could_not_be_written_ends_no_round(server, monkeypatch):
     assert pulse.health(NOW).mail_stands_since is None
 
 
+@pytest.mark.once
 @pytest.mark.parametrize(
     ("text", "count"),
     [(b"No", 300), (b"5.1.1 No such user", 20), (b"5.4.5 Limit", 20), (b"5.7.1 Relaying", 20)],
@@ -139,6 +140,8 @@ def test_an_address_that_does_not_exist_is_believed_when_asked_again(server):
     assert pulse.health(now).mail_stands_since is None
 
 
+#: What the server says does not depend on the database.
+@pytest.mark.once
 @pytest.mark.parametrize(
     "error",
     [

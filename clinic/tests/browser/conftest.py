@@ -32,17 +32,21 @@ from clinic.tests.browser.visitor import Visitor
 
 @pytest.fixture(scope="session")
 def demo_copy(
-    django_db_setup: None, django_db_blocker: Any, tmp_path_factory: pytest.TempPathFactory
+    django_db_setup: None,
+    django_db_blocker: Any,
+    made_once: Callable[[str, Callable[[Path], None]], Path],
 ) -> Path:
     """The demo in a file of its own: loading it takes seconds, copying it does not."""
-    copy = tmp_path_factory.mktemp("demo") / "demo.sqlite3"
-    with django_db_blocker.unblock(), time_machine.travel(NOW.astimezone(dt.UTC), tick=False):
-        load(now=NOW)
-        with closing(sqlite3.connect(copy)) as target:
-            connection.connection.backup(target)
-        call_command("flush", interactive=False, verbosity=0)
-        connection.close()
-    return copy
+
+    def fill(folder: Path) -> None:
+        with django_db_blocker.unblock(), time_machine.travel(NOW.astimezone(dt.UTC), tick=False):
+            load(now=NOW)
+            with closing(sqlite3.connect(folder / "demo.sqlite3")) as target:
+                connection.connection.backup(target)
+            call_command("flush", interactive=False, verbosity=0)
+            connection.close()
+
+    return made_once("demo", fill) / "demo.sqlite3"
 
 
 @pytest.fixture(scope="session")
