@@ -132,6 +132,19 @@ def test_without_a_question_it_is_today_and_the_first_service(doctor, offering):
     assert response.context["day"] == NOW.date()
 
 
+def test_who_works_elsewhere_that_day_asks_about_there(doctor, desk, offering):
+    """First by its number, and closed on that day: its answer would be "no hours"."""
+    offering.schedule.hours.filter(weekday=TOMORROW.weekday()).delete()
+    there = second_place(offering)
+    open_week(there.schedule)
+    assert doctor.get(own()).context["offering"] == there
+    assert doctor.get(own(servicio=offering.pk)).context["offering"] == offering
+    assert doctor.get(own("2026-11-25")).context["offering"] == offering
+    there.is_active = False
+    there.save()
+    assert doctor.get(own()).context["offering"] == offering
+
+
 def test_who_offers_nothing_is_told_how_to(doctor, offering):
     ServiceOffering.objects.all().delete()
     assert "You offer no service yet" in words(doctor.get("/agenda/por-que/"))
@@ -341,5 +354,5 @@ def test_the_pages_ask_as_often_for_thirty(offering, services, django_assert_max
     for _n in range(services - 1):
         ServiceOfferingFactory.create(schedule=offering.schedule)
     doctor = browser(account_of(offering))
-    with django_assert_max_num_queries(20):
+    with django_assert_max_num_queries(24):
         doctor.get(own())

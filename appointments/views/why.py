@@ -20,12 +20,14 @@ from accounts.roles import Role
 from appointments.explain import Code, Reason, explain, stretches
 from appointments.forms.why import WhyForm
 from appointments.models import Appointment
+from appointments.timetable import window
 from appointments.views.doors import own_practice, places_of
 from appointments.views.practice import Practice, practice_of
 from clinic.models import Closure
 from clinic.templatetags.clinic_times import iso_date
-from scheduling.intervals import to_instant
+from scheduling.intervals import overlaps, to_instant
 from scheduling.models import DateOverride, Schedule, ServiceOffering, TimeOff
+from scheduling.selectors import OpenTime, open_time
 from scheduling.wallclock import day_bounds
 
 #: Where a row is changed, if this person may.
@@ -88,6 +90,10 @@ def _page(
         "dia": request.GET.get("dia", "")[:100] or now.astimezone(zone).date(),
     }
     form = WhyForm(data if rows else None, initial=data, practitioners=people, offerings=rows)
+    if offering and str(offering.pk) != wanted and form.is_valid():
+        offering = _worked(rows, form.cleaned_data["dia"]) or offering
+        data["servicio"] = str(offering.pk)
+        form = WhyForm(data, initial=data, practitioners=people, offerings=rows)
     context: dict[str, Any] = {"form": form, "is_desk": people is not None, "chosen": chosen}
     if offering is None or not form.is_valid():
         return render(request, "appointments/why.html", context, status=422 if rows else 200)
@@ -96,6 +102,21 @@ def _page(
         "appointments/why.html",
         {**context, **_answer(offering, form.cleaned_data["dia"], now, link)},
     )
+
+
+def _worked(offerings: Sequence[ServiceOffering], day: dt.date) -> ServiceOffering | None:
+    """The first one that is given where this day has hours: who works at two locations on two
+    days asks about the one of the day."""
+    schedules = {o.schedule_id: o.schedule for o in offerings if o.is_active}
+    start, end = window(schedules.values(), day, 1)
+    opened = open_time(list(schedules.values()), start, end)
+    works = [pk for pk, schedule in schedules.items() if _has_hours(opened[pk], schedule, day)]
+    return next((o for o in offerings if o.is_active and o.schedule_id in works), None)
+
+
+def _has_hours(time: OpenTime, schedule: Schedule, day: dt.date) -> bool:
+    whole = day_bounds(day, schedule.location.zone)
+    return any(overlaps(shift, whole) for shift in time.shifts)
 
 
 def _answer(
