@@ -360,8 +360,8 @@ class Lineup(Sequence[PractitionerTimes]):
     ) -> Iterator[tuple[int, list[FreeTime]]]:
         """Who has free time in this stretch, by the first of it, then by id.
 
-        Most are never reckoned: whoever has nothing free before everybody on the page has their
-        time cannot stand on it.
+        Whoever has nothing free before everybody on the page has their time cannot stand on it,
+        and is not reckoned.
         """
         holds_window = bounds[0] <= self._window[0] and self._window[1] <= bounds[1]
         # The window of those who have their place already is shown too.
