@@ -57,8 +57,10 @@ def dressed_as(look: Look, checks: list[Check]) -> Check:
     """These checks, once the window of the open page is that wide and that dark."""
 
     def check(page: Page) -> list[str]:
-        page.set_viewport_size({"width": look.width, "height": look.height})
-        page.emulate_media(color_scheme="dark" if look.dark else "light")
+        # No two looks share a size.
+        if page.viewport_size != (size := {"width": look.width, "height": look.height}):
+            page.set_viewport_size(size)
+            page.emulate_media(color_scheme="dark" if look.dark else "light")
         page.evaluate(AT_ONCE)
         return [f"{look}: {line}" for one in checks for line in one(page)]
 
