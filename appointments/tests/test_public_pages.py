@@ -10,7 +10,7 @@ from django.test.utils import CaptureQueriesContext
 
 from accounts.tests.factories import PractitionerFactory, patient_user
 from appointments.tests.factories import NOW, at, book
-from appointments.tests.practice import second_place, words
+from appointments.tests.practice import new_practice, second_place, words
 from clinic.tests.factories import LocationFactory, ServiceFactory, SpecialtyFactory
 from scheduling.models import ServiceOffering
 from scheduling.tests.factories import (
@@ -302,3 +302,16 @@ def test_looking_writes_nothing(client, address):
     with CaptureQueriesContext(connection) as queries:
         assert client.get(address).status_code == 200
     assert [q["sql"] for q in queries.captured_queries if not q["sql"].startswith("SELECT")] == []
+
+
+def test_the_form_of_a_practitioners_page_shows_the_name_and_keeps_the_rest(client):
+    offering = new_practice()
+    second = second_place(offering)
+    open_week(second.schedule)
+    asked = {"who": offering.practitioner.slug, "where": offering.location.slug, "part": "morning"}
+    response = client.get("/horarios/", asked)
+    page = response.content.decode()
+    assert response.status_code == 200
+    assert f'name="who" value="{offering.practitioner.full_name}"' in page
+    assert f'<option value="{offering.location.slug}" selected>' in page
+    assert '<option value="morning" selected>' in page
