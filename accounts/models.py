@@ -12,7 +12,7 @@ from django.contrib.auth.models import AbstractBaseUser, BaseUserManager, Permis
 from django.core.exceptions import ValidationError
 from django.core.validators import MaxValueValidator
 from django.db import models
-from django.db.models import Exists, OuterRef, Q
+from django.db.models import Exists, Q
 from django.utils.functional import cached_property
 from django.utils.translation import gettext, pgettext_lazy
 from django.utils.translation import gettext_lazy as _
@@ -105,10 +105,9 @@ class User(AbstractBaseUser, PermissionsMixin):
         """Everything this account is, read from the facts, once per request."""
         if not self.is_active:
             return frozenset()
+        theirs = PatientAccess.objects.live().filter(user=self.pk)
         facts = User.objects.filter(pk=self.pk).values_list(
-            Exists(PatientAccess.objects.live().filter(user=OuterRef("pk"))),
-            Exists(Practitioner.objects.filter(user=OuterRef("pk"), is_active=True)),
-            Exists(Receptionist.objects.filter(user=OuterRef("pk"), is_active=True)),
+            Exists(theirs), "practitioner__is_active", "receptionist__is_active"
         )
         roles = (Role.PATIENT, Role.PRACTITIONER, Role.RECEPTION)
         found = {role for row in facts for role, holds in zip(roles, row, strict=True) if holds}

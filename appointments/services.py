@@ -322,12 +322,12 @@ def _new(
 
 def needs_answer(offering: ServiceOffering, patient: Patient, now: dt.datetime) -> bool:
     """Whether what this patient books here is a request until the clinic confirms it."""
-    automatic = booking_rules(offering, Organization.current()).is_automatic
-    return not automatic or _needs_approval(patient, now)
-
-
-def _needs_approval(patient: Patient, now: dt.datetime) -> bool:
     organization = Organization.current()
+    automatic = booking_rules(offering, organization).is_automatic
+    return not automatic or _needs_approval(patient, organization, now)
+
+
+def _needs_approval(patient: Patient, organization: Organization, now: dt.datetime) -> bool:
     return bool(limits.who_needs_approval([patient], now=now, organization=organization))
 
 
@@ -340,14 +340,10 @@ def _draft(
         **availability.placed(offering, slot, organization),
         patient=patient,
         status=Status.PENDING if asks else Status.BOOKED,
-        cancellable_until=changeable_until(offering, slot.start),
+        # So long the patient may cancel or move it online.
+        cancellable_until=slot.start - booking_rules(offering, organization).cancel_notice,
         expires_at=min(expiry, slot.start) if asks else None,
     )
-
-
-def changeable_until(offering: ServiceOffering, start: dt.datetime) -> dt.datetime:
-    """So long a patient may cancel or move it online."""
-    return start - booking_rules(offering, Organization.current()).cancel_notice
 
 
 def _who_was_first(
@@ -524,8 +520,9 @@ def hands_over(old: Appointment, offering: ServiceOffering, by: Actor) -> bool:
 
 def asks_colleague(old: Appointment, offering: ServiceOffering, by: Actor) -> bool:
     """Whether the colleague to whom a practitioner hands it over confirms by hand."""
-    rules = booking_rules(offering, Organization.current())
-    return hands_over(old, offering, by) and not rules.is_automatic
+    if not hands_over(old, offering, by):
+        return False
+    return not booking_rules(offering, Organization.current()).is_automatic
 
 
 def asks_anew(old: Appointment, offering: ServiceOffering, now: dt.datetime) -> bool:
@@ -537,7 +534,7 @@ def asks_anew(old: Appointment, offering: ServiceOffering, now: dt.datetime) -> 
     there = offering.schedule.practitioner_id, offering.schedule.location_id
     if there != (old.practitioner_id, old.location_id):
         return needs_answer(offering, old.patient, now)
-    return _needs_approval(old.patient, now)
+    return _needs_approval(old.patient, Organization.current(), now)
 
 
 def asks_first(old: Appointment, offering: ServiceOffering, now: dt.datetime) -> bool:

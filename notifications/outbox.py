@@ -74,7 +74,8 @@ def owe_for(
     cancelled because there is no time for it any more. The same number of queries for any
     number of recipients.
     """
-    _void_older(appointment)
+    if appointment.sequence:
+        _void_older(appointment)
     rows = list(_rows(appointment, event, _due(appointment, event, tell_at), away=away))
     if not rows:
         return
