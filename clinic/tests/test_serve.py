@@ -22,6 +22,7 @@ from clinic.management.commands.serve import Command, require_free
 ROOT = Path(__file__).resolve().parent.parent.parent
 pytestmark = [
     pytest.mark.slow,
+    pytest.mark.once,
     pytest.mark.skipif(not settings.EMBEDDED, reason="belongs to the run on SQLite"),
 ]
 
@@ -126,16 +127,14 @@ def test_when_a_part_dies_the_other_is_stopped_and_the_exit_says_so(serving, por
     assert not listens(port)
 
 
-@pytest.mark.usefixtures("serving")
-def test_the_data_is_its_owners_alone(tmp_path):
-    files = [tmp_path / name for name in ("clinic.sqlite3", "clinic.sqlite3-wal")]
-    assert {oct(stat.S_IMODE(path.stat().st_mode)) for path in files} == {"0o600"}
-
-
-def test_it_greets_from_the_address_it_serves(prepared, tmp_path, port):
+def test_it_serves_and_greets_from_one_address_and_the_data_is_its_owners_alone(
+    prepared, tmp_path, port
+):
     shutil.copytree(prepared, tmp_path, dirs_exist_ok=True)
     with serve(tmp_path, port, "127.0.0.2"):
         assert not listens(port), "127.0.0.1 is another address"
+        files = [tmp_path / name for name in ("clinic.sqlite3", "clinic.sqlite3-wal")]
+        assert {oct(stat.S_IMODE(path.stat().st_mode)) for path in files} == {"0o600"}
 
 
 def test_the_name_of_the_machine_in_the_shell_is_not_the_address_to_serve(monkeypatch):

@@ -1,6 +1,6 @@
 """The clinic's main job in a real browser: find, sign up, book, confirm, cancel, close.
 
-On a small phone and on a desk, without JavaScript; and on the phone with it.
+On a small phone and on a desk, without JavaScript and with it.
 """
 
 from __future__ import annotations
@@ -32,6 +32,7 @@ LOOKS = [
     pytest.param(Look(320, 640, javascript=False), id="phone"),
     pytest.param(Look(1280, 900, javascript=False), id="desk"),
     pytest.param(Look(320, 640), id="phone with JavaScript"),
+    pytest.param(Look(1280, 900), id="desk with JavaScript"),
 ]
 looks = pytest.mark.parametrize("look", LOOKS)
 #: The pages of the day's work have no script: with or without one they are the same.
