@@ -8,7 +8,8 @@ from __future__ import annotations
 import datetime as dt
 import logging
 import uuid
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from typing import Any
 
 from django.db import IntegrityError, transaction
@@ -93,35 +94,22 @@ def book(
     now = now or timezone.now()
     if by.role not in MAY[Verb.BOOK]:
         raise MoveNotAllowed
-    try:
-        with transaction.atomic():
-            _hold(offering, patient, room, start, now)
-            if made := _made_before(request_key, patient):
+    online = by.role == Role.PATIENT
+
+    def draft() -> Appointment:
+        if online:
+            if made := booked_at(offering, start, [patient]):
                 return made
-            if by.role == Role.PATIENT:
-                if made := booked_at(offering, start, [patient]):
-                    return made
-                organization = Organization.current()
-                limits.check(patient, offering.practitioner, now=now, organization=organization)
-            slot = availability.check(
-                offering, start=start, now=now, online=by.role == Role.PATIENT, holder=by.user
-            )
-            if by.role == Role.PATIENT and not may_book_online(offering, patient, organization):
-                raise OnlyKnownPatients
-            _check_patient(patient, slot, same_day_ok=same_day_ok or by.role != Role.PATIENT)
-            appointment = _new(offering, patient, slot, by, now)
-            if room and not _is_free(room, appointment):
-                raise RoomTaken
-            appointment.reason = reason
-            appointment.room = room
-            appointment.request_key = request_key
-            store.insert(appointment, by=by, now=now)
-            return appointment
-    except IntegrityError as error:
-        # The key has spoken: somebody wrote past the lock, or the form came twice at once.
-        if made := _made_before(request_key, patient):
-            return made
-        raise _who_was_first(patient, start, offering) from error
+            organization = Organization.current()
+            limits.check(patient, offering.practitioner, now=now, organization=organization)
+        slot = availability.check(offering, start=start, now=now, online=online, holder=by.user)
+        if online and not may_book_online(offering, patient, organization):
+            raise OnlyKnownPatients
+        _check_patient(patient, slot, same_day_ok=same_day_ok or not online)
+        return _new(offering, patient, slot, by, now)
+
+    wish = _Wish(offering, patient, start, room, reason, request_key)
+    return _write(wish, draft, by=by, now=now)
 
 
 def may_book_online(
@@ -180,27 +168,55 @@ def overbook(
         raise OverbookingNotAllowed
     if not why:
         raise OverbookingReasonNeeded
+
+    def draft() -> Appointment:
+        slot = availability.check(offering, start=start, now=now, online=False, over=True)
+        _check_patient(patient, slot, same_day_ok=True)
+        appointment = _new(offering, patient, slot, by, now)
+        if _is_taken(offering, start, now):
+            appointment.overbooked, appointment.overbooking_reason = True, why
+        return appointment
+
+    wish = _Wish(offering, patient, start, room, reason, request_key)
+    return _write(wish, draft, by=by, now=now)
+
+
+@dataclass(frozen=True, slots=True)
+class _Wish:
+    """What a new appointment is to be, before anybody looks whether it can."""
+
+    offering: ServiceOffering
+    patient: Patient
+    start: dt.datetime
+    room: Room | None
+    reason: str
+    request_key: uuid.UUID | None
+
+
+def _write(
+    wish: _Wish, draft: Callable[[], Appointment], *, by: Actor, now: dt.datetime
+) -> Appointment:
+    """Under the locks: what was made of this wish before, or what ``draft`` makes of it now."""
     try:
         with transaction.atomic():
-            _hold(offering, patient, room, start, now)
-            if made := _made_before(request_key, patient):
+            _hold(wish.offering, wish.patient, wish.room, wish.start, now)
+            if made := _made_before(wish.request_key, wish.patient):
                 return made
-            slot = availability.check(offering, start=start, now=now, online=False, over=True)
-            _check_patient(patient, slot, same_day_ok=True)
-            appointment = _new(offering, patient, slot, by, now)
-            if _is_taken(offering, start, now):
-                appointment.overbooked, appointment.overbooking_reason = True, why
-            if room and not _is_free(room, appointment):
+            appointment = draft()
+            if appointment.pk:
+                return appointment
+            if wish.room and not _is_free(wish.room, appointment):
                 raise RoomTaken
-            appointment.reason = reason
-            appointment.room = room
-            appointment.request_key = request_key
+            appointment.reason = wish.reason
+            appointment.room = wish.room
+            appointment.request_key = wish.request_key
             store.insert(appointment, by=by, now=now)
             return appointment
     except IntegrityError as error:
-        if made := _made_before(request_key, patient):
+        # The key has spoken: somebody wrote past the lock, or the form came twice at once.
+        if made := _made_before(wish.request_key, wish.patient):
             return made
-        raise _who_was_first(patient, start, offering) from error
+        raise _who_was_first(wish.patient, wish.start, wish.offering) from error
 
 
 def _hold(
