@@ -87,7 +87,7 @@ def main_part(response: Any) -> str:
 def words(response: Any) -> str:
     """The text of the page's main part, on one line."""
     blocks_apart = re.sub(r"(</(?:p|li|t[dhr]|h[1-6]|d[tdl]|div|a)>)", r"\1 ", main_part(response))
-    return " ".join(strip_tags(blocks_apart).split())
+    return " ".join(strip_tags(blocks_apart).replace("&nbsp;", " ").split())
 
 
 def row_of(response: Any, reference: str) -> str:

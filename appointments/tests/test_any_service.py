@@ -68,7 +68,7 @@ def test_the_first_free_time_is_of_whatever_service_is_free_first(client, visit,
 def test_each_time_leads_to_the_service_that_its_card_names(client, visit, tracing):
     response = search(client, visit)
     for card, offering in zip(response.context["cards"]["people"], (tracing, None), strict=True):
-        found = {time.url for day in card["days"] for time in day.times}
+        found = {time.url for day in card["days"] for g in day.groups for time in g.times}
         given = card["practitioner"].schedules.get().offerings.get(service=card["service"])
         assert offering in (given, None)
         assert found

@@ -7,6 +7,7 @@ import pytest
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
+from django.utils.html import strip_tags
 
 from accounts.tests.factories import PractitionerFactory, patient_user
 from appointments.tests.factories import NOW, at, book
@@ -123,6 +124,67 @@ def test_a_time_at_either_of_two_places_leads_to_that_place(client):
     # The clinic is three hours behind UTC.
     for offering, hours in ((morning, {"12", "13"}), (afternoon, {"18", "19"})):
         assert set(re.findall(rf"offering={offering.pk}&start=[^T]+T(\d\d)", found)) == hours
+
+
+def at_two_places() -> tuple[ServiceOffering, ServiceOffering]:
+    """Mornings in one place, afternoons in the other; somebody else works in the first."""
+    morning = perez()
+    morning.location.name = "Sur"
+    morning.location.save()
+    afternoon = second_place(morning, location__name="Norte", slot_step=60)
+    open_week(afternoon.schedule, dt.time(10), dt.time(16))
+    open_offering(schedule__location=morning.location, service=morning.service)
+    return morning, afternoon
+
+
+def days_of(card: str) -> list[str]:
+    """What stands under the heading of each day, as it is seen."""
+    seen = re.sub(r'<span class="visually-hidden">.*?</span>', "", card)
+    days = re.findall(r'<section class="slot-day">.*?</h\d>(.*?)</section>', seen, re.DOTALL)
+    return [" ".join(strip_tags(day.replace("<", " <")).split()) for day in days]
+
+
+def test_a_card_says_which_of_two_places_each_time_is_at(client):
+    at_two_places()
+    page = client.get("/horarios/", {"what": "cardiologia"}).content.decode()
+    cards = re.findall(r'<li class="card">.*?All times of', page, re.DOTALL)
+    by_name = {"Pérez" in card: days_of(card) for card in cards}
+    # Five times a day on a card, in the order of the clock; where both are open, each place apart.
+    assert by_name[True][0] == "Sur 9:00 9:30 10:00 10:30 Norte 10:00"
+    assert "Sur" not in " ".join(by_name[False])
+    names = re.findall(r">9:00<span[^>]*>([^<]*)<", cards[0])
+    assert names
+    assert all(name.count("Sur") == 1 for name in names)
+
+
+def test_the_times_of_one_practitioner_stand_under_their_place(client):
+    at_two_places()
+    page = client.get("/horarios/", {"what": "cardiologia", "who": "jose-perez"}).content.decode()
+    sur, norte = "Sur 9:00 9:30 10:00 10:30", "Norte 10:00 11:00 12:00 13:00 14:00 15:00"
+    assert days_of(page)[0] == f"{sur} {norte}"
+
+
+def first_time(response) -> str:
+    found = re.search(r'<p class="first-time">.*?</p>', response.content.decode(), re.DOTALL)
+    seen = re.sub(r'<span class="visually-hidden">.*?</span>', "", found[0] if found else "")
+    return strip_tags(seen)
+
+
+@pytest.mark.parametrize("query", [{"what": "cardiologia"}, {"who": "jose-perez"}])
+def test_the_first_time_says_where_if_there_is_a_choice(client, query):
+    morning, afternoon = at_two_places()
+    assert "Sur" in first_time(client.get("/horarios/", query))
+    afternoon.delete()
+    assert "Sur" not in first_time(client.get("/horarios/", query))
+    assert morning.location.name == "Sur"
+
+
+def test_the_list_of_practitioners_says_where_the_first_time_is(client):
+    at_two_places()
+    cards = client.get("/profesionales/").content.decode().split('<article class="card')[1:]
+    of = {"Pérez" in card: card for card in cards}
+    assert re.search(r'<span class="note">Sur</span></p>', of[True])
+    assert not re.search(r'<span class="note">Sur</span></p>', of[False])
 
 
 def test_times_of_other_locations_can_be_left_out(client):

@@ -38,7 +38,7 @@ from appointments.timetable import OfferedSlot, PartOfDay
 from appointments.transitions import Status
 from appointments.views.booking import chosen_slot
 from appointments.views.patient import own_visit
-from appointments.views.public import SlotDay, long_time, time_links
+from appointments.views.public import SlotDay, long_time, slot_groups, time_links
 from clinic.forms import LooseDateField
 from clinic.models import Location, Organization
 from clinic.templatetags.clinic_times import local_date
@@ -277,13 +277,12 @@ def since(request: HttpRequest) -> dt.date | None:
 
 
 def _day(appointment: Appointment, day: timetable.Day, here: str) -> SlotDay:
-    places = sorted({str(o.offering.location) for o in day.slots})
-    elsewhere = places != [str(appointment.location)]
+    elsewhere = any(o.offering.location != appointment.location for o in day.slots)
     times = [
         link._replace(url=move_url(here, o))
         for link, o in zip(time_links(day), day.slots, strict=True)
     ]
-    return SlotDay(local_date(day.date), times, " · ".join(places) if elsewhere else "")
+    return SlotDay(local_date(day.date), slot_groups(day, times, shows_place=elsewhere))
 
 
 def _later(offered: OfferedSlot, here: str) -> dict[str, str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import functools
 import itertools
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import replace
 from typing import Any, NamedTuple
 from urllib.parse import urlencode
@@ -58,12 +58,18 @@ class Days(NamedTuple):
     last: dt.date | None
 
 
+class SlotGroup(NamedTuple):
+    """Times that go together, and what is said of them: the place, where that is not clear."""
+
+    times: list[TimeLink]
+    note: str = ""
+
+
 class SlotDay(NamedTuple):
     """What components/slot_times.html shows of one day."""
 
     heading: str
-    times: list[TimeLink]
-    note: str = ""
+    groups: list[SlotGroup]
 
 
 def book_url(offered: OfferedSlot) -> str:
@@ -109,6 +115,18 @@ def time_links(day: timetable.Day) -> list[TimeLink]:
         for o in day.slots
         for pk in (o.slot.offering_id,)
     ]
+
+
+def slot_groups(
+    day: timetable.Day, links: Iterable[TimeLink], *, shows_place: bool
+) -> list[SlotGroup]:
+    """The times of one day; ``shows_place``: those of each place apart, under its name."""
+    if not shows_place:
+        return [SlotGroup(list(links))]
+    groups: dict[str, list[TimeLink]] = {}
+    for offered, link in zip(day.slots, links, strict=True):
+        groups.setdefault(str(offered.offering.location), []).append(link)
+    return [SlotGroup(times, place) for place, times in groups.items()]
 
 
 def long_time(offered: OfferedSlot) -> str:
@@ -241,6 +259,7 @@ def _results(request: HttpRequest, wish: Wish, known: Catalogue) -> dict[str, An
         "subject": service or wish.specialty,
         "tabs": _tabs(request, services, service),
         "first_time": _first_time(found, days.last),
+        "shows_place": _are_at_several_places(offerings),
         "alone": alone and _alone(request, alone, offerings, days, pinned=pinned),
         "cards": None if alone else _cards(request, found, days, pinned=pinned),
         "others_url": _others_url(service or wish.specialty),
@@ -343,7 +362,7 @@ def _alone(
     first, today, last = days
     same = _pin(one) if pinned else {}
     week = dt.timedelta(days=timetable.WINDOW_DAYS)
-    several = len({o.location.pk for o in offerings}) > 1
+    several = _are_at_several_places(offerings)
     later = one.later
     return {
         "practitioner": one.practitioner,
@@ -360,9 +379,18 @@ def _alone(
             else ""
         ),
         "whole_day": "?" + _query(request, part="") if request.GET.get("part") else "",
-        "later": later and {"url": book_url(later), "text": long_time(later)},
+        "later": later
+        and {
+            "url": book_url(later),
+            "text": long_time(later),
+            "place": str(later.offering.location) if several else "",
+        },
         "later_week": later and "?" + _query(request, **_since(later.day, last), **same),
     }
+
+
+def _are_at_several_places(offerings: Iterable[ServiceOffering]) -> bool:
+    return len({o.schedule.location_id for o in offerings}) > 1
 
 
 def _only_known(request: HttpRequest, offerings: list[ServiceOffering]) -> bool:
@@ -379,8 +407,7 @@ def _pin(person: PractitionerTimes) -> dict[str, str]:
 
 
 def _day(day: timetable.Day, *, several: bool) -> SlotDay:
-    places = sorted({str(o.offering.location) for o in day.slots})
-    return SlotDay(local_date(day.date), time_links(day), " · ".join(places) if several else "")
+    return SlotDay(local_date(day.date), slot_groups(day, time_links(day), shows_place=several))
 
 
 def _cards(request: HttpRequest, found: Lineup, days: Days, *, pinned: bool) -> dict[str, Any]:
@@ -420,12 +447,16 @@ def _card(
         "url": _person_page(get_script_prefix(), person.practitioner.slug),
         "places": " · ".join(sorted(places)),
         "known_only": _only_known(request, offered),
-        "days": [SlotDay(local_day(day.date), time_links(day)) for day in days],
+        "days": [_card_day(day, several=len(places) > 1) for day in days],
         "later": later and {"url": book_url(later), "text": long_time(later)},
         "is_beyond": bool(later and wanted.last and later.day > wanted.last),
         "all_url": "?" + _query(request, who=person.practitioner.slug, **since, **same),
         "all_text": _("All times of %(name)s") % {"name": person.practitioner},
     }
+
+
+def _card_day(day: timetable.Day, *, several: bool) -> SlotDay:
+    return SlotDay(local_day(day.date), slot_groups(day, time_links(day), shows_place=several))
 
 
 def practitioners(request: HttpRequest) -> HttpResponse:
@@ -475,9 +506,15 @@ def _with_first_time(people: list[Practitioner], request: HttpRequest) -> list[d
             "places": " · ".join(sorted(places.get(person.pk, ()))),
             "next_url": book_url(firsts[person.pk]) if person.pk in firsts else "",
             "next_text": long_time(firsts[person.pk]) if person.pk in firsts else "",
+            "next_place": _next_place(firsts.get(person.pk), places.get(person.pk, ())),
         }
         for person in people
     ]
+
+
+def _next_place(first: OfferedSlot | None, places: Collection[str]) -> str:
+    """Where the first time is, of somebody who works at several places."""
+    return str(first.offering.location) if first and len(places) > 1 else ""
 
 
 def practitioner(request: HttpRequest, slug: str) -> HttpResponse:

@@ -123,12 +123,19 @@ def slot_days(days: Iterable[Any], level: int, hold: bool = False) -> SafeString
 
 def _slot_day(day: Any, level: int, hold: bool) -> str:
     item = _slot_button if hold else _slot_link
-    note = f'\n<p class="note">{escape(day.note)}</p>' if day.note else ""
+    groups = "".join(
+        f'{_slot_note(group.note)}\n<ul class="slots">{"".join(map(item, group.times))}\n</ul>'
+        for group in day.groups
+    )
     return (
         f'<section class="slot-day">\n'
-        f'<h{level} class="slot-day-heading">{escape(capfirst(day.heading))}</h{level}>{note}\n'
-        f'<ul class="slots">{"".join(map(item, day.times))}\n</ul>\n</section>\n'
+        f'<h{level} class="slot-day-heading">{escape(capfirst(day.heading))}</h{level}>'
+        f"{groups}\n</section>\n"
     )
+
+
+def _slot_note(note: str) -> str:
+    return f'\n<p class="note slot-note">{escape(note)}</p>' if note else ""
 
 
 def _slot_link(time: Any) -> str:

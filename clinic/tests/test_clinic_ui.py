@@ -179,7 +179,9 @@ def test_an_unknown_status_does_not_pass_in_silence():
 def test_times_have_their_full_name_for_a_screen_reader():
     more = ", Tuesday 8 December 2026, with Dr Pérez"
     link = SimpleNamespace(url="/reservar/?a=1&b=2", text="9:30", more=more)
-    day = SimpleNamespace(heading="tuesday 8 December 2026", note="", times=[link])
+    day = SimpleNamespace(
+        heading="tuesday 8 December 2026", groups=[SimpleNamespace(note="", times=[link])]
+    )
     html = component("slot_times", days=[day])
     assert "<h3" in html
     assert "Tuesday 8 December 2026" in html
