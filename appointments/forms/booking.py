@@ -20,7 +20,7 @@ class BookingForm(forms.Form):
         required=False,
         max_length=500,
         widget=forms.Textarea(attrs={"rows": 3}),
-        help_text=_("Only your practitioner reads it."),
+        help_text=_("At the clinic, only your practitioner and the administration can read it."),
         error_messages={"max_length": _("Write at most 500 characters.")},
     )
     key = forms.UUIDField(widget=forms.HiddenInput)

@@ -3,6 +3,7 @@
 import datetime as dt
 import re
 import uuid
+from html import unescape
 from typing import Any
 
 import pytest
@@ -12,12 +13,15 @@ from accounts.models import Patient, PatientAccess, Relation, User
 from accounts.tests.factories import (
     PatientAccessFactory,
     PatientFactory,
+    ReceptionistFactory,
     UserFactory,
+    administrator,
     patient_user,
 )
 from appointments import services
 from appointments.models import Appointment
 from appointments.tests.factories import NOW, at, book, desk
+from appointments.tests.practice import account_of, admin_page, new_practice
 from appointments.views.booking import DRAFT
 from clinic.models import Confirmation, Organization
 from scheduling.models import ServiceOffering
@@ -372,6 +376,59 @@ def test_personal_pages_are_not_kept_by_the_browser(client, user):
     book(patient=patient_of(user))
     for url in ("/turnos/", f"/turnos/{Appointment.objects.get().public_id}/", "/"):
         assert "no-store" in client.get(url)["Cache-Control"]
+
+
+def giving_link(client: Client, offering: ServiceOffering) -> str:
+    page = client.get(address(offering))
+    assert page.status_code == 403
+    found = re.search(r'href="([^"]*)">Give an appointment to a patient<', page.content.decode())
+    return unescape(found[1]) if found else ""
+
+
+def test_a_practitioner_goes_on_to_their_own_page_with_the_time(client):
+    mine, other = new_practice(), open_offering()
+    client.force_login(account_of(mine))
+    link = giving_link(client, mine)
+    assert link.startswith("/agenda/dar-turno/?")
+    page = client.get(link)
+    assert (page.context["asked"].offering, page.context["asked"].start) == (mine, at(10))
+    # A colleague's time is not theirs to give.
+    assert giving_link(client, other) == "/agenda/dar-turno/"
+
+
+@pytest.mark.parametrize("role", ["reception", "administrator"])
+def test_who_works_at_the_desk_goes_on_to_it_with_the_time(client, role):
+    here, elsewhere = open_offering(), open_offering()
+    if role == "reception":
+        staff = ReceptionistFactory.create(locations=[here.location]).user
+    else:
+        staff = administrator()
+    client.force_login(staff)
+    page = client.get(giving_link(client, here))
+    assert (page.context["asked"].offering, page.context["asked"].start) == (here, at(10))
+    assert page.request["PATH_INFO"] == "/recepcion/dar-turno/"
+    link = giving_link(client, elsewhere)
+    assert (link == "/recepcion/dar-turno/") is (role == "reception")
+    assert client.get(link).status_code == 200
+
+
+def test_who_has_no_work_here_is_not_said_to_have(client):
+    client.force_login(UserFactory.create())
+    assert giving_link(client, offering := open_offering()) == ""
+    assert "works at the clinic" not in client.get(address(offering)).content.decode()
+
+
+def test_who_reads_the_reason_is_said_truly(client, user, admin_client):
+    """The administration can, with each read logged; the desk cannot."""
+    visit = book(patient=patient_of(user), reason="Dolor de pecho")
+    page = client.get(address(open_offering())).content.decode()
+    assert "only your practitioner and the administration can read it" in page
+    assert "Dolor de pecho" in admin_client.get(admin_page(visit)).content.decode()
+    reception = ReceptionistFactory.create(locations=[visit.location]).user
+    client.force_login(reception)
+    at_desk = client.get(f"/recepcion/turnos/{visit.public_id}/")
+    assert at_desk.status_code == 200
+    assert "Dolor de pecho" not in at_desk.content.decode()
 
 
 def test_a_user_without_anything_sees_no_patient_pages(client):

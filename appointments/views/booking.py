@@ -31,6 +31,7 @@ from appointments.exceptions import (
 from appointments.forms.booking import BookingForm
 from appointments.models import Appointment
 from appointments.timetable import OfferedSlot
+from appointments.views.giving import give_url
 from appointments.views.public import book_url, long_time, what_of
 from clinic.models import Organization
 from scheduling.models import ServiceOffering
@@ -55,7 +56,8 @@ def book(request: HttpRequest) -> HttpResponse:
         return redirect_to_login(_with_search(request, book_url(offered)))
     patients = list(Patient.objects.of(person(request)).with_coverage().order_by("pk"))
     if not patients:
-        return render(request, "appointments/book_no_patient.html", status=403)
+        context = {"give_url": give_url(person(request), offered)}
+        return render(request, "appointments/book_no_patient.html", context, status=403)
     if request.method == "POST" and not holding:
         return _book(request, offered, BookingForm(request.POST, patients=patients))
     # Back, a second tab: whoever has this time already is shown that they have it.

@@ -22,8 +22,8 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from accounts.doors import person
-from accounts.models import Patient, PatientQuerySet
-from accounts.roles import Actor
+from accounts.models import Patient, PatientQuerySet, User
+from accounts.roles import Actor, Role
 from accounts.rules import may_overbook
 from appointments import agenda, freed, giving, services
 from appointments.availability import present_step
@@ -32,6 +32,7 @@ from appointments.exceptions import OverbookingReasonNeeded, Refusal
 from appointments.forms.giving import GivingForm
 from appointments.giving import Verdict
 from appointments.models import Appointment, WaitingOffer
+from appointments.timetable import OfferedSlot
 from appointments.views import searches
 from appointments.views.doors import as_practitioner, own_practice, places_of
 from appointments.views.practice import at_the_desk
@@ -104,6 +105,17 @@ class Asked:
         looked_for = {"s": self.s} if self.s else {"q": self.q}
         parts = {**parts, **looked_for, **changed}
         return urlencode({name: value for name, value in parts.items() if value})
+
+
+def give_url(user: User, offered: OfferedSlot) -> str:
+    """Where this person gives that time to a patient, or else any time; empty: nowhere."""
+    asked = Asked(offered.offering, offered.start, is_here=False, patient=None, q="").query()
+    own, desk = reverse("appointments:give"), reverse("appointments:desk_give")
+    if Role.PRACTITIONER in user.roles and offered.offering.practitioner.user_id == user.pk:
+        return f"{own}?{asked}"
+    if user.roles & {Role.RECEPTION, Role.ADMINISTRATOR}:
+        return f"{desk}?{asked}" if offered.offering.location in places_of(user) else desk
+    return own if Role.PRACTITIONER in user.roles else ""
 
 
 def give_at_desk(request: HttpRequest) -> HttpResponse:
