@@ -38,7 +38,7 @@ MONTHS = (
     ("diciembre", "december"),
 )
 
-WRITE_A_DATE = _("Write the date as day, month and year, for example 8/12/2026.")
+WRITE_A_DATE = _("Write the date as day, month and year, for example 8 December 2026.")
 WRITE_A_TIME = _("Write the time as hour and minutes, for example 9:30.")
 NO_SUCH_DAY = _("There is no such day. Check the day and the month.")
 

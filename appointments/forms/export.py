@@ -17,7 +17,7 @@ class ExportForm(forms.Form):
 
     desde = LooseDateField(
         label=_("First day"),
-        help_text=_("For example 8/12/2026."),
+        help_text=_("For example 8 December 2026."),
         error_messages={"required": _("Write the first day.")},
     )
     hasta = LooseDateField(

@@ -34,7 +34,7 @@ class OverrideForm(forms.Form):
     location = forms.ChoiceField(label=_("Where"))
     first_day = LooseDateField(
         label=_("Day"),
-        help_text=_("For example 8/12/2026."),
+        help_text=_("For example 8 December 2026."),
         error_messages={"required": _("Write the day.")},
     )
     last_day = LooseDateField(

@@ -101,7 +101,7 @@ class DaysOffForm(BlockForm):
     first_day = LooseDateField(
         label=_("First day"),
         validators=[day_in_reach],
-        help_text=_("For example 8/12/2026."),
+        help_text=_("For example 8 December 2026."),
         error_messages={"required": _("Write the first day.")},
     )
     last_day = LooseDateField(
@@ -136,7 +136,7 @@ class HoursOffForm(BlockForm):
 
     day = LooseDateField(
         label=_("Day"),
-        help_text=_("For example 8/12/2026."),
+        help_text=_("For example 8 December 2026."),
         error_messages={"required": _("Write the day.")},
     )
     start = LooseTimeField(

@@ -53,7 +53,7 @@ class SearchForm(forms.Form):
     since = LooseDateField(
         label=_("From which day?"),
         required=False,
-        help_text=_("Leave it empty for the first free time. For example 8/12/2026."),
+        help_text=_("Leave it empty for the first free time. For example 8 December 2026."),
     )
 
     def __init__(self, *args: Any, known: Catalogue, **kwargs: Any) -> None:
@@ -144,7 +144,7 @@ class FullSearchForm(SearchForm):
     until = LooseDateField(
         label=_("Until which day?"),
         required=False,
-        help_text=_("Leave it empty for no end. For example 18/12/2026."),
+        help_text=_("Leave it empty for no end. For example 18 December 2026."),
     )
     part = forms.ChoiceField(
         label=_("At what time of day?"),

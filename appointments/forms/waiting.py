@@ -68,12 +68,12 @@ class WaitingForm(forms.Form):
     since = LooseDateField(
         label=_("From which day?"),
         required=False,
-        help_text=_("Leave it empty for any day from now on. For example 8/12/2026."),
+        help_text=_("Leave it empty for any day from now on. For example 8 December 2026."),
     )
     until = LooseDateField(
         label=_("Until which day?"),
         required=False,
-        help_text=_("Leave it empty for the next three months. For example 18/12/2026."),
+        help_text=_("Leave it empty for the next three months. For example 18 December 2026."),
     )
 
     def __init__(

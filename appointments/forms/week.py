@@ -166,7 +166,7 @@ class DatedWeekForm(WeekForm):
 
     valid_from = LooseDateField(
         label=_("From"),
-        help_text=_("For example 8/12/2026. The hours until now end the day before."),
+        help_text=_("For example 8 December 2026. The hours until now end the day before."),
         error_messages={"required": _("Write from which day these hours hold.")},
     )
     valid_until = LooseDateField(

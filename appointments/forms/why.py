@@ -22,7 +22,7 @@ class WhyForm(forms.Form):
     profesional = forms.ChoiceField(label=_("Practitioner"))
     servicio = forms.ChoiceField(label=_("Service"))
     dia = LooseDateField(
-        label=_("Day"), validators=[day_in_reach], help_text=_("For example 8/12/2026.")
+        label=_("Day"), validators=[day_in_reach], help_text=_("For example 8 December 2026.")
     )
 
     def __init__(
