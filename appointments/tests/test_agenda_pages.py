@@ -29,6 +29,7 @@ from appointments.tests.practice import (
 )
 from clinic.models import AuditEvent
 from scheduling.models import TimeOff, WorkingHours
+from scheduling.tests.factories import ScheduleFactory
 
 pytestmark = [pytest.mark.django_db, pytest.mark.once, pytest.mark.usefixtures("this_morning")]
 
@@ -177,10 +178,19 @@ def test_a_day_with_two_clocks_says_which(doctor, offering):
 
 def test_without_hours_the_page_leads_to_them():
     user = UserFactory.create()
-    PractitionerFactory.create(user=user)
+    ScheduleFactory.create(practitioner=PractitionerFactory.create(user=user))
     response = browser(user).get("/agenda/")
     assert "You have no working hours yet" in words(response)
     assert '<a class="btn btn-primary" href="/agenda/horarios/">' in response.content.decode()
+
+
+def test_without_a_location_the_page_says_who_gives_one():
+    user = UserFactory.create()
+    PractitionerFactory.create(user=user)
+    page = browser(user).get("/agenda/")
+    assert "You do not work at any location yet The administration gives you" in words(page)
+    assert 'class="btn btn-primary" href="/agenda/horarios/"' not in page.content.decode()
+    assert "Why are there no times?" not in words(page)
 
 
 def test_a_free_day_says_how_many_times_are_published(doctor, offering):

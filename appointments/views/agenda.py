@@ -23,6 +23,7 @@ from appointments.agenda import Day, Row, Visit
 from appointments.availability import free_slots
 from appointments.transitions import Status
 from appointments.views.doors import own_agenda, own_practice
+from appointments.views.practice import schedules_of
 from clinic import audit, current
 from clinic.fields import in_reach
 from scheduling.intervals import to_instant
@@ -113,9 +114,13 @@ def _tabs(shown: Day, chosen: str) -> list[dict[str, Any]]:
 
 
 def _why_empty(practitioner: Practitioner, shown: Day, now: dt.datetime) -> dict[str, Any]:
-    """What an empty day says: no hours yet, not a working day, off, or free with so many times."""
+    """What an empty day says: no location or hours yet, not a working day, off, or free with
+    so many times.
+    """
     if shown.off or shown.works:
         return {"published": 0 if shown.off else _published(practitioner, shown.date, now)}
+    if not schedules_of(practitioner):
+        return {"no_hours_yet": True, "works_nowhere": True}
     has_hours = WorkingHours.objects.filter(schedule__practitioner=practitioner).exists()
     return {"no_hours_yet": not has_hours}
 
