@@ -25,6 +25,21 @@ def test_the_first_time_shows_without_scrolling(visitor: Visitor, language: str)
         assert first["y"] + first["height"] <= 640, query
 
 
+WIDE_PAGES = [(Role.PRACTITIONER, "/agenda/semana/"), (Role.RECEPTION, "/recepcion/")]
+
+
+@pytest.mark.parametrize(("role", "path"), [*WIDE_PAGES, (Role.PRACTITIONER, "/agenda/")])
+@pytest.mark.parametrize("width", [320, 1280, 1600])
+def test_the_header_begins_where_the_page_begins(
+    visitor: Visitor, role: Role, path: str, width: int
+):
+    page = visitor.page(role, Look(width))
+    page.goto(path)
+    parts = (page.locator(part).bounding_box() for part in (".brand", "h1", ".site-footer-name"))
+    edges = {part and round(part["x"]) for part in parts}
+    assert len(edges) == 1
+
+
 LIGHT = [
     (None, "/"),
     (None, "/horarios/?what=clinica-medica/consulta-clinica"),
