@@ -408,17 +408,20 @@ class OpenDays:
         ]
 
     def shut(self, day: dt.date) -> list[Shut]:
-        """Blocks that take time from the day's hours, or all of the day; each once."""
+        """Blocks that take all of the day, or else time from its hours; each once."""
         return self.shut_of(self.schedules, day)
 
     def shut_of(self, schedules: Iterable[Schedule], day: dt.date) -> list[Shut]:
         found: dict[tuple[int, str, Interval], Shut] = {}
         for schedule in schedules:
-            for block in self.opened[schedule.pk].blocks:
-                for part in clip([block.interval], day_bounds(day, schedule.location.zone)):
-                    row = self._shut_row(schedule, block, part, day)
-                    if row:
-                        found.setdefault((block.row_id, block.kind, part), row)
+            whole = day_bounds(day, schedule.location.zone)
+            blocks = self.opened[schedule.pk].blocks
+            parts = [(block, part) for block in blocks for part in clip([block.interval], whole)]
+            # Nobody has lunch on a day that is closed.
+            for block, part in [one for one in parts if one[1] == whole] or parts:
+                row = self._shut_row(schedule, block, part, day)
+                if row:
+                    found.setdefault((block.row_id, block.kind, part), row)
         return list(found.values())
 
     def _shut_row(

@@ -205,6 +205,24 @@ def test_a_holiday_takes_the_whole_day():
     assert (day.off.label, day.works, day.gaps) == ("Feriado", True, [])
 
 
+def test_a_day_that_is_closed_has_no_lunch():
+    offering = new_practice()
+    other = second_place(offering)
+    open_week(other.schedule)
+    TimeOff.objects.create(
+        practitioner=offering.practitioner,
+        weekday=TOMORROW.weekday(),
+        start=dt.time(13),
+        end=dt.time(14),
+    )
+    closed = {"name": "Feriado", "first_day": TOMORROW, "last_day": TOMORROW}
+    Closure.objects.create(**closed, location=offering.location)
+    # At the other place it is a day like any other.
+    assert len(day_of(offering).shut) == 2
+    Closure.objects.create(**closed, location=other.location)
+    assert {(row.label, row.whole_day) for row in day_of(offering).shut} == {("Feriado", True)}
+
+
 def test_a_block_outside_the_hours_is_no_row():
     offering = new_practice()
     TimeOff.objects.create(
