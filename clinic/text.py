@@ -5,6 +5,8 @@ import unicodedata
 import uuid
 
 MAX_QUERY = 100
+#: Between things in one line. It stays with what comes before: no line begins with it.
+APART = "\N{NO-BREAK SPACE}· "
 #: What mail programs would turn into a link: ``://``, ``www.`` or ``word.tld/``.
 WEB_ADDRESS = re.compile(r"://|\bwww\.|\w\.[^\W\d_]{2,}/", re.IGNORECASE)
 

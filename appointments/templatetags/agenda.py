@@ -33,6 +33,7 @@ from clinic.templatetags.clinic_times import (
     zone_name,
 )
 from clinic.templatetags.clinic_ui import STATUSES, status_mark
+from clinic.text import APART
 
 register = template.Library()
 
@@ -137,7 +138,7 @@ def day_counts(day: Day) -> str:
         said.append(text % {"counter": asked})
     if gaps:
         said.append(ngettext("%(counter)s gap", "%(counter)s gaps", gaps) % {"counter": gaps})
-    return " · ".join(said)
+    return APART.join(said)
 
 
 # --- a day ------------------------------------------------------------------------
@@ -226,11 +227,11 @@ def _why(appointment: Appointment) -> str:
 
 def _where(location: Location, page: _Page) -> str:
     """On a day of several places which one, on one of several clocks whose."""
-    place = f" · {escape(str(location))}" if page.shows_place else ""
+    place = f"{APART}{escape(str(location))}" if page.shows_place else ""
     if not page.shows_zone:
         return place
     clock = gettext("%(city)s time") % {"city": zone_name(location.zone)}
-    return f"{place} · {escape(clock)}"
+    return f"{place}{APART}{escape(clock)}"
 
 
 def _to_do(visit: Visit, page: _Page) -> str:
@@ -300,7 +301,7 @@ def _give(_prefix: str) -> str:
 
 
 def _shut(row: Shut, _page: _Page) -> str:
-    place = f" · {escape(str(row.location))}" if row.location else ""
+    place = f"{APART}{escape(str(row.location))}" if row.location else ""
     return (
         f'<li class="agenda-row agenda-shut"><p class="agenda-time">{_shut_when(row, "{}")}</p>\n'
         f'<p class="agenda-what">{_shut_why(row)}{place}</p></li>'

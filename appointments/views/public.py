@@ -32,6 +32,7 @@ from clinic import current
 from clinic.models import Insurer, OnlineFor, Service, Specialty
 from clinic.templatetags.clinic_times import local_date, local_day, local_time
 from clinic.templatetags.clinic_ui import initials
+from clinic.text import APART
 from scheduling.catalogue import Catalogue, catalogue
 from scheduling.models import ServiceOffering
 from scheduling.selectors import booking_rules, online_rule
@@ -445,7 +446,7 @@ def _card(
         "name": str(person.practitioner),
         "initials": initials(person.practitioner.full_name),
         "url": _person_page(get_script_prefix(), person.practitioner.slug),
-        "places": " · ".join(sorted(places)),
+        "places": APART.join(sorted(places)),
         "known_only": _only_known(request, offered),
         "days": [_card_day(day, several=len(places) > 1) for day in days],
         "later": later and {"url": book_url(later), "text": long_time(later)},
@@ -503,7 +504,7 @@ def _with_first_time(people: list[Practitioner], request: HttpRequest) -> list[d
         {
             "practitioner": person,
             "specialties": ", ".join(s.name for s in person.specialties.all()),
-            "places": " · ".join(sorted(places.get(person.pk, ()))),
+            "places": APART.join(sorted(places.get(person.pk, ()))),
             "next_url": book_url(firsts[person.pk]) if person.pk in firsts else "",
             "next_text": long_time(firsts[person.pk]) if person.pk in firsts else "",
             "next_place": _next_place(firsts.get(person.pk), places.get(person.pk, ())),

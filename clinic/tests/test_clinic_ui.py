@@ -2,12 +2,14 @@
 
 import re
 from html.parser import HTMLParser
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 from crispy_forms.helper import FormHelper
 from crispy_forms.layout import Submit
 from django import forms
+from django.conf import settings
 from django.core.paginator import Paginator
 from django.template import Context, RequestContext, Template
 from django.template.loader import render_to_string
@@ -17,6 +19,7 @@ from django.utils.safestring import mark_safe
 
 from clinic.forms import SplitDateField
 from clinic.templatetags import clinic_ui
+from clinic.text import APART
 
 pytestmark = pytest.mark.once
 
@@ -267,3 +270,16 @@ def test_a_heading_that_says_nothing_is_a_cell():
     template = Template("{% load clinic_ui %}{% filter no_empty_headings %}{{ t }}{% endfilter %}")
     html = template.render(Context({"t": mark_safe(table)}))
     assert html == '<tr><td class="original"></td><th>Day</th><td></td></tr>'
+
+
+def templates() -> list[Path]:
+    return sorted(Path(settings.BASE_DIR, "templates").rglob("*.html"))
+
+
+def test_no_line_of_a_page_begins_with_what_keeps_two_things_apart():
+    """A space that may break stands after the dot only. What is translated is one sentence."""
+    sentences = re.compile(r"{% blocktranslate.*?endblocktranslate %}|{%.*?%}", re.DOTALL)
+    loose = [path for path in templates() if " · " in sentences.sub("", path.read_text())]
+    assert loose == []
+    assert any(APART.strip() in path.read_text() for path in templates())
+    assert APART.startswith("\N{NO-BREAK SPACE}")
