@@ -458,7 +458,7 @@ def test_hours_that_hit_appointments_ask_first(doctor, offering):
     assert response.status_code == 200
     text = words(response)
     assert "This change affects 1 appointment" in text
-    assert f"Tuesday 24 November 2026, 10:00 {visit.patient.full_name}" in text
+    assert f"Tuesday 24 November 2026, 10:00 ● Confirmed {visit.patient.full_name}" in text
     assert hours_of(offering.schedule, 1) == ["09:00–17:00"]
 
 
