@@ -7,6 +7,7 @@ import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from email.encoders import encode_base64
+from email.header import Header
 from email.mime.base import MIMEBase
 from typing import Any
 from urllib.parse import urlsplit
@@ -59,6 +60,21 @@ OUT_OF_CALENDAR = CALLED_OFF | {Kind.EXPIRED}
 GONE = CALLED_OFF | {Kind.MOVED, Kind.PRACTITIONER_CANCELLED, Kind.PRACTITIONER_MOVED}
 
 
+class Mail(EmailMultiAlternatives):
+    """Its subject begins in the line of its name, however long it is.
+
+    Django encodes the subject as if it stood alone. Behind its name the first word of it may
+    then be too long for the line, which is left empty.
+    """
+
+    def message(self, **options: Any) -> Any:
+        message = super().message(**options)
+        if not str(self.subject).isascii():
+            subject = Header(str(self.subject), "utf-8", header_name="Subject")
+            message.replace_header("Subject", subject.encode())
+        return message
+
+
 @dataclass(frozen=True, slots=True)
 class Letter:
     subject: str
@@ -95,7 +111,7 @@ def letter_for(
             values = values_of(row, context, now)
             words = words or _words(row, values)
             subject, text, html = _write(row, context, words, values)
-    message = EmailMultiAlternatives(
+    message = Mail(
         subject,
         text,
         to=[_address(row)],

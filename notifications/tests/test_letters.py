@@ -3,9 +3,11 @@
 import datetime as dt
 import re
 from email import message_from_bytes, policy
+from email.header import decode_header, make_header
 
 import pytest
 from django.core import mail
+from django.core.mail import BadHeaderError
 from icalendar import Calendar
 
 from accounts.models import User
@@ -15,6 +17,7 @@ from appointments import services
 from appointments.tests.factories import NOW, SYSTEM, ZONE, at, book, desk
 from clinic.models import Organization
 from notifications import delivery, digests, letters, links
+from notifications.backends import EmlFileBackend
 from notifications.links import Purpose
 from notifications.models import Kind, Notification
 from notifications.selectors import Recipient
@@ -90,6 +93,36 @@ def test_every_kind_is_small_and_shows_no_picture(kind):
     links = set(re.findall(r'(?:href|src)="([^"]+)"', html))
     assert 1 <= len(links) <= 4
     assert all(link.startswith("http://localhost:8000/") for link in links)
+
+
+@pytest.mark.parametrize("length", range(1, 80, 3))
+@pytest.mark.parametrize("word", ["miércoles ", "ñ", "turno "])
+def test_a_subject_begins_in_the_line_of_its_name(word, length, tmp_path):
+    """As the bytes say it: whoever reads no further than that line reads its beginning."""
+    subject = f"{word * 80}"[:length].strip()
+    message = letters.Mail(subject, "Texto", to=["ana@example.org"])
+    EmlFileBackend(file_path=str(tmp_path)).send_messages([message])
+    (file,) = tmp_path.glob("*.eml")
+    raw = file.read_bytes()
+    (line,) = re.findall(rb"^Subject:(.*)$", raw, re.MULTILINE)
+    assert line.strip()
+    assert max(map(len, raw.partition(b"\n\n")[0].splitlines())) <= 78
+    for rules in (policy.compat32, policy.default):
+        read = message_from_bytes(raw, policy=rules)["Subject"].replace("\n ", " ")
+        assert str(make_header(decode_header(read))) == subject
+
+
+def test_a_mail_to_a_patient_has_such_a_subject():
+    row = every_kind("es").filter(kind=Kind.BOOKED).first()
+    row.appointment.start = LONGEST
+    letter = letters.letter_for(row, NOW)
+    assert "miércoles" in letter.subject
+    assert re.search(rb"^Subject: \S", letter.message.message().as_bytes(), re.MULTILINE)
+
+
+def test_a_subject_of_two_lines_is_still_refused():
+    with pytest.raises(BadHeaderError):
+        letters.Mail("Código\nBcc: b@example.org", "", to=["a@example.org"]).message()
 
 
 def test_subjects_say_the_thing_itself():
