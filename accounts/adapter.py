@@ -8,7 +8,6 @@ from typing import Any
 from allauth.account import app_settings
 from allauth.account.adapter import DefaultAccountAdapter
 from allauth.account.models import EmailAddress
-from django.conf import settings
 from django.contrib import messages
 from django.db import IntegrityError, transaction
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
@@ -85,10 +84,12 @@ class AccountAdapter(DefaultAccountAdapter):
         return reverse("account_login")
 
     def post_login(self, request: HttpRequest, user: User, **kwargs: Any) -> HttpResponse:
-        """A browser in which nobody has chosen a language speaks the account's."""
+        """From here on the pages speak the account's language, as its mails do.
+
+        What the browser spoke before may have been chosen by somebody else.
+        """
         response: HttpResponse = super().post_login(request, user, **kwargs)
-        if settings.LANGUAGE_COOKIE_NAME not in request.COOKIES:
-            remember_language(response, user.language)
+        remember_language(response, user.language)
         return response
 
     # --- what allauth leaves to chance ---------------------------------------

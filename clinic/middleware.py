@@ -44,7 +44,7 @@ class CautionMiddleware:
 
 
 class SpanishFirstMiddleware:
-    """Spanish until somebody chooses another language; the choice lives in a cookie.
+    """Spanish until somebody chooses another language or logs in; a cookie says which.
 
     Django's own middleware would ask the browser, and a clinic's shared
     computer says English too often.

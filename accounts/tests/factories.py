@@ -86,7 +86,13 @@ def administrator() -> User:
     return User.objects.create_superuser("admin@example.org", PASSWORD, name="Admin")
 
 
-def verified(user: User) -> User:
-    """An account that has shown its e-mail is its own: it logs in without a code."""
+def verified(user: User, language: str = "") -> User:
+    """An account that has shown its e-mail is its own: it logs in without a code.
+
+    After the login the pages speak its language.
+    """
     services.mark_email_verified(user=user)
+    if language:
+        user.language = language
+        user.save(update_fields=["language"])
     return user

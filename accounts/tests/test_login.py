@@ -147,14 +147,33 @@ def test_a_form_without_its_token_is_refused(ana):
     assert log_in(client, ana.email).status_code == 403
 
 
-def test_the_language_follows_the_account_until_somebody_chooses(ana):
-    ana.language = "en"
-    ana.save()
-    undecided = new_visitor()
-    del undecided.cookies["django_language"]
-    assert log_in(undecided, ana.email).cookies["django_language"].value == "en"
-    decided = new_visitor("es")
-    assert "django_language" not in log_in(decided, ana.email).cookies
+@pytest.mark.parametrize("browsers", ["es", "en", ""])
+@pytest.mark.parametrize("language", ["es", "en"])
+def test_pages_and_mails_speak_the_language_of_the_account(ana, language, browsers):
+    """Whatever the browser spoke: at a desk it was perhaps somebody else who chose that."""
+    User.objects.update(language=language)
+    client = new_visitor(browsers)
+    if not browsers:
+        del client.cookies["django_language"]
+    assert log_in(client, ana.email).status_code == 302
+    assert f'<html lang="{language}">' in client.get("/turnos/").content.decode()
+    ana.refresh_from_db()
+    assert ana.language == language
+
+
+@pytest.mark.parametrize(("language", "other"), [("es", "en"), ("en", "es")])
+def test_the_switch_changes_the_language_of_pages_and_mails(ana, language, other):
+    User.objects.update(language=language)
+    client = new_visitor(language)
+    log_in(client, ana.email)
+    client.post("/idioma/", {"language": other, "next": "/turnos/"})
+    assert f'<html lang="{other}">' in client.get("/turnos/").content.decode()
+    ana.refresh_from_db()
+    assert ana.language == other
+    # It stays so, also in a browser that speaks the one of before.
+    elsewhere = new_visitor(language)
+    log_in(elsewhere, ana.email)
+    assert f'<html lang="{other}">' in elsewhere.get("/turnos/").content.decode()
 
 
 @pytest.mark.parametrize("name", ["account_login", "account_signup", "account_reset_password"])

@@ -104,7 +104,7 @@ def test_every_time_on_a_patients_pages_is_kept_when_pressed(offering, user, pat
 
 
 def test_the_login_keeps_the_time_that_was_chosen_before_it(offering, user):
-    verified(user)
+    verified(user, "en")
     client = browser()
     to = client.get(address(offering))["Location"]
     response = client.post(to, {"login": user.email, "password": PASSWORD})
@@ -114,7 +114,7 @@ def test_the_login_keeps_the_time_that_was_chosen_before_it(offering, user):
 
 
 def test_a_login_elsewhere_keeps_nothing(offering, user):
-    verified(user)
+    verified(user, "en")
     response = browser().post("/cuenta/ingresar/", {"login": user.email, "password": PASSWORD})
     assert response.status_code == 302
     assert Hold.objects.count() == 0
@@ -351,7 +351,7 @@ def test_of_a_family_only_who_is_known_there_counts(offering, user):
 def test_the_login_keeps_nothing_for_whoever_has_enough_ahead(offering, user):
     Organization.objects.update(most_ahead=1)
     book(offering=offering, patient=user.patient_accesses.get().patient, start=at(9, days=5))
-    verified(user)
+    verified(user, "en")
     client = browser()
     to = client.get(address(offering))["Location"]
     response = client.post(to, {"login": user.email, "password": PASSWORD})

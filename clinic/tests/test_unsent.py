@@ -37,7 +37,7 @@ def _this_morning(time_machine):
 
 @pytest.fixture
 def mother():
-    return verified(patient_user())
+    return verified(patient_user(), "en")
 
 
 def opened(user, url=ADD) -> Client:
@@ -94,7 +94,7 @@ def test_the_session_lives_as_long_as_usual_after_the_login(mother):
 def test_another_person_at_the_same_computer_never_sees_it(mother):
     client = opened(mother)
     lost = client.post(ADD, CHILD)
-    other = verified(patient_user())
+    other = verified(patient_user(), "en")
     log_in(client, other, lost["Location"])
     assert unsent.KEY not in client.session
     answer = client.get(f"{AGAIN}?next=/familia/agregar/")
@@ -174,7 +174,7 @@ def test_a_button_of_the_agenda_comes_back_too():
     offering = new_practice(confirmation="manual")
     user = patient_user()
     visit = book(offering=offering, start=at(10, days=0), patient=Patient.objects.of(user).get())
-    doctor = verified(account_of(offering))
+    doctor = verified(account_of(offering), "en")
     day = f"/agenda/{visit.local_date}/"
     client = opened(doctor, day)
     lost = client.post(f"/agenda/turnos/{visit.public_id}/llego/", {"volver": "turno"})
