@@ -13,7 +13,8 @@ from operator import or_
 from typing import Any, ClassVar
 
 from django import forms
-from django.contrib import admin
+from django.contrib import admin, messages
+from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
 from django.contrib.admin.options import IncorrectLookupParameters
 from django.contrib.admin.widgets import (
     AdminSplitDateTime,
@@ -37,6 +38,7 @@ from clinic.text import search_words
 SAME_MOMENT = _(
     "Somebody else has saved something here at the same moment. Look at it and save again."
 )
+NOT_THERE = _("What was chosen is no longer in this list. Nothing has been changed.")
 
 
 def is_administrator(request: HttpRequest) -> bool:
@@ -93,6 +95,12 @@ _HOURS: dict[type[models.Field], dict[str, Any]] = {
 
 def _ids(values: Sequence[str]) -> list[str]:
     return [v for v in values if str(v).isdecimal() and len(str(v)) <= _LONGEST_ID]
+
+
+def names_rows(request: HttpRequest) -> bool:
+    """Something is to be done to the rows that were ticked, and not to all that the list shows."""
+    everything = request.POST.get("select_across")
+    return request.method == "POST" and not forms.BooleanField().to_python(everything)
 
 
 class Choice(AutocompleteSelect):
@@ -207,6 +215,19 @@ class ClinicAdmin(OpenToAdministrators, ChosenByTyping, admin.ModelAdmin):
             return super().get_changelist_instance(request)
         except (OverflowError, ValueError) as error:
             raise IncorrectLookupParameters(error) from error
+
+    def response_action(
+        self, request: HttpRequest, queryset: models.QuerySet[Any]
+    ) -> HttpResponse | None:
+        """What cannot be the id of a row was not chosen; rows may be gone since they were."""
+        chosen = request.POST.copy()
+        ids = _ids(chosen.getlist(ACTION_CHECKBOX_NAME))
+        chosen.setlist(ACTION_CHECKBOX_NAME, ids)
+        request.POST = chosen  # type: ignore[assignment]
+        if ids and names_rows(request) and not queryset.filter(pk__in=ids).exists():
+            self.message_user(request, NOT_THERE, messages.WARNING)
+            return None
+        return super().response_action(request, queryset)
 
     # --- saving
     def formfield_for_dbfield(
