@@ -35,6 +35,10 @@ from clinic.templatetags.clinic_ui import status_look
 class AppointmentAdmin(RefusingAdmin):
     can_change = False
     reads_are_logged = True
+    not_deleted = _(
+        "Appointments are not deleted. One that will not take place is cancelled, on its page: "
+        "its time is free again, and its history stays."
+    )
     change_form_template = "admin/appointments/appointment_change_form.html"
     list_display = ["when", "patient", "practitioner", "service", "location", "state"]
     list_filter = [

@@ -16,13 +16,14 @@ from django import forms
 from django.contrib import admin, messages
 from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
 from django.contrib.admin.options import IncorrectLookupParameters
+from django.contrib.admin.utils import unquote
 from django.contrib.admin.widgets import (
     AdminSplitDateTime,
     AdminTimeWidget,
     AutocompleteSelect,
     AutocompleteSelectMultiple,
 )
-from django.core.exceptions import FieldDoesNotExist, ValidationError
+from django.core.exceptions import FieldDoesNotExist, PermissionDenied, ValidationError
 from django.db import IntegrityError, models
 from django.forms.formsets import DELETION_FIELD_NAME
 from django.forms.models import BaseInlineFormSet
@@ -39,6 +40,13 @@ SAME_MOMENT = _(
     "Somebody else has saved something here at the same moment. Look at it and save again."
 )
 NOT_THERE = _("What was chosen is no longer in this list. Nothing has been changed.")
+NOT_ADDED = _("Records like this one are not added here: they come from what people do.")
+NOT_CHANGED = _("Records like this one are looked at here, and not changed.")
+NOT_DELETED = _("Records like this one are not deleted: the clinic's history rests on them.")
+SWITCHED_OFF = _(
+    "Records like this one are not deleted, because appointments and the history name them. "
+    "What is no longer used is switched off: take the tick away on its page."
+)
 
 
 def is_administrator(request: HttpRequest) -> bool:
@@ -191,6 +199,8 @@ class ClinicAdmin(OpenToAdministrators, ChosenByTyping, admin.ModelAdmin):
     search_fields: ClassVar[list[str] | tuple[str, ...]] = ["search_text"]
     #: Whether opening the page of a row leaves a line in the audit.
     reads_are_logged = False
+    #: Why nothing of this is deleted, and what is done instead. Empty: as for any record.
+    not_deleted: str | Promise = ""
     #: What the verbs that a form calls may answer instead: a sentence for above the form.
     refusals: tuple[type[Exception], ...] = ()
 
@@ -247,6 +257,8 @@ class ClinicAdmin(OpenToAdministrators, ChosenByTyping, admin.ModelAdmin):
         """A refusal of the database undoes everything and stands above the form."""
         try:
             response = super().changeform_view(request, object_id, form_url, extra_context)
+        except PermissionDenied:
+            return self.closed(request, NOT_CHANGED if object_id else NOT_ADDED, object_id)
         except (IntegrityError, models.ProtectedError):
             response = self.refuse(request, SAME_MOMENT, object_id, form_url, extra_context)
         except self.refusals as refusal:
@@ -270,6 +282,31 @@ class ClinicAdmin(OpenToAdministrators, ChosenByTyping, admin.ModelAdmin):
         response = super().changeform_view(request, object_id, form_url, extra_context)
         response.status_code = 422
         return response
+
+    # --- what is not done here
+    def delete_view(
+        self, request: HttpRequest, object_id: str, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        if self.can_remove:
+            return super().delete_view(request, object_id, extra_context)
+        usual = SWITCHED_OFF if _has_field(self.model, "is_active") else NOT_DELETED
+        return self.closed(request, self.not_deleted or usual, object_id)
+
+    def closed(
+        self, request: HttpRequest, sentence: str | Promise, object_id: str | None
+    ) -> HttpResponse:
+        """It is not the account that is wrong: nobody does this, and what one does instead."""
+        if not is_administrator(request):
+            raise PermissionDenied
+        row = self.get_object(request, unquote(object_id)) if object_id else None
+        context = {
+            **self.admin_site.each_context(request),
+            "title": _("This is not done here"),
+            "opts": self.opts,
+            "sentence": sentence,
+            "row": row,
+        }
+        return TemplateResponse(request, "admin/closed.html", context, status=403)
 
     def get_form(
         self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any

@@ -180,6 +180,35 @@ def test_only_what_nothing_hangs_on_can_be_removed(
     assert "delete_selected" not in model_admin.get_actions(request)
 
 
+@pytest.mark.parametrize("model_admin", OURS, ids=ids)
+def test_what_nobody_does_is_not_blamed_on_the_account(
+    client: Client, model_admin: ClinicAdmin
+) -> None:
+    name = f"admin:{model_admin.opts.app_label}_{model_admin.opts.model_name}"
+    kept = [] if model_admin.can_remove else [reverse(f"{name}_delete", args=["x"])]
+    made_elsewhere = [] if model_admin.can_add else [reverse(f"{name}_add")]
+    for url in [*kept, *made_elsewhere]:
+        for answer in (client.get(url), client.post(url, {"post": "yes"})):
+            assert answer.status_code == 403
+            assert "admin/closed.html" in {t.name for t in answer.templates}, url
+            assert f'href="{reverse(f"{name}_changelist")}"' in answer.content.decode()
+
+
+def test_an_appointment_is_cancelled_instead_of_deleted(client: Client) -> None:
+    visit = book()
+    for name, sentence in (("delete", "is cancelled, on its page"), ("change", "not changed")):
+        url = reverse(f"admin:appointments_appointment_{name}", args=[visit.pk])
+        answer = client.post(url, {"post": "yes"})
+        assert (answer.status_code, answer.request["PATH_INFO"]) == (403, url)
+        assert sentence in (page := unescape(answer.content.decode()))
+        assert reverse("admin:appointments_appointment_change", args=[visit.pk]) in page
+
+
+def test_what_is_no_longer_used_is_switched_off(client: Client) -> None:
+    url = reverse("admin:clinic_specialty_delete", args=[SpecialtyFactory.create().pk])
+    assert "is switched off" in client.get(url).content.decode()
+
+
 # --- the start page
 
 
