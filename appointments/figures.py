@@ -27,6 +27,8 @@ def days(period: str, today: dt.date) -> tuple[dt.date, dt.date]:
         "tomorrow": (today + dt.timedelta(days=1), today + dt.timedelta(days=1)),
         "week": (today, today + dt.timedelta(days=6)),
         "last30": (today - dt.timedelta(days=NO_SHOW_DAYS), today),
+        "from_today": (today, dt.date.max),
+        "past": (dt.date.min, today - dt.timedelta(days=1)),
     }[period]
 
 

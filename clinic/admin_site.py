@@ -171,7 +171,7 @@ def unanswered() -> Figure:
     return Figure(
         _("Requests waiting for more than 24 hours"),
         waiting().count(),
-        _list("appointments_appointment", "waiting=24h"),
+        _list("appointments_appointment", "day=all&waiting=24h"),
     )
 
 

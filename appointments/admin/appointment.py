@@ -19,7 +19,7 @@ from accounts.roles import Actor
 from appointments import services
 from appointments.admin import moves
 from appointments.admin.booking import BookingForm
-from appointments.admin.filters import DayFilter, WaitingFilter
+from appointments.admin.filters import EVERY_DAY, DayFilter, WaitingFilter, is_newest_first
 from appointments.admin.guard import RefusingAdmin
 from appointments.admin.history import EventInline, chain_of
 from appointments.coverage import would_pay
@@ -35,6 +35,7 @@ from clinic.templatetags.clinic_ui import status_look
 class AppointmentAdmin(RefusingAdmin):
     can_change = False
     reads_are_logged = True
+    everything = f"day={EVERY_DAY}"
     not_deleted = _(
         "Appointments are not deleted. One that will not take place is cancelled, on its page: "
         "its time is free again, and its history stays."
@@ -50,7 +51,6 @@ class AppointmentAdmin(RefusingAdmin):
         ("service", admin.RelatedOnlyFieldListFilter),
     ]
     date_hierarchy = "local_date"
-    ordering = ["-start", "-pk"]
     search_fields = ["patient__search_text", "practitioner__search_text"]
     search_help_text = _("Patient, practitioner or reference")
     actions = [*(moves.action(name) for name in moves.MOVES), "export"]
@@ -102,6 +102,10 @@ class AppointmentAdmin(RefusingAdmin):
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Appointment]:
         return super().get_queryset(request).with_parts()  # type: ignore[attr-defined]
+
+    def get_ordering(self, request: HttpRequest) -> Any:
+        """What is still to come from now on; what has been, back from now."""
+        return ["-start", "-pk"] if is_newest_first(request) else ["start", "pk"]
 
     def matches(self, word: str) -> Q:
         return super().matches(word) | Q(reference=word.upper())

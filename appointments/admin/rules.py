@@ -218,7 +218,11 @@ def _link_to_appointments(field: str, person: Patient | Practitioner) -> SafeStr
     count: int = _of(field, person).count()
     url = reverse("admin:appointments_appointment_changelist")
     return format_html(
-        '<a href="{}?{}__id__exact={}">{}</a>', url, field, person.pk, _("All (%d)") % count
+        '<a href="{}?day=all&amp;{}__id__exact={}">{}</a>',
+        url,
+        field,
+        person.pk,
+        _("All (%d)") % count,
     )
 
 

@@ -5,8 +5,11 @@ from __future__ import annotations
 import csv
 import datetime as dt
 import io
+import re
 import threading
+from html import unescape
 from typing import Any
+from urllib.parse import parse_qs
 
 import pytest
 import time_machine
@@ -282,6 +285,85 @@ def test_the_list_asks_a_constant_number_of_questions(
     client.get(LIST)
     with django_assert_max_num_queries(19):
         assert client.get(LIST).context["cl"].result_count == rows
+
+
+@pytest.fixture
+def some_days(this_morning: Any) -> dict[int, Appointment]:
+    """A visit of each of these days, counted from today; today's began an hour ago."""
+    offering = open_offering()
+    patient = PatientFactory.create(last_name="Pérez")
+    long_ago = NOW - dt.timedelta(days=60)
+    days = (9, -40, 0, 1, -1)
+    visits = {
+        d: book(offering=offering, patient=patient, start=at(9, days=d), now=long_ago) for d in days
+    }
+    this_morning.move_to(at(10, days=0), tick=False)
+    return visits
+
+
+@pytest.mark.parametrize(
+    ("query", "expected"),
+    [
+        ("", [0, 1, 9]),
+        ("day=from_today", [0, 1, 9]),
+        ("day=week", [0, 1]),
+        ("day=last30", [0, -1]),
+        ("day=past", [-1, -40]),
+        ("day=all", [9, 1, 0, -1, -40]),
+        ("q=perez", [9, 1, 0, -1, -40]),
+        ("q=perez&day=past", [-1, -40]),
+        ("local_date__year=2026&local_date__month=10", [-40]),
+        ("status__exact=booked", [0, 1, 9]),
+        ("o=-1", [9, 1, 0]),
+    ],
+)
+def test_the_list_opens_on_today_and_what_comes(
+    client: Client, some_days: dict[int, Appointment], query: str, expected: list[int]
+) -> None:
+    """A search, and a year that is chosen, find what has been as well."""
+    found = client.get(f"{LIST}?{query}").context["cl"].result_list
+    day_of = {visit.pk: days for days, visit in some_days.items()}
+    assert [day_of[row.pk] for row in found] == expected
+
+
+@pytest.mark.parametrize(
+    ("query", "chosen"), [("", "from_today"), ("q=x", "all"), ("day=past", "past"), ("day=x", None)]
+)
+def test_the_list_says_which_days_it_shows(client: Client, query: str, chosen: str | None) -> None:
+    cl = client.get(f"{LIST}?{query}").context["cl"]
+    choices = list(cl.filter_specs[0].choices(cl))
+    # From today on, where that is usual, is no choice.
+    days = [parse_qs(c["query_string"][1:]).get("day", ["from_today"])[0] for c in choices]
+    assert [day for day, c in zip(days, choices, strict=True) if c["selected"]] == (
+        [chosen] if chosen else []
+    )
+    assert days == ["from_today", "today", "tomorrow", "week", "last30", "past", "all"]
+    assert ("day" in choices[0]["query_string"]) is query.startswith("q=")
+
+
+def test_to_show_all_shows_all(client: Client, some_days: dict[int, Appointment]) -> None:
+    shown = client.get(f"{LIST}?q=nobody").content.decode()
+    link = re.search(r'class="small quiet">[^<]*<a href="([^"]+)"', shown)
+    assert client.get(LIST + unescape(link[1])).context["cl"].result_count == 5
+
+
+def test_what_was_ticked_is_meant_whatever_its_day(
+    client: Client, some_days: dict[int, Appointment]
+) -> None:
+    """A page that was opened yesterday; and all that the list shows are those from today on."""
+    answer = act(client, "no_show", some_days[-1])
+    assert answer.context["possible"] == [some_days[-1]]
+    answer = act(client, "cancel", some_days[1], select_across="1")
+    assert answer.context["possible"] == [some_days[days] for days in (0, 1, 9)]
+
+
+def test_the_appointments_of_somebody_are_all_of_them(
+    client: Client, some_days: dict[int, Appointment]
+) -> None:
+    patient = some_days[0].patient
+    shown = client.get(reverse("admin:accounts_patient_change", args=[patient.pk]))
+    link = re.search(rf'href="({LIST}[^"]+)"[^>]*>[^<]*\(5\)', shown.content.decode())
+    assert client.get(unescape(link[1])).context["cl"].result_count == 5
 
 
 def test_pages_of_people_do_not_become_selects(

@@ -193,6 +193,8 @@ class Inline(OpenToAdministrators, ChosenByTyping, admin.TabularInline):
 
 class ClinicAdmin(OpenToAdministrators, ChosenByTyping, admin.ModelAdmin):
     list_per_page = 50
+    #: What to ask a list for that opens on some of its rows, to see all of them.
+    everything = ""
     formfield_overrides = _HOURS
     show_full_result_count = False
     #: Normalised columns: each word of a search occurs in one of them. See ``matches``.

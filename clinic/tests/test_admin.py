@@ -264,7 +264,7 @@ def test_each_number_is_the_number_of_rows_behind_it(client: Client, a_day: None
         "day=today&status__exact=fulfilled": 0,
         "day=today&status__exact=cancelled": 1,
         "day=today&status__exact=noshow": 0,
-        "waiting=24h": 1,
+        "day=all&waiting=24h": 1,
         "day=last30&status__exact=noshow": 1,
         "due=now": 2,
         "state__exact=failed": 1,
