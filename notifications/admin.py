@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from django.contrib import admin, messages
+from django.contrib.admin.utils import display_for_value
 from django.db.models import Q, QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
@@ -37,7 +38,7 @@ class DueFilter(admin.SimpleListFilter):
 
 @admin.register(Notification)
 class NotificationAdmin(ShowsHealth, ReadOnlyAdmin):
-    list_display = ["subject_or_kind", "to", "due_at", "state", "tries", "sent_at", "last_error"]
+    list_display = ["subject_or_kind", "to", "due_at", "state", "outcome"]
     list_filter = [DueFilter, "state", "kind", "due_at"]
     search_fields = ["appointment__patient__search_text"]
     search_help_text = _("E-mail, patient or reference of the appointment")
@@ -67,6 +68,13 @@ class NotificationAdmin(ShowsHealth, ReadOnlyAdmin):
     @admin.display(description=_("message"), ordering="kind")
     def subject_or_kind(self, row: Notification) -> str:
         return row.subject or row.get_kind_display()
+
+    @admin.display(description=_("sent on, or last error"), ordering="sent_at")
+    def outcome(self, row: Notification) -> str:
+        if row.last_error:
+            facts = {"error": row.last_error, "tries": row.tries}
+            return _("%(error)s (tries: %(tries)s)") % facts if row.tries else row.last_error
+        return display_for_value(row.sent_at, self.get_empty_value_display())
 
     @admin.action(description=_("Send again"))
     def send_again(self, request: HttpRequest, queryset: QuerySet[Notification]) -> None:

@@ -19,7 +19,7 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from clinic import current
-from clinic.admin.base import ClinicAdmin, Inline, Rows, column
+from clinic.admin.base import ClinicAdmin, Inline, Rows, StackedInline, column
 from clinic.models import Location
 from clinic.templatetags.clinic_times import local_datetime
 from scheduling.closed_days import shut_between, why_shut
@@ -68,24 +68,17 @@ class DateOverrideInline(Inline):
         return super().get_queryset(request).filter(date__gte=timezone.localdate() - _OLD)
 
 
-class ServiceOfferingInline(Inline):
+class ServiceOfferingInline(StackedInline):
     """Unticked instead of removed: what was booked keeps its rules."""
 
     model = ServiceOffering
     autocomplete_fields = ["service"]
     fields = [
-        "service",
-        "duration",
-        "buffer_before",
-        "buffer_after",
-        "price",
-        "show_price",
-        "booked_online_by",
-        "confirmation",
-        "min_notice_minutes",
-        "horizon_days",
-        "cancel_notice_hours",
-        "is_active",
+        ("service", "is_active"),
+        ("duration", "buffer_before", "buffer_after"),
+        ("price", "show_price"),
+        ("booked_online_by", "confirmation"),
+        ("min_notice_minutes", "horizon_days", "cancel_notice_hours"),
     ]
 
 

@@ -135,7 +135,9 @@ class AppointmentAdmin(RefusingAdmin):
     def state(self, row: Appointment) -> SafeString:
         look = status_look(row.status)
         words = [look.word, _("Overbooked")] if row.overbooked else [look.word]
-        return format_html('<span aria-hidden="true">{}</span> {}', look.shape, joined(words))
+        return format_html(
+            '<span aria-hidden="true">{}</span>\N{NO-BREAK SPACE}{}', look.shape, joined(words)
+        )
 
     @column(_("moved"))
     def moves(self, row: Appointment) -> SafeString | str:

@@ -191,6 +191,13 @@ class Inline(OpenToAdministrators, ChosenByTyping, admin.TabularInline):
         return field
 
 
+class StackedInline(Inline):
+    """Rows of more boxes than a table has room for: each below the other, with its help beside."""
+
+    template = "admin/edit_inline/stacked.html"
+    formset = BaseInlineFormSet
+
+
 class ClinicAdmin(OpenToAdministrators, ChosenByTyping, admin.ModelAdmin):
     list_per_page = 50
     #: What to ask a list for that opens on some of its rows, to see all of them.

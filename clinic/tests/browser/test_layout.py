@@ -7,10 +7,14 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
+from django.contrib import admin
 from django.contrib.staticfiles import finders
+from django.urls import reverse
 
 from accounts.roles import Role
 from clinic.tests.browser.visitor import WIDE, Look, Visitor
+from notifications.models import Notification
+from scheduling.models import Schedule
 
 pytestmark = pytest.mark.browser
 
@@ -79,6 +83,29 @@ def test_the_day_on_paper_is_who_comes_and_nothing_to_press(
     assert page.locator("main .agenda-visit .agenda-time:visible").count() == on_screen
     assert buttons.count() == 0
     assert page.locator(":is(.site-nav, .language, .skip-link, .demo-banner):visible").count() == 0
+
+
+#: What is wider than the place it has, and therefore scrolls sideways in itself.
+CUT_OFF = """() => [...document.querySelectorAll(".results, .rows, fieldset.module")]
+    .filter((place) => place.scrollWidth > place.clientWidth + 1)
+    .map((place) => `${place.className} ${place.scrollWidth} > ${place.clientWidth}`)"""
+
+
+def test_no_list_of_the_administration_is_cut_off_on_a_desk(visitor: Visitor):
+    """1280 px, with the sidebar and the filters; one mail failed for a reason without a space."""
+    why = "SMTPRecipientsRefused: 550 5.1.1 Recipient-address-rejected:User_unknown_" + "x" * 120
+    last = Notification.objects.first()
+    Notification.objects.filter(pk=last.pk).update(state="failed", tries=12, last_error=why)
+    names = [f"{m._meta.app_label}_{m._meta.model_name}_changelist" for m in admin.site._registry]
+    urls = [reverse(f"admin:{name}") for name in names]
+    urls.append(reverse("admin:scheduling_schedule_change", args=[Schedule.objects.first().pk]))
+    page = visitor.page(Role.ADMINISTRATOR)
+    cut_off = {}
+    for url in urls:
+        page.goto(url)
+        if wide := page.evaluate(CUT_OFF):
+            cut_off[url] = wide
+    assert cut_off == {}
 
 
 def weight(answer: Any) -> int:
