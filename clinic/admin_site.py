@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.contrib.admin import AdminSite
+from django.contrib.admin.views.autocomplete import AutocompleteJsonView
 from django.contrib.auth.views import redirect_to_login
 from django.core.exceptions import PermissionDenied
 from django.db.models import Count, Min
@@ -70,6 +71,17 @@ class Figure:
     note: str | Promise = ""
 
 
+class Lookups(AutocompleteJsonView):
+    """What is offered while one types."""
+
+    def process_request(self, request: HttpRequest) -> Any:
+        """For the box of a field; the other end of one has no box, and Django trips over it."""
+        found = super().process_request(request)
+        if not getattr(found[2], "concrete", False):
+            raise PermissionDenied
+        return found
+
+
 class ClinicAdminSite(AdminSite):
     index_template = "admin/start.html"
     empty_value_display = "–"
@@ -108,6 +120,9 @@ class ClinicAdminSite(AdminSite):
     def logout(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:  # type: ignore[override]
         """The form posts to the clinic's own way out; a link to here leads there."""
         return redirect("account_logout")
+
+    def autocomplete_view(self, request: HttpRequest) -> HttpResponse:
+        return Lookups.as_view(admin_site=self)(request)  # type: ignore[return-value]
 
     # --- what every page shows
     def each_context(self, request: HttpRequest) -> dict[str, Any]:

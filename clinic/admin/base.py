@@ -169,15 +169,23 @@ class Rows(BaseInlineFormSet):
             form.fields[DELETION_FIELD_NAME].widget.attrs["aria-label"] = _("Remove")
 
 
+#: A row sends four fields or more, and a post at most 2,000: what says that it has more rows lies.
+MOST_ROWS = 500
+
+
 class Inline(OpenToAdministrators, ChosenByTyping, admin.TabularInline):
     template = "admin/inline_rows.html"
-    formset = Rows
+    formset: Any = Rows
     extra = 0
+    max_num = MOST_ROWS
     formfield_overrides = _HOURS
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.can_delete = self.can_remove
+
+    def get_formset(self, request: HttpRequest, obj: Any = None, **kwargs: Any) -> Any:
+        return super().get_formset(request, obj, absolute_max=MOST_ROWS, **kwargs)
 
     def formfield_for_dbfield(
         self, db_field: models.Field, request: HttpRequest, **kwargs: Any
@@ -235,7 +243,7 @@ class ClinicAdmin(OpenToAdministrators, ChosenByTyping, admin.ModelAdmin):
         except (OverflowError, ValueError) as error:
             raise IncorrectLookupParameters(error) from error
 
-    def response_action(
+    def response_action(  # type: ignore[override]  # the stubs are of a later Django
         self, request: HttpRequest, queryset: models.QuerySet[Any]
     ) -> HttpResponse | None:
         """What cannot be the id of a row was not chosen; rows may be gone since they were."""
