@@ -5,7 +5,7 @@ from django.utils.translation import gettext_lazy as _
 
 class ClinicConfig(AppConfig):
     name = "clinic"
-    verbose_name = _("Clinic")
+    verbose_name = _("The clinic")
 
     def ready(self) -> None:
         from clinic import checks, forms  # noqa: F401, PLC0415  (checks: registers them)

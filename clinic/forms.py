@@ -14,7 +14,9 @@ from typing import Any
 
 from django import forms
 from django.core.exceptions import ValidationError
+from django.forms.formsets import BaseFormSet
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import gettext_noop, ngettext_lazy
 
 from clinic.fields import YEAR_OUT_OF_RANGE
 from clinic.templatetags.clinic_times import local_date
@@ -235,6 +237,19 @@ class LooseTimeField(forms.TimeField):
         return value
 
 
+#: What Django says and lets nobody replace. It stands here to be collected: our catalogue comes
+#: before Django's own, whose Spanish says “por favor”.
+_SAID_BY_DJANGO = (
+    ngettext_lazy("Please correct the error below.", "Please correct the errors below.", "count"),
+    ngettext_lazy(
+        "Please submit at most %(num)d form.", "Please submit at most %(num)d forms.", "num"
+    ),
+    gettext_noop("Please correct the duplicate data for %(field)s."),
+    gettext_noop("Please correct the duplicate data for %(field)s, which must be unique."),
+    gettext_noop("Please correct the duplicate values below."),
+)
+
+
 def use_plain_words() -> None:
     """Our sentences in place of Django's stock ones, for every form: ours, allauth's, the admin's.
 
@@ -258,3 +273,7 @@ def use_plain_words() -> None:
     for field, sentences in words.items():
         stock = getattr(field, "default_error_messages", {})
         field.default_error_messages = {**stock, **sentences}
+    BaseFormSet.default_error_messages = {
+        **BaseFormSet.default_error_messages,
+        "missing_management_form": _("The page did not arrive whole. Open it again and save anew."),
+    }

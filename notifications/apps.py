@@ -4,7 +4,7 @@ from django.utils.translation import gettext_lazy as _
 
 class NotificationsConfig(AppConfig):
     name = "notifications"
-    verbose_name = _("Messages")
+    verbose_name = _("Messages and log")
 
     def ready(self) -> None:
         # Here alone: the receivers need the models, and must listen before anything happens.

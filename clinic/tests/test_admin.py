@@ -134,6 +134,14 @@ def test_every_model_has_its_place_on_the_start_page(client: Client) -> None:
     assert sorted(shown) == sorted(model.__name__ for model in admin.site._registry)
 
 
+def test_the_way_to_a_page_names_the_group_of_the_sidebar(client: Client) -> None:
+    """Two stand in another group than the rest of their app."""
+    for group in client.get("/admin/").context["app_list"]:
+        for row in group["models"]:
+            if row["model"] not in {Closure, AuditEvent}:
+                assert row["model"]._meta.app_config.verbose_name == group["name"]
+
+
 OURS = [a for a in admin.site._registry.values() if isinstance(a, ClinicAdmin)]
 ids = lambda a: a.opts.model_name  # noqa: E731
 

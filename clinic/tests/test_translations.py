@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
+import django
 import polib
 import pytest
 from django.conf import settings
@@ -19,6 +20,7 @@ from django.template.loader import render_to_string
 from django.test import Client
 from django.urls import reverse
 from django.utils import translation
+from django.utils.translation import gettext, ngettext
 
 from accounts.roles import Role
 from appointments.tests.factories import NOW
@@ -108,6 +110,33 @@ def test_sentences_end_as_they_do_in_english():
 )
 def test_words_that_people_do_not_read_here(harsh):
     assert [text for text in SPANISH if re.search(harsh, text, re.IGNORECASE)] == []
+
+
+SAID_BY_DJANGO = [
+    entry
+    for path in (Path(django.__file__).parent / "conf", Path(admin.__file__).parent)
+    for entry in polib.pofile(str(path / "locale/es/LC_MESSAGES/django.po"))
+    if re.match("Please (correct|submit at most)", entry.msgid)
+    # Of a constraint that no model here has.
+    and "%(lookup)s" not in entry.msgid
+]
+
+
+@pytest.mark.parametrize("entry", SAID_BY_DJANGO, ids=lambda entry: entry.msgid)
+def test_django_begs_for_nothing_either(entry):
+    with translation.override("es"):
+        for n in (1, 2):
+            plural = entry.msgid_plural
+            said = ngettext(entry.msgid, plural, n) if plural else gettext(entry.msgid)
+            assert not re.search("por favor|please", said, re.IGNORECASE)
+    assert len(SAID_BY_DJANGO) == 5
+
+
+def test_a_form_that_is_not_right_says_so_plainly(world):
+    page = visitor(world, Role.ADMINISTRATOR).post("/admin/clinic/specialty/add/", {})
+    text = page.content.decode()
+    assert re.search(r'errornote">\s*Hay que corregir', text)
+    assert "por favor" not in text.lower()
 
 
 def sentences(text: str) -> list[str]:
