@@ -6,7 +6,7 @@ import datetime as dt
 from collections import defaultdict
 from collections.abc import Iterable
 
-from django.db import connection
+from django.db import connection, models
 
 from appointments.models import Appointment, BusyDay
 from clinic.fields import CELL_MINUTES
@@ -32,8 +32,13 @@ def refresh(keys: Iterable[Key]) -> None:
         live = expected([practitioner], day, day)
         cells = _pack(live.get((practitioner, location, day), 0))
         row = {"practitioner_id": practitioner, "location_id": location, "day": day}
-        if not BusyDay.objects.filter(**row).update(cells=cells):
-            BusyDay.objects.create(**row, cells=cells)
+        if not _own().filter(**row).update(cells=cells):
+            _own().bulk_create([BusyDay(**row, cells=cells)])
+
+
+def _own() -> models.QuerySet[BusyDay]:
+    """``BusyDay.objects`` is closed; here, and nowhere else, it is written all the same."""
+    return models.QuerySet(BusyDay)
 
 
 def _ruler(day: int) -> Ruler:
@@ -50,12 +55,12 @@ def rebuild(practitioners: Iterable[int], first: int, last: int) -> int:
     Under the practitioners' locks, as ``refresh``.
     """
     wanted = sorted(set(practitioners))
-    BusyDay.objects.filter(practitioner__in=wanted, day__range=(first, last)).delete()
+    _own().filter(practitioner__in=wanted, day__range=(first, last)).delete()
     rows = [
         BusyDay(practitioner_id=practitioner, location_id=location, day=day, cells=_pack(mask))
         for (practitioner, location, day), mask in sorted(expected(wanted, first, last).items())
     ]
-    BusyDay.objects.bulk_create(rows, batch_size=1000)
+    _own().bulk_create(rows, batch_size=1000)
     return len(rows)
 
 

@@ -361,14 +361,7 @@ def _write(drafts: Sequence[_Draft]) -> None:
     # This module writes both, so it takes Django's own, on purpose and nowhere else.
     models.QuerySet[Appointment](Appointment).bulk_create(appointments, batch_size=CHUNK)
     _learn_keys(appointments)
-    claims = [(key, draft.appointment) for draft in drafts for key in draft.cells]
-    OccupancyCell.objects.bulk_create(
-        (
-            OccupancyCell(resource=key[0], resource_id=key[1], cell=key[2], appointment=appointment)
-            for key, appointment in sorted(claims, key=lambda claim: claim[0])
-        ),
-        batch_size=1000,
-    )
+    occupancy.claim_many((key, draft.appointment) for draft in drafts for key in draft.cells)
     events = [event for draft in drafts for event in draft.events]
     AppointmentEvent.objects.bulk_create(events, batch_size=CHUNK)
     days = {day for a in appointments for _p, _l, day in busy_days.keys_of(a)}

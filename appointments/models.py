@@ -252,6 +252,13 @@ def _refuse_fixtures(*, raw: bool, **_signal: Any) -> None:
 
 
 class HoldQuerySet(models.QuerySet["Hold"]):
+    """Never changed: its cells would no longer be the ones it needs. They go when it goes."""
+
+    def _closed(self, *args: Any, **kwargs: Any) -> NoReturn:
+        raise ClosedPath("Holds are written by appointments.holds, and only let go.")
+
+    bulk_create = bulk_update = update = update_or_create = get_or_create = _closed
+
     def live(self, now: dt.datetime) -> Self:
         return self.filter(expires_at__gt=now)
 
@@ -330,6 +337,47 @@ class Hold(models.Model):
         )
 
 
+class FollowingQuerySet(models.QuerySet[Any]):
+    def _closed(self, *args: Any, **kwargs: Any) -> NoReturn:
+        raise self.model.closed()
+
+    create = bulk_create = bulk_update = update = delete = _closed
+    update_or_create = get_or_create = _raw_delete = _closed
+
+
+class FollowingModel(models.Model):
+    """A row that follows from appointments and holds: what keeps it true writes it, nobody else.
+
+    That takes Django's own ``models.QuerySet``. What a key of the database removes together
+    with its owner goes the same way.
+    """
+
+    objects: ClassVar[models.Manager[Any]] = models.Manager.from_queryset(FollowingQuerySet)()
+    written_by: ClassVar[str]
+
+    class Meta:
+        abstract = True
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        pre_save.connect(_refuse_following_fixtures, sender=cls)
+
+    @classmethod
+    def closed(cls) -> ClosedPath:
+        return ClosedPath(f"{cls.__name__} rows are written by {cls.written_by} alone.")
+
+    def save(self, *args: Any, **kwargs: Any) -> NoReturn:
+        raise self.closed()
+
+    def delete(self, *args: Any, **kwargs: Any) -> NoReturn:
+        raise self.closed()
+
+
+def _refuse_following_fixtures(*, sender: type[FollowingModel], raw: bool, **_signal: Any) -> None:
+    if raw:
+        raise sender.closed()
+
+
 class Resource(models.IntegerChoices):
     """Whose time a cell is. Locks are taken in this order."""
 
@@ -338,11 +386,13 @@ class Resource(models.IntegerChoices):
     PATIENT = 3, _("patient")
 
 
-class OccupancyCell(models.Model):
+class OccupancyCell(FollowingModel):
     """Five minutes of somebody's time. The key is the guarantee against overlaps.
 
     Taken by an appointment or by a hold.
     """
+
+    written_by = "appointments.occupancy"
 
     resource = models.PositiveSmallIntegerField(choices=Resource)
     resource_id = models.PositiveBigIntegerField()
@@ -368,12 +418,14 @@ class OccupancyCell(models.Model):
         return f"{self.get_resource_display()} {self.resource_id} @{self.cell}"
 
 
-class BusyDay(models.Model):
+class BusyDay(FollowingModel):
     """What a practitioner's appointments at one location occupy of one UTC day.
 
     Kept beside the appointments so that a search reads one row for a day instead of
     each appointment. It helps to find and never decides: the guard does.
     """
+
+    written_by = "appointments.busy_days"
 
     practitioner = models.ForeignKey(Practitioner, models.CASCADE, related_name="+")
     location = models.ForeignKey(Location, models.CASCADE, related_name="+")

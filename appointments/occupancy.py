@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Iterable
 
+from django.db import models
 from django.db.models import Q
 
 from accounts.models import User
@@ -61,7 +62,7 @@ def sync(
             ).values_list("pk", "resource", "resource_id", "cell")
         }
     if extra := [pk for key, pk in have.items() if key not in want]:
-        OccupancyCell.objects.filter(pk__in=extra).delete()
+        _own().filter(pk__in=extra).delete()
     missing = want - have.keys()
     push_aside(missing, now=now, taker=taker, before_any_hold=before_any_hold)
     claim(appointment, missing)
@@ -99,8 +100,25 @@ def push_aside(
 
 
 def claim(taker: Appointment | Hold, keys: Iterable[CellKey]) -> None:
-    name = "hold" if isinstance(taker, Hold) else "appointment"
-    OccupancyCell.objects.bulk_create(
-        OccupancyCell(resource=resource, resource_id=pk, cell=cell, **{name: taker})
-        for resource, pk, cell in sorted(keys)
+    claim_many((key, taker) for key in keys)
+
+
+def claim_many(claims: Iterable[tuple[CellKey, Appointment | Hold]]) -> None:
+    """In sorted order: whoever takes the same cells waits instead of ending in a deadlock."""
+    _own().bulk_create(
+        (
+            OccupancyCell(
+                resource=resource,
+                resource_id=pk,
+                cell=cell,
+                **{"hold" if isinstance(taker, Hold) else "appointment": taker},
+            )
+            for (resource, pk, cell), taker in sorted(claims, key=lambda claim: claim[0])
+        ),
+        batch_size=1000,
     )
+
+
+def _own() -> models.QuerySet[OccupancyCell]:
+    """``OccupancyCell.objects`` is closed; here, and nowhere else, it is written all the same."""
+    return models.QuerySet(OccupancyCell)

@@ -4,11 +4,11 @@ import pytest
 from django.core import serializers
 from django.db import IntegrityError, models, transaction
 
-from appointments import store
+from appointments import holds, store
 from appointments.exceptions import ClosedPath
-from appointments.models import Appointment, AppointmentEvent
+from appointments.models import Appointment, AppointmentEvent, BusyDay, Hold, OccupancyCell
 from appointments.signals import appointment_changed
-from appointments.tests.factories import NOW, at, book, desk
+from appointments.tests.factories import NOW, at, book, desk, patient_user
 from clinic.models import AppendOnlyError, AuditEvent
 from scheduling.tests.factories import open_offering
 
@@ -47,6 +47,54 @@ def test_an_appointment_is_written_by_its_verbs_alone(write):
     with pytest.raises(ClosedPath):
         write(appointment)
     assert Appointment.objects.values().get() == before
+
+
+@pytest.mark.parametrize(
+    "write",
+    [
+        lambda rows: rows.delete(),
+        lambda rows: rows.update(pk=1),
+        lambda rows: rows.create(),
+        lambda rows: rows.bulk_create([rows.model()]),
+        lambda rows: rows.bulk_update([rows.first()], [rows.model._meta.get_fields()[1].name]),
+        lambda rows: rows.get_or_create(pk=0),
+        lambda rows: rows.update_or_create(pk=0),
+        lambda rows: rows._raw_delete("default"),
+        lambda rows: rows.first().save(),
+        lambda rows: rows.first().delete(),
+        lambda rows: load(rows.first()),
+    ],
+)
+@pytest.mark.parametrize("kept", [OccupancyCell, BusyDay])
+def test_what_follows_from_appointments_is_written_by_nobody_else(kept, write):
+    visit = book()
+    before = list(kept.objects.order_by("pk").values())
+    assert before
+    sets = [kept.objects.all(), *([visit.cells.all()] if kept is OccupancyCell else [])]
+    for rows in sets:
+        with pytest.raises(ClosedPath):
+            write(rows)
+    assert list(kept.objects.order_by("pk").values()) == before
+
+
+@pytest.mark.parametrize(
+    "write",
+    [
+        lambda rows: rows.update(end=at(15)),
+        lambda rows: rows.bulk_create([Hold()]),
+        lambda rows: rows.bulk_update([rows.get()], ["end"]),
+        lambda rows: rows.get_or_create(pk=0),
+        lambda rows: rows.update_or_create(pk=rows.get().pk, defaults={"end": at(15)}),
+    ],
+)
+def test_a_hold_is_never_changed_and_takes_its_cells_with_it(write):
+    hold = holds.take(user=patient_user(), offering=open_offering(), start=at(10), now=NOW)
+    with pytest.raises(ClosedPath):
+        write(Hold.objects.all())
+    assert Hold.objects.get().end == hold.end
+    assert hold.cells.count() > 0
+    Hold.objects.all().delete()
+    assert not OccupancyCell.objects.exists()
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,7 @@
 import datetime as dt
 
 import pytest
-from django.db import IntegrityError, transaction
+from django.db import IntegrityError, models, transaction
 from django.utils import translation
 
 from accounts.models import PatientAccess, Relation
@@ -844,8 +844,14 @@ def of_offers() -> list[str]:
     ("broken", "what"),
     [
         (lambda offer: Hold.objects.all().delete(), "is open, and nothing keeps its time"),
-        (lambda offer: Hold.objects.update(user=patient_user()), "is kept for another account"),
-        (lambda offer: Hold.objects.update(expires_at=OVER + HOUR), "its hold keeps another time"),
+        (
+            lambda offer: models.QuerySet(Hold).update(user=patient_user()),
+            "is kept for another account",
+        ),
+        (
+            lambda offer: models.QuerySet(Hold).update(expires_at=OVER + HOUR),
+            "its hold keeps another time",
+        ),
         (
             lambda offer: WaitingOffer.objects.update(is_open=None, answer="declined"),
             "is over, and its time is still kept",

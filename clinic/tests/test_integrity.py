@@ -222,12 +222,15 @@ def test_a_long_visit_is_compared_with_all_that_lie_in_it() -> None:
 
 
 def test_a_missing_cell_is_found(appointment: Appointment) -> None:
-    appointment.cells.filter(resource=1)[0].delete()
+    cells: models.QuerySet[OccupancyCell] = models.QuerySet(OccupancyCell)
+    cells = cells.filter(appointment=appointment, resource=1)
+    cells.filter(pk=cells[0].pk).delete()
     assert told() == [("cells are true", "lacks cells: 1 of the practitioner")]
 
 
 def test_a_cell_too_many_is_found(appointment: Appointment) -> None:
-    OccupancyCell.objects.create(appointment=appointment, resource=3, resource_id=7, cell=1)
+    cell = OccupancyCell(appointment=appointment, resource=3, resource_id=7, cell=1)
+    models.QuerySet(OccupancyCell).bulk_create([cell])
     assert told() == [("cells are true", "should not hold cells: 1 of the patient")]
 
 
