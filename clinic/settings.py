@@ -48,9 +48,9 @@ SECRET_KEY = env.str("SECRET_KEY", default="") or development_secret_key(VAR_DIR
 #: Every link in every mail starts with this; the Host header of a request never reaches a mail.
 BASE_URL = web_address(env, "BASE_URL", default="http://localhost:8000")
 BASE_URL_GIVEN = bool(env.str("BASE_URL", default=""))
-ALLOWED_HOSTS = words(
-    env, "ALLOWED_HOSTS", default=["localhost", "127.0.0.1", "[::1]"] if EMBEDDED else []
-)
+#: On one machine, the names it has for itself and the one in the links.
+OWN_HOSTS = ["localhost", "127.0.0.1", "[::1]", urlsplit(BASE_URL).hostname or ""]
+ALLOWED_HOSTS = words(env, "ALLOWED_HOSTS", default=OWN_HOSTS if EMBEDDED else [])
 
 # --- apps --------------------------------------------------------------------
 INSTALLED_APPS = [

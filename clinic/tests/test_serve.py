@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from urllib.request import urlopen
 
 import pytest
 from django.conf import settings
@@ -91,50 +92,44 @@ def serve(folder: Path, port: int, host: str = "") -> Iterator[subprocess.Popen[
 
 
 @pytest.fixture
-def serving(prepared: Path, tmp_path: Path, port: int) -> Iterator[subprocess.Popen[str]]:
-    shutil.copytree(prepared, tmp_path, dirs_exist_ok=True)
-    with serve(tmp_path, port) as process:
-        yield process
+def home(prepared: Path, tmp_path: Path) -> Path:
+    return shutil.copytree(prepared, tmp_path / "home")
 
 
-def listens(port: int) -> bool:
+def listens(port: int, host: str = "127.0.0.1") -> bool:
     with socket.socket() as probe:
-        return probe.connect_ex(("127.0.0.1", port)) == 0
+        return probe.connect_ex((host, port)) == 0
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_it_serves_until_a_signal_and_then_leaves_nothing_behind(serving, port, number):
-    assert listens(port)
-    parts = children_of(serving.pid)
-    assert set(parts) == {"web", "worker"}
-    started = time.monotonic()
-    serving.send_signal(number)
-    output, _ = serving.communicate(timeout=60)
+@pytest.mark.parametrize(("number", "host"), [(signal.SIGINT, ""), (signal.SIGTERM, "127.0.0.2")])
+def test_it_serves_until_a_signal_and_then_leaves_nothing_behind(home, port, number, host):
+    with serve(home, port, host) as serving:
+        # At the one address that it greets from, and the data is its owner's alone.
+        assert listens(port) == (not host)
+        assert urlopen(f"http://{host or 'localhost'}:{port}/", timeout=20).status == 200
+        files = [home / name for name in ("clinic.sqlite3", "clinic.sqlite3-wal")]
+        assert {oct(stat.S_IMODE(path.stat().st_mode)) for path in files} == {"0o600"}
+        parts = children_of(serving.pid)
+        assert set(parts) == {"web", "worker"}
+        started = time.monotonic()
+        serving.send_signal(number)
+        output, _ = serving.communicate(timeout=60)
     assert serving.returncode == 0
     assert time.monotonic() - started < 20
     assert "Traceback" not in output
-    assert not listens(port)
+    assert not listens(port, host or "127.0.0.1")
     assert not any(Path(f"/proc/{pid}").exists() for pid in parts.values())
 
 
 @pytest.mark.parametrize("name", ["web", "worker"])
-def test_when_a_part_dies_the_other_is_stopped_and_the_exit_says_so(serving, port, name):
-    parts = children_of(serving.pid)
-    os.killpg(parts[name], signal.SIGKILL)
-    output, _ = serving.communicate(timeout=60)
+def test_when_a_part_dies_the_other_is_stopped_and_the_exit_says_so(home, port, name):
+    with serve(home, port) as serving:
+        parts = children_of(serving.pid)
+        os.killpg(parts[name], signal.SIGKILL)
+        output, _ = serving.communicate(timeout=60)
     assert serving.returncode == 1
     assert f"The {name} ended by itself" in output
     assert not listens(port)
-
-
-def test_it_serves_and_greets_from_one_address_and_the_data_is_its_owners_alone(
-    prepared, tmp_path, port
-):
-    shutil.copytree(prepared, tmp_path, dirs_exist_ok=True)
-    with serve(tmp_path, port, "127.0.0.2"):
-        assert not listens(port), "127.0.0.1 is another address"
-        files = [tmp_path / name for name in ("clinic.sqlite3", "clinic.sqlite3-wal")]
-        assert {oct(stat.S_IMODE(path.stat().st_mode)) for path in files} == {"0o600"}
 
 
 def test_the_name_of_the_machine_in_the_shell_is_not_the_address_to_serve(monkeypatch):
