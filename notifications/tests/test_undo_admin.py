@@ -19,11 +19,13 @@ from accounts.roles import Actor, Role
 from accounts.tests.factories import PatientFactory, UserFactory, administrator, patient_user
 from appointments.changes import Answer, Change, Hit, Reach
 from appointments.hits import obstacles, upcoming
+from appointments.imports import Row, Step, import_appointments
 from appointments.integrity import breaches, busy
 from appointments.models import Appointment, RuleChange
 from appointments.tests.factories import NOW, at, book, desk
 from appointments.tests.practice import admin_form, admin_page, browser, new_practice, words
 from appointments.tests.race import overlaps_in_database, together
+from appointments.transitions import Verb
 from appointments.undo import Undone, WouldHit, undo
 from clinic.models import Closure, Location, Organization
 from notifications.models import Kind, Notification
@@ -255,13 +257,24 @@ def test_more_than_anybody_goes_through_are_answered_for_at_once(client, monkeyp
 
 def test_hundreds_do_not_break_the_form(client):
     """Django takes a thousand fields in a form."""
-    offering = new_practice(duration=5, schedule__slot_step=5)
-    people = PatientFactory.create_batch(96)
-    visits = [
-        book(offering=o, patient=patient, start=at(9) + n * dt.timedelta(minutes=5))
-        for o in (offering, new_practice(duration=5), new_practice(duration=5))
-        for n, patient in enumerate(people if o == offering else PatientFactory.create_batch(96))
-    ]
+    offerings = [new_practice(duration=5) for _n in range(3)]
+    visits = import_appointments(
+        (
+            Row(
+                patient=patient,
+                practitioner=offering.practitioner,
+                service=offering.service,
+                location=offering.location,
+                start=at(9) + n * dt.timedelta(minutes=5),
+                end=at(9) + (n + 1) * dt.timedelta(minutes=5),
+                steps=[Step(Verb.BOOK, NOW - dt.timedelta(days=1), desk())],
+            )
+            for offering in offerings
+            for n, patient in enumerate(PatientFactory.create_batch(96))
+        ),
+        desk(),
+        now=NOW,
+    )
     made = save(client, *closure(client, visits[0]))
     assert len(made.settled) == 288
     assert {a.status for a in Appointment.objects.all()} == {"cancelled"}
