@@ -39,6 +39,12 @@ looks = pytest.mark.parametrize("look", LOOKS)
 plain_looks = pytest.mark.parametrize("look", LOOKS[:2])
 
 
+def follow(target: Locator) -> None:
+    """Press what leads to another page, and wait until that is there."""
+    with target.page.expect_navigation():
+        target.first.click()
+
+
 class Thumb:
     """Counts what somebody presses."""
 
@@ -48,14 +54,15 @@ class Thumb:
 
     def press(self, target: str | Locator) -> None:
         place = self.page.locator(target) if isinstance(target, str) else target
-        place.first.click()
+        follow(place)
         self.clicks += 1
 
     def choose(self, target: str) -> None:
         """A radio button, unless it is chosen already."""
         box = self.page.locator(target).first
         if box.count() and not box.is_checked():
-            self.press(target)
+            box.check()
+            self.clicks += 1
 
 
 def fill(page: Page, **fields: str) -> None:
@@ -64,7 +71,7 @@ def fill(page: Page, **fields: str) -> None:
 
 
 def send(page: Page) -> None:
-    page.locator("main form[method=post] button[type=submit]").first.click()
+    follow(page.locator("main form[method=post] button[type=submit]"))
 
 
 def slot_of(url: str) -> dict[str, list[str]]:
@@ -85,18 +92,18 @@ def code_for(email: str) -> str:
 def test_a_stranger_signs_up_and_books(visitor: Visitor, look: Look):
     page = visitor.page(look=look)
     page.goto("/")
-    page.locator(".specialty-card a", has_text="Clínica médica").click()
+    follow(page.locator(".specialty-card a", has_text="Clínica médica"))
     first = page.locator("main .slot").first
     box = first.bounding_box()
     assert box is not None
     assert box["y"] + box["height"] <= look.height
     chosen = slot_of(str(first.get_attribute("href")))
-    first.click()
+    follow(first)
 
     # The account is asked for only now, and the chosen time stays in sight.
     assert urlsplit(page.url).path == "/cuenta/ingresar/"
     assert page.locator("main [role=note] time").is_visible()
-    page.locator("main a[href*='/cuenta/crear/']").click()
+    follow(page.locator("main a[href*='/cuenta/crear/']"))
     assert page.locator("main [role=note] time").is_visible()
     send(page)
     assert page.locator(".error-summary").is_visible()
@@ -142,7 +149,7 @@ def test_a_patient_books_in_four_clicks_and_cancels(visitor: Visitor, look: Look
     (made,) = Appointment.objects.exclude(pk__in=before)
     assert urlsplit(page.url).path == f"/turnos/{made.public_id}/"
 
-    page.locator("main a[href$='/cancelar/']").click()
+    follow(page.locator("main a[href$='/cancelar/']"))
     fill(page, reason="Viajo")
     send(page)
     made.refresh_from_db()
@@ -173,7 +180,7 @@ def test_a_doctor_works_through_the_day(visitor: Visitor, look: Look):
     page.goto("/agenda/")
     for step in (Status.BOOKED, Status.ARRIVED, Status.FULFILLED):
         row = page.locator(f"#turno-{visit.reference}")
-        row.locator(".agenda-do > form button").first.click()
+        follow(row.locator(".agenda-do > form button"))
         visit.refresh_from_db()
         assert visit.status == step
         # Back at the row, which says what happened.
@@ -184,7 +191,7 @@ def test_a_doctor_works_through_the_day(visitor: Visitor, look: Look):
     assert other is not None
     row = page.locator(f"#turno-{other.reference}")
     row.locator("summary").click()
-    row.locator("a[href$='/cancelar/']").click()
+    follow(row.locator("a[href$='/cancelar/']"))
     send(page)
     assert page.locator(".error-summary").is_visible()
     fill(page, reason="La doctora está enferma.")
@@ -229,12 +236,12 @@ def test_reception_books_by_phone_in_two_clicks_and_undoes_a_mistake(visitor: Vi
     assert row.locator("[role=status]").is_visible()
 
     row.locator("summary").click()
-    row.locator("a[href$='/cancelar/']").click()
+    follow(row.locator("a[href$='/cancelar/']"))
     fill(page, reason="Llamó de nuevo: era otro día.")
     send(page)
     visit.refresh_from_db()
     assert visit.status == Status.CANCELLED
-    row.locator("form button").first.click()
+    follow(row.locator("form button"))
     visit.refresh_from_db()
     assert visit.status == Status.BOOKED
 
@@ -243,17 +250,17 @@ def test_reception_books_by_phone_in_two_clicks_and_undoes_a_mistake(visitor: Vi
 def test_reception_registers_who_walks_in(visitor: Visitor, look: Look):
     page = visitor.page(Role.RECEPTION, look)
     page.goto("/recepcion/?sede=parque")
-    page.locator("a[href*='ahora=1']").first.click()
+    follow(page.locator("a[href*='ahora=1']"))
     number = User.objects.count() + Appointment.objects.count()
     fill(page, q=f"Elsa Nueva{number}")
     page.locator("main [name=q]").press("Enter")
-    page.locator("a[href*='/pacientes/nuevo/']").click()
+    follow(page.locator("a[href*='/pacientes/nuevo/']"))
     fill(page, birth_date_day="3", birth_date_month="4", birth_date_year="1951")
     send(page)
     if page.locator("[name=motivo]").count():
         # Whoever is first on the page has a visit at this moment.
         fill(page, motivo="Está aquí con fiebre.")
-    page.locator("button[name=paciente]").click()
+    follow(page.locator("button[name=paciente]"))
     visit = Appointment.objects.get(patient__last_name__startswith=f"Nueva{number}")
     assert visit.status == Status.ARRIVED
     assert page.locator(f"#turno-{visit.reference} [role=status]").is_visible()
@@ -273,8 +280,8 @@ def test_an_administrator_comes_through_the_same_door_and_cancels(visitor: Visit
     page.goto(f"/admin/appointments/appointment/?q={visit.reference}")
     page.locator(f"#result_list input[value='{visit.pk}']").check()
     page.locator("select[name=action]").select_option("cancel")
-    page.locator(".actions button[type=submit]").click()
+    follow(page.locator(".actions button[type=submit]"))
     page.locator("[name=reason]").fill("Se cierra la sala.")
-    page.locator(".submit-row [type=submit]").click()
+    follow(page.locator(".submit-row [type=submit]"))
     visit.refresh_from_db()
     assert (visit.status, visit.cancellation_reason) == (Status.CANCELLED, "Se cierra la sala.")
