@@ -73,7 +73,10 @@ class Visitor:
         cookies = {settings.LANGUAGE_COOKIE_NAME: look.language}
         if role is not None:
             client = Client()
-            client.force_login(User.objects.get(email=EMAILS[role]))
+            user = User.objects.get(email=EMAILS[role])
+            # Who chose a language while logged in has it after the next login, too.
+            User.objects.filter(pk=user.pk).update(language=look.language)
+            client.force_login(user)
             cookies[settings.SESSION_COOKIE_NAME] = client.cookies["sessionid"].value
         context.add_cookies([{"name": k, "value": v, "url": self.base} for k, v in cookies.items()])
         return context
